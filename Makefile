@@ -1,0 +1,82 @@
+# Fanfare: `make` alone lists what there is.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GOLANGCI_LINT := 2.15.0
+GOVULNCHECK := v1.9.0
+# The folder may belong to another user than the one that builds, as in CI;
+# so git is told that it is safe, and go asks it nothing.
+VERSION := $(shell git -c safe.directory=$(CURDIR) describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# Arguments of the program: make demo ARGS=--exit
+ARGS ?=
+# The packages of make test, and which tests of them: make test PKG=./auth RUN=TestToken
+PKG ?= ./...
+RUN ?=
+# The time of one fuzz target: make fuzz FUZZTIME=5m
+FUZZTIME ?= 20s
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## a push from sign-up to device, step by step (ARGS=--exit ends after it)
+	@bin/fanfare demo $(ARGS)
+
+.PHONY: run
+run: build ## run the server on its default ports, data under ./data
+	@bin/fanfare serve $(ARGS)
+
+.PHONY: build
+build: ## bin/fanfare, one static binary
+	@CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-X github.com/fanfare-mq/fanfare/cmd/fanfare/cli.version=$(VERSION)" -o bin/fanfare ./cmd/fanfare
+
+.PHONY: test
+test: ## every test, with the servers it needs (PKG=./auth/... RUN=TestToken ARGS=-count=1)
+	@scripts/need.sh gcc git curl postgres redis-server mosquitto_sub
+	@CGO_ENABLED=0 go build -buildvcs=false -o bin/testrun ./internal/testrun
+	@exec bin/testrun $(if $(RUN),-run '$(RUN)') $(ARGS) $(PKG)
+
+.PHONY: lint
+lint: ## formatting, vet, the linters, fresh generated code
+	@scripts/need.sh git
+	@scripts/lint-tool.sh $(GOLANGCI_LINT)
+	@go vet ./...
+	@bin/golangci-lint run ./...
+	@scripts/generate-check.sh
+
+.PHONY: check
+check: lint test ## what CI runs: lint, then every test
+
+.PHONY: bench
+bench: build ## messages per second and CPU per delivery, beside mosquitto
+	@scripts/need.sh mosquitto
+	@bin/fanfare bench $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME each (default 20s)
+	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
+		done; \
+	done
+
+.PHONY: generate
+generate: ## everything that is made from something else
+	@go generate ./...
+
+.PHONY: fmt
+fmt: ## format the code as lint wants it
+	@scripts/lint-tool.sh $(GOLANGCI_LINT)
+	@bin/golangci-lint fmt ./...
+
+.PHONY: vuln
+vuln: ## known vulnerabilities in what is imported (asks vuln.go.dev)
+	@go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK) ./...
+
+.PHONY: clean
+clean: ## remove what was built
+	@rm -rf bin dist coverage.out
