@@ -1,0 +1,57 @@
+package packet_test
+
+import (
+	"testing"
+
+	"github.com/fanfare-mq/fanfare/broker/packet"
+)
+
+func TestEncodedEqualsPublish(t *testing.T) {
+	for qos := range byte(3) {
+		for _, retain := range []bool{false, true} {
+			for _, dup := range []bool{false, true} {
+				e := packet.Encode("a/b", []byte("hi"), qos, retain)
+				p := packet.Publish{QoS: qos, Retain: retain, Dup: dup, PacketID: 0x0102, Topic: []byte("a/b"), Payload: []byte("hi")}
+				got, want := e.AppendTo([]byte("before"), 0x0102, dup), p.Append([]byte("before"))
+				if string(got) != string(want) {
+					t.Errorf("QoS %d retain %t dup %t: got %q, want %q", qos, retain, dup, got, want)
+				}
+				if e.Len() != len(want)-len("before") {
+					t.Errorf("Len %d, want %d", e.Len(), len(want)-len("before"))
+				}
+			}
+		}
+	}
+}
+
+func TestEncodedServesManyReceivers(t *testing.T) {
+	e := packet.Encode("t", []byte("x"), 1, false)
+	stream := e.AppendTo(nil, 1, true)
+	stream = e.AppendTo(stream, 2, false)
+	if want := "\x3a\x06\x00\x01t\x00\x01x\x32\x06\x00\x01t\x00\x02x"; string(stream) != want {
+		t.Errorf("got %q, want %q", stream, want)
+	}
+}
+
+func TestEncodedOwnsItsContent(t *testing.T) {
+	payload := []byte("x")
+	e := packet.Encode("t", payload, 0, false)
+	payload[0] = 'y'
+	if got := string(e.AppendTo(nil, 0, false)); got != "\x30\x04\x00\x01tx" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func BenchmarkPacketEncodedAppendTo(b *testing.B) {
+	for name, p := range messages {
+		b.Run(name, func(b *testing.B) {
+			e := packet.Encode(string(p.Topic), p.Payload, p.QoS, false)
+			buf := make([]byte, 0, e.Len())
+			b.SetBytes(int64(e.Len()))
+			b.ReportAllocs()
+			for b.Loop() {
+				buf = e.AppendTo(buf[:0], 7, false)
+			}
+		})
+	}
+}
