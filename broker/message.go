@@ -1,0 +1,58 @@
+// Package broker holds what the edge tier speaks of: messages, their
+// positions in the log, and the small contracts between the packages that
+// carry them. It does no I/O.
+package broker
+
+import (
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// MaxMessageBytes is the default limit of one message's payload, and with a
+// little room for the header of one MQTT packet: large enough for any push,
+// small enough that a stranger cannot fill a node's memory with a few.
+const MaxMessageBytes = 256 << 10
+
+// Message is one MQTT application message on its way through Fanfare.
+// After Bus.Publish it is shared by many sessions and must not be changed.
+type Message struct {
+	// ID is unique per message; a retry keeps it, and its time names the
+	// log's hour bucket.
+	ID ulid.ULID
+	// Topic is the full topic name, the organization first.
+	Topic string
+	// Payload is the application message.
+	Payload []byte
+	// QoS is the publisher's quality of service, 0 to 2. [MQTT-3.3.1-4]
+	QoS byte
+	// Retain asks that the message also be kept as its topic's retained message.
+	Retain bool
+	// UTF8 says the payload is text (MQTT 5.0 payload format indicator 1).
+	UTF8 bool
+	// ContentType is the MIME type of the payload, or empty.
+	ContentType string
+	// Publisher is the publishing session's key; empty for the HTTP API.
+	Publisher string
+	// Node is the edge or API node the message entered at.
+	Node string
+	// Expires is the deadline in Unix milliseconds after which nobody wants
+	// the message; 0 means the app's retention alone decides.
+	Expires int64
+	// Position is the message's place in the log; zero for QoS 0, and for
+	// QoS ≥ 1 until the log has acknowledged it. Position.Shard is set by
+	// whoever publishes, from the organization.
+	Position Position
+}
+
+// Position is a place in the log: the shard is the stream, Seq the stream
+// sequence. Seq 0 means not logged.
+type Position struct {
+	Shard uint16
+	Seq   uint64
+}
+
+// Expired reports whether the message's deadline has passed.
+func (m *Message) Expired(now time.Time) bool {
+	return m.Expires != 0 && now.UnixMilli() >= m.Expires
+}
