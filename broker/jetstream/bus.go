@@ -1,0 +1,229 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/fault"
+)
+
+const (
+	// closePatience bounds how long Close waits for the log's last answers.
+	closePatience = 5 * time.Second
+	// setupPatience bounds the creation of streams and buckets.
+	setupPatience = time.Minute
+)
+
+var errClosed = fault.New(fault.Unavailable, "the node is shutting down")
+
+// Bus carries messages between this node, the log and the other nodes. It is
+// safe for concurrent use.
+type Bus struct {
+	cfg        Config
+	upstream   upstream
+	trunk      *nats.Conn
+	claim      *claim // nil when alone
+	shards     int
+	maxPayload int
+
+	counters      counters
+	ids           *ids
+	appender      *appender
+	outbox        *outbox
+	inlet         *inlet
+	interests     *interests
+	announcements announcements
+
+	closed     atomic.Bool
+	closing    sync.Once
+	closeErr   error
+	stopAppend context.CancelFunc // ends the appender's goroutines
+	appending  sync.WaitGroup
+	stopLive   context.CancelFunc // ends those of live traffic
+	living     sync.WaitGroup
+}
+
+// Open starts the embedded server or connects to NATS, takes the node's name,
+// creates or updates the streams, and starts to work.
+func Open(ctx context.Context, cfg Config) (*Bus, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	b := &Bus{cfg: cfg, upstream: upstream{cfg: cfg}, ids: newIDs()}
+	b.announcements.on = make(map[string][]func([]byte))
+	if err := b.connect(ctx); err != nil {
+		b.disconnect()
+		return nil, err
+	}
+	b.start()
+	return b, nil
+}
+
+func (b *Bus) connect(ctx context.Context) (err error) {
+	if b.cfg.embedded() {
+		if b.upstream.server, err = startEmbedded(b.cfg); err != nil {
+			return err
+		}
+	}
+	if b.trunk, err = b.upstream.trunk(ctx, &b.counters); err != nil {
+		return err
+	}
+	b.maxPayload = int(b.trunk.MaxPayload())
+	ctx, cancel := context.WithTimeout(ctx, setupPatience)
+	defer cancel()
+	if err := b.setUp(ctx); err != nil {
+		return fmt.Errorf("%w (nats-server %s)", err, b.trunk.ConnectedServerVersion())
+	}
+	return nil
+}
+
+// setUp agrees with the cluster on its shape and makes what is missing.
+func (b *Bus) setUp(ctx context.Context) error {
+	js, err := jetstream.New(b.trunk)
+	if err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	replicas := b.upstream.replicas(b.trunk)
+	if b.shards, err = joinCluster(ctx, js, b.cfg, replicas); err != nil {
+		return err
+	}
+	if !b.Alone() {
+		nodes, err := openBucket(ctx, js, nodesBucket, replicas)
+		if err != nil {
+			return err
+		}
+		if b.claim, err = claimName(ctx, b.trunk, nodes, b.cfg.Node); err != nil {
+			return err
+		}
+	}
+	return openStreams(ctx, js, b.cfg, b.shards, replicas)
+}
+
+// start lets the goroutines run. Those of live traffic outlive the appender's,
+// which still has something to say to them.
+func (b *Bus) start() {
+	var appendCtx, liveCtx context.Context
+	appendCtx, b.stopAppend = context.WithCancel(context.Background())
+	liveCtx, b.stopLive = context.WithCancel(context.Background())
+	b.inlet = newInlet(&b.counters, b.cfg.Logger)
+	b.interests = newInterests(b.trunk, b.inlet.messages, b.cfg.Logger)
+	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
+	b.appender = newAppender(b.cfg, b.shards, &b.counters)
+	b.appender.complete = b.complete
+	b.appender.dial = func(onClosed func()) (*nats.Conn, error) {
+		return b.upstream.connect(b.upstream.servers(b.trunk), "log", nats.NoReconnect(),
+			nats.ClosedHandler(func(*nats.Conn) { onClosed() }))
+	}
+	b.appending.Go(func() { b.appender.run(appendCtx) })
+	b.appending.Go(func() { b.appender.watch(appendCtx) })
+	b.living.Go(b.outbox.run)
+	b.living.Go(func() { b.inlet.run(liveCtx) })
+	b.living.Go(func() { b.interests.run(liveCtx) })
+}
+
+// Attach connects this node's edge, the receiver of what its sessions may
+// want. There is at most one.
+func (b *Bus) Attach(r broker.Receiver) { b.inlet.receiver.Store(&r) }
+
+// AddInterest makes other nodes' messages for filter arrive here. Every call
+// counts and is taken back by one RemoveInterest. ready is called once they
+// are sure to arrive, possibly before AddInterest returns, and must not block;
+// an error tells that NATS does not answer, and the interest is kept.
+func (b *Bus) AddInterest(filter string, ready func(error)) {
+	if b.Alone() {
+		ready(nil)
+		return
+	}
+	b.interests.add(filter, ready)
+}
+
+// RemoveInterest takes one AddInterest back.
+func (b *Bus) RemoveInterest(filter string) {
+	if !b.Alone() {
+		b.interests.remove(filter)
+	}
+}
+
+// Shards is the number of the log's streams: 1 embedded; the same on all nodes.
+func (b *Bus) Shards() int { return b.shards }
+
+// Alone reports whether no other node can exist, because NATS is embedded.
+func (b *Bus) Alone() bool { return b.upstream.server != nil }
+
+// Ready fails unless messages can be appended: both connections stand,
+// JetStream answers, and the node's name is still ours.
+func (b *Bus) Ready(ctx context.Context) error {
+	if b.closed.Load() {
+		return errClosed
+	}
+	if !b.trunk.IsConnected() || !b.appender.linked.Load() {
+		return broker.ErrUnavailable
+	}
+	if b.claim != nil {
+		return b.claim.held(ctx)
+	}
+	js, err := jetstream.New(b.trunk)
+	if err == nil {
+		_, err = js.AccountInfo(ctx)
+	}
+	if err != nil {
+		return fault.Wrap(fault.Unavailable, broker.ErrUnavailable.Message, err)
+	}
+	return nil
+}
+
+// Close refuses new messages, waits a little for the log's answers to those
+// it has, and ends everything. It may be called twice.
+func (b *Bus) Close() error {
+	b.closing.Do(func() { b.closeErr = b.close() })
+	return b.closeErr
+}
+
+func (b *Bus) close() error {
+	b.closed.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), closePatience)
+	defer cancel()
+	b.appender.drain(ctx)
+	b.stopAppend()
+	b.appending.Wait()
+	b.appender.close()
+	b.stopLive()
+	b.living.Wait()
+	if b.trunk.IsConnected() {
+		b.sayGoodbye(ctx)
+	}
+	b.disconnect()
+	return nil
+}
+
+// sayGoodbye sends what is buffered and gives the name back; a failure costs
+// the next start of this node nothing, for nobody will answer under the name.
+func (b *Bus) sayGoodbye(ctx context.Context) {
+	if err := b.trunk.FlushWithContext(ctx); err != nil {
+		b.cfg.Logger.Warn("last live messages may be lost", slog.Any("error", err))
+	}
+	if b.claim != nil {
+		if err := b.claim.release(ctx); err != nil {
+			b.cfg.Logger.Warn("node name not given back", slog.Any("error", err))
+		}
+	}
+}
+
+// disconnect undoes connect, however far it came.
+func (b *Bus) disconnect() {
+	if b.trunk != nil {
+		b.trunk.Close()
+	}
+	if b.upstream.server != nil {
+		b.upstream.server.stop()
+	}
+}

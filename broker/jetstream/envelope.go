@@ -1,0 +1,123 @@
+package jetstream
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/fanfare-mq/fanfare/broker"
+)
+
+// envelopeVersion is the first byte of every envelope. A reader refuses the
+// versions it does not know; see DESIGN.md for how to add one.
+const envelopeVersion = 1
+
+// The flags, the second byte.
+const (
+	flagQoS    = 0b0000_0011
+	flagRetain = 0b0000_0100
+	flagUTF8   = 0b0000_1000
+	flagsKnown = flagQoS | flagRetain | flagUTF8
+)
+
+const (
+	idStart     = 2
+	fixedHeader = idStart + len(ulid.ULID{})
+	// maxEnvelope is the most that an envelope adds to payload, publisher, node
+	// and content type: the fixed header and six variable numbers.
+	maxEnvelope = fixedHeader + 6*binary.MaxVarintLen64
+)
+
+// What can be wrong with an envelope.
+var (
+	errEnvelope        = errors.New("damaged envelope")
+	errEnvelopeVersion = errors.New("envelope of an unknown version")
+)
+
+// appendEnvelope appends the message as it travels: a header and the payload.
+// The topic is not in it, the subject says it.
+func appendEnvelope(dst []byte, m *broker.Message) []byte {
+	flags := m.QoS & flagQoS
+	if m.Retain {
+		flags |= flagRetain
+	}
+	if m.UTF8 {
+		flags |= flagUTF8
+	}
+	dst = append(dst, envelopeVersion, flags)
+	dst = append(dst, m.ID[:]...)
+	dst = binary.AppendUvarint(dst, uint64(m.Position.Shard))
+	dst = binary.AppendUvarint(dst, m.Position.Seq)
+	dst = binary.AppendUvarint(dst, uint64(max(m.Expires, 0)))
+	dst = appendText(dst, m.Publisher)
+	dst = appendText(dst, m.Node)
+	dst = appendText(dst, m.ContentType)
+	return append(dst, m.Payload...)
+}
+
+func appendText(dst []byte, s string) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(s)))
+	return append(dst, s...)
+}
+
+// envelopeID returns the message id without reading the rest.
+func envelopeID(data []byte) (id ulid.ULID, ok bool) {
+	if len(data) < fixedHeader || data[0] != envelopeVersion {
+		return id, false
+	}
+	copy(id[:], data[idStart:])
+	return id, true
+}
+
+// parseEnvelope fills m from an envelope, all but the topic. The payload
+// aliases data.
+func parseEnvelope(data []byte, m *broker.Message) error {
+	if len(data) > 0 && data[0] != envelopeVersion {
+		return errEnvelopeVersion
+	}
+	if len(data) < fixedHeader || data[1]&^flagsKnown != 0 || data[1]&flagQoS == flagQoS {
+		return errEnvelope
+	}
+	flags := data[1]
+	m.QoS, m.Retain, m.UTF8 = flags&flagQoS, flags&flagRetain != 0, flags&flagUTF8 != 0
+	copy(m.ID[:], data[idStart:])
+	r := reader{rest: data[fixedHeader:]}
+	shard, seq, expires := r.number(1<<16-1), r.number(1<<64-1), r.number(1<<63-1)
+	publisher, node, contentType := r.text(), r.text(), r.text()
+	if r.bad {
+		return errEnvelope
+	}
+	m.Position = broker.Position{Shard: uint16(shard), Seq: seq} //nolint:gosec // at most 1<<16-1
+	m.Expires = int64(expires)                                   //nolint:gosec // at most 1<<63-1
+	m.Publisher, m.Node, m.ContentType = string(publisher), string(node), string(contentType)
+	m.Payload = r.rest
+	return nil
+}
+
+// reader takes fields from the front of rest; after a mistake it is bad.
+type reader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *reader) number(most uint64) uint64 {
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 || v > most {
+		r.bad, r.rest = true, nil
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+func (r *reader) text() []byte {
+	n := r.number(uint64(len(r.rest)))
+	if n > uint64(len(r.rest)) {
+		r.bad = true
+		return nil
+	}
+	s := r.rest[:n]
+	r.rest = r.rest[n:]
+	return s
+}

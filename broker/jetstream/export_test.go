@@ -1,0 +1,62 @@
+package jetstream
+
+import (
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/oklog/ulid/v2"
+)
+
+// What the tests look at inside.
+var (
+	CheckTopic     = checkTopic
+	TopicOf        = topicOf
+	AppendEnvelope = appendEnvelope
+	ParseEnvelope  = parseEnvelope
+	EnvelopeID     = envelopeID
+	WholeSeconds   = wholeSeconds
+	AppPrefix      = appPrefix
+	StreamName     = streamName
+	NewIDs         = newIDs
+)
+
+// The bounds that tests reach for.
+const (
+	MaxLevels   = maxLevels
+	MaxSubject  = maxSubject
+	MaxEnvelope = maxEnvelope
+	WideAbove   = wideAbove
+	NarrowBelow = narrowBelow
+)
+
+// LiveSubject is the subject of live delivery.
+func LiveSubject(name string) string { return string(appendLiveSubject(nil, name)) }
+
+// LiveFilters are the subjects of an interest.
+func LiveFilters(filter string) ([]string, error) { return filterSubjects(livePrefix, filter) }
+
+// LogSubject is the subject under which the log keeps a message.
+func LogSubject(shard int, id ulid.ULID, name string) string {
+	return string(appendLogSubject(nil, shard, id, name))
+}
+
+// Judge reads an answer of the log.
+func Judge(data string) (seq uint64, duplicate, again bool, err error) {
+	out := readAck(&nats.Msg{Data: []byte(data)})
+	return out.seq, out.duplicate, out.again, out.err
+}
+
+// Seen is a set of that many messages a generation.
+func Seen(size int) func(ulid.ULID) bool {
+	s := newSeen(size)
+	return s.add
+}
+
+// SetWide sets the number of filters above which an app is taken as a whole.
+func (b *Bus) SetWide(wide, thin int) { b.interests.wide, b.interests.thin = wide, thin }
+
+// Trunk is the connection for live traffic.
+func (b *Bus) Trunk() *nats.Conn { return b.trunk }
+
+// NextID makes an id.
+func NextID(g *ids, now time.Time) ulid.ULID { return g.next(now) }

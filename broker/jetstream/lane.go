@@ -1,0 +1,218 @@
+package jetstream
+
+import (
+	"sync"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/broker"
+)
+
+const (
+	// window and windowBytes bound what one node has under way to one stream.
+	// A server queues 100,000 messages or 128 MiB for a stream and refuses the
+	// rest, and it serves several nodes.
+	window      = 4096
+	windowBytes = 16 << 20
+	// retryDelay follows an answer that asks for another attempt.
+	retryDelay = 250 * time.Millisecond
+	// resendAfter is how long an answer may be missing while none comes at all,
+	// or while later ones come.
+	resendAfter = 2 * time.Second
+	// giveUp is when an append without an answer fails with ErrUnavailable. It
+	// is several elections of a replicated stream long (4 to 9 seconds each).
+	// Whether such a message was stored is not known.
+	giveUp = 30 * time.Second
+	// entryBytes is what an append costs beside payload and topic, about.
+	entryBytes = 256
+)
+
+// An entry waits to be sent, then for the log's answer, then for the answers
+// of those before it.
+const (
+	waiting = iota
+	sent
+	done
+)
+
+// entry is one append of this node.
+type entry struct {
+	m       *broker.Message
+	ack     broker.Acknowledger
+	tag     uint64
+	entered time.Duration // on the appender's clock, as all times here
+	sent    time.Duration
+	state   int
+	outcome outcome
+}
+
+func (e *entry) bytes() int { return len(e.m.Payload) + len(e.m.Topic) + entryBytes }
+
+// lane is the queue of appends to one shard. It sends in order and completes
+// in the same order; after any trouble it goes back to the first message
+// without an answer and sends all of them again, which costs nothing but time:
+// the log refuses what it has and says where it is.
+type lane struct {
+	// order is held while finished entries are completed; taken before mu.
+	order    sync.Mutex
+	finished []entry // scratch of completion
+
+	mu       sync.Mutex // guards the fields below; nothing is called under it
+	queue    ring
+	next     uint64 // the first entry that is not sent
+	inFlight int
+	bytes    int           // in flight
+	progress time.Duration // when the last answer came
+	newest   time.Duration // the latest sending that was answered
+	hold     time.Duration // nothing is sent before
+	closed   bool
+}
+
+// push takes a new entry; it fails when the lane is closed.
+func (l *lane) push(e entry) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.queue.push(e)
+	return true
+}
+
+// parcel is an entry on its way out.
+type parcel struct {
+	index uint64
+	m     *broker.Message
+}
+
+// take moves entries that may be sent now to batch, as many as it has room for.
+func (l *lane) take(batch []parcel, now time.Duration) []parcel {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now < l.hold {
+		return batch
+	}
+	for len(batch) < cap(batch) && l.next < l.queue.tail {
+		e := l.queue.at(l.next)
+		if e.state == waiting {
+			if l.inFlight >= window || l.inFlight > 0 && l.bytes+e.bytes() > windowBytes {
+				break
+			}
+			e.state, e.sent = sent, now
+			l.inFlight++
+			l.bytes += e.bytes()
+			batch = append(batch, parcel{index: l.next, m: e.m})
+		}
+		l.next++
+	}
+	return batch
+}
+
+// answer notes an outcome. settle says that the first entry is finished, more
+// that the window has room for entries that wait.
+func (l *lane) answer(index uint64, out outcome, now time.Duration) (settle, more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if index < l.queue.head || index >= l.queue.tail {
+		return false, false // given up, or answered twice
+	}
+	e := l.queue.at(index)
+	if e.state == done {
+		return false, false
+	}
+	if out.again {
+		if e.state == sent {
+			l.back(index)
+			l.hold = now + retryDelay
+		}
+		return false, false
+	}
+	l.progress, l.newest = now, max(l.newest, e.sent)
+	l.finish(e, out)
+	return index == l.queue.head, l.next < l.queue.tail
+}
+
+func (l *lane) finish(e *entry, out outcome) {
+	l.land(e)
+	e.state, e.outcome = done, out
+}
+
+// land takes an entry out of the window.
+func (l *lane) land(e *entry) {
+	if e.state == sent {
+		l.inFlight--
+		l.bytes -= e.bytes()
+	}
+}
+
+// back makes all entries from index on wait to be sent again.
+func (l *lane) back(index uint64) {
+	for i := index; i < l.next; i++ {
+		if e := l.queue.at(i); e.state == sent {
+			l.land(e)
+			e.state = waiting
+		}
+	}
+	l.next = min(l.next, index)
+}
+
+// restart sends everything without an answer again, on a new connection.
+func (l *lane) restart() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.back(l.queue.head)
+	l.hold = 0
+}
+
+// check gives up what is too old and sends again what seems lost.
+func (l *lane) check(now time.Duration) (gaveUp, wentBack bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := l.queue.head; i < l.queue.tail; i++ {
+		e := l.queue.at(i)
+		if now-e.entered < giveUp {
+			break
+		}
+		if e.state != done {
+			l.finish(e, outcome{err: broker.ErrUnavailable})
+			gaveUp = true
+		}
+	}
+	if l.queue.head == l.queue.tail || !l.lost(l.queue.at(l.queue.head), now) {
+		return gaveUp, false
+	}
+	l.back(l.queue.head)
+	return gaveUp, true
+}
+
+// lost tells whether the first entry's answer is missing for too long: a
+// stream answers in order, so a later answer or a long silence is a bad sign.
+func (l *lane) lost(e *entry, now time.Duration) bool {
+	if e.state != sent || now-e.sent < resendAfter {
+		return false
+	}
+	return l.newest > e.sent || now-l.progress >= resendAfter
+}
+
+// pop moves the finished entries at the front to into, as many as it has room
+// for.
+func (l *lane) pop(into []entry) []entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(into) < cap(into) && l.queue.head < l.queue.tail && l.queue.at(l.queue.head).state == done {
+		into = append(into, l.queue.pop())
+		l.next = max(l.next, l.queue.head)
+	}
+	return into
+}
+
+// close refuses new entries and finishes those that are left.
+func (l *lane) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	for i := l.queue.head; i < l.queue.tail; i++ {
+		if e := l.queue.at(i); e.state != done {
+			l.finish(e, outcome{err: broker.ErrUnavailable})
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// The buckets. META holds what all nodes must agree on, NODES who is alive.
+const (
+	metaBucket  = "META"
+	nodesBucket = "NODES"
+	// markerTTL is how long a bucket remembers that a key was removed.
+	markerTTL = time.Minute
+)
+
+// The keys of META.
+const (
+	keySchema = "schema"
+	keyShards = "shards"
+)
+
+// schemaVersion counts incompatible changes of subjects, streams and buckets.
+const schemaVersion = 1
+
+// openBucket opens a bucket, which the first node creates.
+func openBucket(ctx context.Context, js jetstream.JetStream, name string, replicas int) (jetstream.KeyValue, error) {
+	kv, err := js.KeyValue(ctx, name)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket:         name,
+			History:        1,
+			Replicas:       replicas,
+			LimitMarkerTTL: markerTTL,
+		})
+		if errors.Is(err, jetstream.ErrBucketExists) {
+			kv, err = js.KeyValue(ctx, name) // another node was faster
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("jetstream: bucket %s: %w", name, err)
+	}
+	return kv, nil
+}
+
+// agree returns the number at key, which is ours if nobody wrote one before.
+func agree(ctx context.Context, kv jetstream.KeyValue, key string, ours int) (int, error) {
+	_, err := kv.Create(ctx, key, []byte(strconv.Itoa(ours)))
+	if err == nil {
+		return ours, nil
+	}
+	if !errors.Is(err, jetstream.ErrKeyExists) {
+		return 0, fmt.Errorf("jetstream: %s of the cluster: %w", key, err)
+	}
+	entry, err := kv.Get(ctx, key)
+	if err != nil {
+		return 0, fmt.Errorf("jetstream: %s of the cluster: %w", key, err)
+	}
+	n, err := strconv.Atoi(string(entry.Value()))
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("jetstream: %s of the cluster: %q is not a number above 0", key, entry.Value())
+	}
+	return n, nil
+}
+
+// joinCluster checks that this program understands the cluster's schema and
+// returns its number of shards.
+func joinCluster(ctx context.Context, js jetstream.JetStream, cfg Config, replicas int) (shards int, err error) {
+	kv, err := openBucket(ctx, js, metaBucket, replicas)
+	if err != nil {
+		return 0, err
+	}
+	schema, err := agree(ctx, kv, keySchema, schemaVersion)
+	if err != nil {
+		return 0, err
+	}
+	if schema != schemaVersion {
+		return 0, fmt.Errorf("jetstream: the log has schema %d and this program knows %d: use a matching version of Fanfare", schema, schemaVersion)
+	}
+	shards, err = agree(ctx, kv, keyShards, cfg.Shards)
+	if err == nil && shards > maxShards {
+		err = fmt.Errorf("jetstream: the cluster has %d shards: want at most %d", shards, maxShards)
+	}
+	return shards, err
+}

@@ -1,0 +1,131 @@
+package jetstream
+
+import (
+	"context"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/fault"
+)
+
+// maxQoS is what appends and live delivery can carry.
+const maxQoS = 2
+
+// Publish takes a message: it sets m.Node, and m.ID if that is zero; after
+// that m belongs to the bus. An error means that the message was not taken and
+// ack will not be called: broker.ErrOverloaded when too many wait, to be tried
+// again; any other fault is final. It never waits for NATS.
+//
+// A message with QoS 0 goes to this node's receiver and to other nodes at
+// once. One with QoS ≥ 1 is appended to the log first; when the log has
+// acknowledged it, m.Position is complete, ack hears of it, and it is
+// delivered, all in the order of the shard's log. Who publishes a message
+// again under the same ID learns the first one's position; it may be delivered
+// live twice, at the same position.
+//
+// Without an answer from the log for 30 seconds, ack gets
+// broker.ErrUnavailable; then it is not known whether the message is in the
+// log. An expired message is acknowledged and dropped: nobody wants it.
+func (b *Bus) Publish(m *broker.Message, ack broker.Acknowledger, tag uint64) error {
+	if b.closed.Load() {
+		return errClosed
+	}
+	if err := b.check(m); err != nil {
+		return err
+	}
+	now := time.Now()
+	m.Node = b.cfg.Node
+	if m.ID.IsZero() {
+		m.ID = b.ids.next(now)
+	}
+	switch {
+	case m.Expired(now):
+		b.counters.expired.Add(1)
+		answer(ack, tag, m, nil)
+		return nil
+	case m.QoS > 0:
+		return b.appender.add(m, ack, tag)
+	}
+	b.inlet.deliver(m)
+	if !b.Alone() && !b.outbox.offer(letter{m: m}) {
+		b.counters.liveDropped.Add(1)
+	}
+	answer(ack, tag, m, nil)
+	return nil
+}
+
+// check refuses what cannot be carried.
+func (b *Bus) check(m *broker.Message) error {
+	size := len(m.Payload) + len(m.Publisher) + len(m.ContentType) + len(b.cfg.Node) + maxEnvelope + maxHeaders
+	switch {
+	case m.QoS > maxQoS:
+		return fault.New(fault.Invalid, "the quality of service is not 0, 1 or 2")
+	case int(m.Position.Shard) >= b.shards:
+		return fault.Newf(fault.Internal, "shard %d of %d does not exist", m.Position.Shard, b.shards)
+	case size > b.maxPayload:
+		return errPayload
+	}
+	return checkTopic(m.Topic)
+}
+
+// maxHeaders is the size of the NATS headers of an append, in bytes.
+const maxHeaders = 128
+
+// complete finishes an append, in the order of its shard.
+func (b *Bus) complete(e *entry) {
+	m, out := e.m, e.outcome
+	if out.err != nil {
+		b.counters.failed.Add(1)
+		answer(e.ack, e.tag, m, out.err)
+		return
+	}
+	b.counters.appended.Add(1)
+	if out.duplicate {
+		b.counters.duplicates.Add(1)
+	}
+	m.Position.Seq = out.seq
+	answer(e.ack, e.tag, m, nil)
+	b.inlet.deliver(m)
+	if !b.Alone() {
+		// Waiting here slows the acknowledgements, and with them publishers,
+		// to what the other nodes can be told.
+		b.outbox.put(letter{m: m})
+	}
+}
+
+func answer(ack broker.Acknowledger, tag uint64, m *broker.Message, err error) {
+	if ack != nil {
+		ack.Published(tag, m, err)
+	}
+}
+
+// PublishWait is Publish for callers that wait for the acknowledgement. When
+// ctx ends first it is not known whether the message will be published.
+func (b *Bus) PublishWait(ctx context.Context, m *broker.Message) (broker.Position, error) {
+	c := make(caller, 1)
+	if err := b.Publish(m, c, 0); err != nil {
+		return broker.Position{}, err
+	}
+	select {
+	case r := <-c:
+		return r.position, r.err
+	case <-ctx.Done():
+		return broker.Position{}, fault.Wrap(fault.Unavailable, broker.ErrUnavailable.Message, ctx.Err())
+	}
+}
+
+// reply is what a waiting caller gets.
+type reply struct {
+	position broker.Position
+	err      error
+}
+
+// caller is an Acknowledger for one message.
+type caller chan reply
+
+var _ broker.Acknowledger = caller(nil)
+
+// Published implements broker.Acknowledger.
+func (c caller) Published(_ uint64, m *broker.Message, err error) {
+	c <- reply{position: m.Position, err: err}
+}

@@ -1,0 +1,56 @@
+package jetstream
+
+import "sync/atomic"
+
+// Stats are the bus's figures: totals since Open, unless said otherwise.
+type Stats struct {
+	// Appended messages were acknowledged by the log; Duplicates of them had
+	// been there before. Failed ones got an error from it, or no answer in
+	// time. Retries are the times that appends were sent again.
+	Appended, Duplicates, Failed, Retries uint64
+	// Expired messages came to Publish after their deadline.
+	Expired uint64
+	// LiveSent and LiveReceived went to and came from other nodes. LiveCopies
+	// are those received that matched several interests, LiveDropped were not
+	// sent because too many waited, LiveDamaged could not be read.
+	LiveSent, LiveReceived, LiveCopies, LiveDropped, LiveDamaged uint64
+	// SlowConsumers are spells in which NATS delivered faster than this node
+	// took; messages were lost to it.
+	SlowConsumers uint64
+	// Reconnects of the connection for live messages.
+	Reconnects uint64
+	// Pending and PendingBytes are the appends that wait for the log now.
+	Pending, PendingBytes int
+	// Interests is the number of distinct filters now.
+	Interests int
+}
+
+// counters are the totals behind Stats.
+type counters struct {
+	appended, duplicates, failed, retries                        atomic.Uint64
+	expired                                                      atomic.Uint64
+	liveSent, liveReceived, liveCopies, liveDropped, liveDamaged atomic.Uint64
+	slowConsumers, reconnects                                    atomic.Uint64
+}
+
+// Stats returns the figures.
+func (b *Bus) Stats() Stats {
+	c := &b.counters
+	return Stats{
+		Appended:      c.appended.Load(),
+		Duplicates:    c.duplicates.Load(),
+		Failed:        c.failed.Load(),
+		Retries:       c.retries.Load(),
+		Expired:       c.expired.Load(),
+		LiveSent:      c.liveSent.Load(),
+		LiveReceived:  c.liveReceived.Load(),
+		LiveCopies:    c.liveCopies.Load(),
+		LiveDropped:   c.liveDropped.Load(),
+		LiveDamaged:   c.liveDamaged.Load(),
+		SlowConsumers: c.slowConsumers.Load(),
+		Reconnects:    c.reconnects.Load(),
+		Pending:       int(b.appender.pending.Load()),
+		PendingBytes:  int(b.appender.pendingBytes.Load()),
+		Interests:     b.interests.len(),
+	}
+}

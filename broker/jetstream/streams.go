@@ -1,0 +1,105 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Headers that NATS itself reads.
+const (
+	headerTTL      = "Nats-TTL"
+	headerExpected = "Nats-Expected-Last-Subject-Sequence"
+)
+
+const (
+	// duplicates is the window of Nats-Msg-Id, which only collapse keys use.
+	duplicates = 2 * time.Minute
+	// errWrongLast is JetStream's code for "wrong last sequence: N".
+	errWrongLast = 10071
+	// errBusyLast is the same while another message of that subject is under way.
+	errBusyLast = 10164
+)
+
+func streamName(shard int) string { return "LOG_" + strconv.Itoa(shard) }
+
+// sentinel is a message of every shard that never expires and that no tenant's
+// filter can match, so that a question about the log always has an answer.
+func sentinel(shard int) string { return logPrefix + strconv.Itoa(shard) + ".sentinel" }
+
+// logStream changes c to what a shard of the log must be; what it does not
+// mention is the operator's.
+func logStream(c jetstream.StreamConfig, shard int, cfg Config) jetstream.StreamConfig {
+	c.Name = streamName(shard)
+	c.Description = "Fanfare log, shard " + strconv.Itoa(shard)
+	c.Subjects = []string{logPrefix + strconv.Itoa(shard) + ".>"}
+	c.Storage = jetstream.FileStorage
+	c.Retention = jetstream.LimitsPolicy
+	c.Discard = jetstream.DiscardNew // at MaxBytes appends fail and nothing old is lost
+	c.MaxMsgsPerSubject = 1          // a collapse key keeps its newest message
+	c.MaxAge = cfg.Retention
+	c.MaxBytes = -1
+	if cfg.MaxBytes > 0 {
+		c.MaxBytes = cfg.MaxBytes
+	}
+	c.AllowDirect = true
+	c.AllowMsgTTL = true
+	c.AllowAtomicPublish = true
+	c.Duplicates = min(duplicates, cfg.Retention)
+	return c
+}
+
+// openStreams creates the shards of the log, or brings them up to date.
+func openStreams(ctx context.Context, js jetstream.JetStream, cfg Config, shards, replicas int) error {
+	for shard := range shards {
+		if err := openStream(ctx, js, cfg, shard, replicas); err != nil {
+			return fmt.Errorf("jetstream: stream %s: %w", streamName(shard), err)
+		}
+		if err := putSentinel(ctx, js, shard); err != nil {
+			return fmt.Errorf("jetstream: sentinel of %s: %w", streamName(shard), err)
+		}
+	}
+	return nil
+}
+
+func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, shard, replicas int) error {
+	stream, err := js.Stream(ctx, streamName(shard))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		c := logStream(jetstream.StreamConfig{}, shard, cfg)
+		c.Replicas = replicas
+		_, err = js.CreateStream(ctx, c)
+		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return err
+		}
+		stream, err = js.Stream(ctx, streamName(shard)) // another node was faster
+	}
+	if err != nil {
+		return err
+	}
+	now := stream.CachedInfo().Config
+	want := logStream(now, shard, cfg)
+	if cfg.Replicas != 0 || replicas > now.Replicas {
+		want.Replicas = replicas
+	}
+	if reflect.DeepEqual(now, want) {
+		return nil
+	}
+	_, err = js.UpdateStream(ctx, want)
+	return err
+}
+
+func putSentinel(ctx context.Context, js jetstream.JetStream, shard int) error {
+	m := nats.NewMsg(sentinel(shard))
+	m.Header.Set(headerTTL, "never")
+	_, err := js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(0))
+	if e := (*jetstream.APIError)(nil); errors.As(err, &e) && e.ErrorCode == errWrongLast {
+		return nil // it is there
+	}
+	return err
+}
