@@ -1,0 +1,189 @@
+package edge
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/session"
+)
+
+// loop is one event loop. All but mail and backlog belongs to its goroutine.
+type loop struct {
+	edge  *Edge
+	index int
+	mail  mailbox
+	// backlog counts the receivers of fans that wait in mail. Any goroutine
+	// adds, the loop subtracts.
+	backlog atomic.Int64
+
+	conns   map[*conn]struct{}
+	wheel   wheel
+	dirty   []*conn   // have output to send at the end of the batch
+	held    []*conn   // are not read because the edge is behind
+	stalled []stalled // publishes the bus would not take yet, oldest first
+	// drained is closed when the last connection is gone; set by shutdown.
+	drained chan struct{}
+}
+
+// stalled is a publish that waits for the bus.
+type stalled struct {
+	conn    *conn
+	message *broker.Message
+	tag     uint64
+}
+
+const (
+	// backlogHigh is how many deliveries may wait in one loop's mailbox before
+	// this node's publishers are not read any further. At some 100 bytes of
+	// output each it is a few tens of milliseconds of work.
+	backlogHigh = 1 << 16
+	// backlogFull is where QoS 0 from other nodes is dropped: they cannot be
+	// held back from here.
+	backlogFull = 1 << 20
+)
+
+func newLoop(e *Edge, index int) *loop {
+	l := &loop{edge: e, index: index, mail: newMailbox(), conns: make(map[*conn]struct{})}
+	l.wheel.current = tickOf(time.Now())
+	return l
+}
+
+func (l *loop) post(ev event) { l.mail.put(ev) }
+
+// run handles batches of events until ctx ends.
+func (l *loop) run(ctx context.Context) {
+	ticker := time.NewTicker(wheelTick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.mail.wake:
+			now := time.Now()
+			for i, batch := 0, l.mail.take(); i < len(batch); i++ {
+				l.handle(&batch[i], now)
+			}
+			l.flush()
+		case now := <-ticker.C:
+			l.wheel.advance(now, func(c *conn) { c.tick(now) })
+			l.retry(now)
+			l.flush()
+		}
+	}
+}
+
+func (l *loop) handle(ev *event, now time.Time) {
+	switch ev.kind {
+	case evOpened:
+		l.open(ev.conn, now)
+	case evReceived:
+		ev.conn.received(ev.data, now)
+	case evEnded:
+		ev.conn.ended(ev.err, now)
+	case evDrained:
+		ev.conn.drained(now)
+	case evPublished:
+		ev.conn.published(ev.tag, ev.err, now)
+	case evDelivered:
+		l.deliver(ev.fan, now)
+	case evDo:
+		ev.do(now)
+	}
+}
+
+func (l *loop) open(c *conn, now time.Time) {
+	l.conns[c] = struct{}{}
+	l.edge.stats.connections.Inc()
+	c.session = session.New(l.edge.cfg.Limits, now)
+	l.wheel.arm(c, c.session.Deadline())
+	c.transport.start()
+	if !l.edge.accepting.Load() { // upgraded while the edge was stopping
+		c.step(func(s *session.Session) { s.Shutdown(now) })
+	}
+}
+
+// deliver hands one message to its receivers on this loop.
+func (l *loop) deliver(f *fan, now time.Time) {
+	l.backlog.Add(-int64(len(f.conns)))
+	var encodings session.Encodings
+	for _, c := range f.conns {
+		if c.last == f.message || c.closed {
+			continue // reached through another filter already, or gone
+		}
+		c.last = f.message
+		c.session.Deliver(f.message, &encodings, c.congested, now)
+		c.settle()
+		c.countDrops()
+	}
+	for _, c := range f.conns {
+		c.last = nil
+	}
+	recycle(f)
+}
+
+// flush sends what the batch has produced, a write for each connection, and
+// reads on where there is room again.
+func (l *loop) flush() {
+	for _, c := range l.dirty {
+		c.dirty = false
+		c.send()
+	}
+	clear(l.dirty)
+	l.dirty = l.dirty[:0]
+	if len(l.held) > 0 && !l.edge.behind() {
+		held := l.held
+		l.held = nil
+		for _, c := range held {
+			c.held = false
+			c.resume()
+		}
+	}
+}
+
+// retry offers stalled publishes to the bus again, in order.
+func (l *loop) retry(now time.Time) {
+	for i := range l.stalled {
+		s := &l.stalled[i]
+		if !s.conn.offer(s.message, s.tag) {
+			l.stalled = slices.Delete(l.stalled, 0, i)
+			return
+		}
+		s.conn.stalled--
+		s.conn.readOn(now)
+	}
+	clear(l.stalled)
+	l.stalled = l.stalled[:0]
+	if len(l.held) > 0 {
+		l.flush()
+	}
+}
+
+// shutdown ends every session; done is closed when the last bytes are out.
+func (l *loop) shutdown(now time.Time, done chan struct{}) {
+	l.drained = done
+	for c := range l.conns {
+		c.step(func(s *session.Session) { s.Shutdown(now) })
+	}
+	l.left()
+}
+
+// left closes drained when a loop that shuts down has no connection any more.
+func (l *loop) left() {
+	if l.drained != nil && len(l.conns) == 0 {
+		close(l.drained)
+		l.drained = nil
+	}
+}
+
+// behind reports whether some loop has more to deliver than it should.
+func (e *Edge) behind() bool {
+	for _, l := range e.loops {
+		if l.backlog.Load() > backlogHigh {
+			return true
+		}
+	}
+	return false
+}

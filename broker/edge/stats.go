@@ -1,0 +1,59 @@
+package edge
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fanfare-mq/fanfare/broker/packet"
+)
+
+// stats are the edge's metrics. None has a label that tenants or devices could
+// multiply.
+type stats struct {
+	connections, subscriptions prometheus.Gauge
+	bytesIn, bytesOut, denied  prometheus.Counter
+	packets, publishes         *prometheus.CounterVec
+	refused, closed, dropped   *prometheus.CounterVec
+	byType                     [16]prometheus.Counter // packets, resolved once
+}
+
+// qosLabel spells a QoS level for a label without formatting.
+var qosLabel = [...]string{"0", "1", "2"}
+
+func newStats() *stats {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "fanfare_mqtt_" + name, Help: help})
+	}
+	vec := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "fanfare_mqtt_" + name, Help: help}, []string{label})
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "fanfare_mqtt_" + name, Help: help})
+	}
+	s := &stats{
+		connections:   gauge("connections", "Open MQTT connections, authenticated or not."),
+		subscriptions: gauge("subscriptions", "Subscriptions of connected sessions."),
+		bytesIn:       counter("received_bytes_total", "Bytes received from clients, without TLS and WebSocket framing."),
+		bytesOut:      counter("sent_bytes_total", "Bytes sent to clients, without TLS and WebSocket framing."),
+		denied:        counter("publish_denied_total", "PUBLISH packets dropped because no grant allows their topic."),
+		packets:       vec("received_packets_total", "Packets received from clients, by type.", "type"),
+		publishes:     vec("publishes_total", "Messages published by clients, wills included, by QoS.", "qos"),
+		refused:       vec("connects_refused_total", "CONNECT packets refused, by reason.", "reason"),
+		closed:        vec("connections_closed_total", "Connections closed, by reason.", "reason"),
+		dropped:       vec("deliveries_dropped_total", "Deliveries dropped, by reason: QoS 0 that found no room, and messages whose deadline passed.", "reason"),
+	}
+	for t := range s.byType {
+		s.byType[t] = s.packets.WithLabelValues(packet.Type(t).String())
+	}
+	return s
+}
+
+func (s *stats) packet(t packet.Type) { s.byType[t&15].Inc() }
+
+// Collectors returns the edge's metrics for a Prometheus registry.
+func (e *Edge) Collectors() []prometheus.Collector {
+	s := e.stats
+	return []prometheus.Collector{
+		s.connections, s.subscriptions, s.bytesIn, s.bytesOut, s.denied,
+		s.packets, s.publishes, s.refused, s.closed, s.dropped,
+	}
+}

@@ -1,0 +1,334 @@
+package edge_test
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/fanfare-mq/fanfare/auth"
+	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/edge"
+	"github.com/fanfare-mq/fanfare/broker/packet"
+	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+// patience bounds every wait of these tests; nothing takes as long unless it
+// is broken.
+const patience = 10 * time.Second
+
+// bus is a node that runs alone: it delivers to its own edge and acknowledges
+// from another goroutine, as the log does.
+type bus struct {
+	mu        sync.Mutex
+	edge      *edge.Edge
+	full      bool // refuse publishes
+	refused   int
+	interest  map[string]int
+	announced func(data []byte)
+}
+
+func (b *bus) Publish(m *broker.Message, ack broker.Acknowledger, tag uint64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.full {
+		b.refused++
+		return broker.ErrOverloaded
+	}
+	m.ID = ulid.Make()
+	b.edge.Deliver(m)
+	if ack != nil {
+		go ack.Published(tag, m, nil)
+	}
+	return nil
+}
+
+func (b *bus) AddInterest(filter string, ready func(error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.interest[filter]++
+	go ready(nil)
+}
+
+func (b *bus) RemoveInterest(filter string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.interest[filter]--; b.interest[filter] == 0 {
+		delete(b.interest, filter)
+	}
+}
+
+func (b *bus) Announce(string, []byte) error { return nil }
+
+func (b *bus) OnAnnounce(_ string, fn func([]byte)) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.announced = fn
+	return nil
+}
+
+func (b *bus) setFull(full bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.full = full
+}
+
+func (b *bus) refusals() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refused
+}
+
+func (b *bus) interests() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.interest)
+}
+
+// tenants is a source with one app in each of two organizations.
+type tenants struct{}
+
+func entry(org string) tenant.Entry {
+	app := tenant.App{Organization: org, ID: "chat", Name: "Chat", Retention: time.Hour}
+	return tenant.Entry{
+		App: app,
+		SigningKeys: []tenant.SigningKey{{
+			KID: "sk_" + org, Organization: org, App: "chat", Algorithm: tenant.HS256,
+			Secret: strings.Repeat(org, 8)[:32],
+		}},
+		ACL: tenant.ACL{Version: 1, Rules: []tenant.Rule{{
+			Effect: tenant.Allow, Action: tenant.All, Topic: org + "/chat/room/#", Who: tenant.Who{Everyone: true},
+		}}},
+	}
+}
+
+func (tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error) {
+	if (org == "acme" || org == "globex") && app == "chat" {
+		return entry(org), nil
+	}
+	return tenant.Entry{}, fault.New(fault.NotFound, "no such app")
+}
+
+func (s tenants) EntryByKID(ctx context.Context, kid string) (tenant.Entry, error) {
+	return s.Entry(ctx, strings.TrimPrefix(kid, "sk_"), "chat")
+}
+
+func (tenants) APIKeyByHash(context.Context, [32]byte) (tenant.APIKey, error) {
+	return tenant.APIKey{}, fault.New(fault.NotFound, "no such key")
+}
+
+func (tenants) SessionByHash(context.Context, [32]byte, time.Time) (tenant.Member, error) {
+	return tenant.Member{}, fault.New(fault.NotFound, "no such session")
+}
+
+// world is a running edge with what it needs.
+type world struct {
+	t    *testing.T
+	bus  *bus
+	edge *edge.Edge
+	dir  *auth.Directory
+	addr map[edge.Kind]string
+	stop func()
+}
+
+func start(t *testing.T, change ...func(*edge.Config)) *world {
+	t.Helper()
+	cfg := edge.Config{Node: "n1", TCP: "127.0.0.1:0", WS: "127.0.0.1:0", Loops: 2}
+	for _, f := range change {
+		f(&cfg)
+	}
+	b := &bus{interest: make(map[string]int)}
+	dir := auth.NewDirectory(tenants{}, time.Now)
+	e, err := edge.New(cfg, edge.Deps{Bus: b, Devices: auth.NewDevices(dir, time.Now)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.edge = e
+	if err := e.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	w := &world{t: t, bus: b, edge: e, dir: dir, addr: make(map[edge.Kind]string)}
+	for _, a := range e.Addrs() {
+		w.addr[a.Kind] = a.Addr.String()
+	}
+	w.stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		case <-time.After(patience):
+			t.Error("the edge does not stop")
+		}
+	})
+	t.Cleanup(w.stop)
+	return w
+}
+
+func (w *world) token(org, user string) string {
+	w.t.Helper()
+	app, err := w.dir.App(w.t.Context(), org, "chat")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	token, _, err := auth.IssueToken(app, auth.TokenRequest{User: user, TTL: time.Hour}, time.Now())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return token
+}
+
+// device is a client of the tests.
+type device struct {
+	t   *testing.T
+	nc  net.Conn
+	buf []byte
+}
+
+// dial opens a TCP connection without a word.
+func (w *world) dial() *device {
+	w.t.Helper()
+	var d net.Dialer
+	nc, err := d.DialContext(w.t.Context(), "tcp", w.addr[edge.TCP])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.on(nc)
+}
+
+func (w *world) on(nc net.Conn) *device {
+	w.t.Cleanup(func() { _ = nc.Close() })
+	return &device{t: w.t, nc: nc}
+}
+
+func (w *world) connect(org, user, clientID string, change ...func(*packet.Connect)) *device {
+	w.t.Helper()
+	d := w.dial()
+	if code := d.hello(w, org, user, clientID, change...); code != packet.Accepted {
+		w.t.Fatalf("connect refused: %s", code)
+	}
+	return d
+}
+
+// hello sends CONNECT and returns the code of the answer.
+func (d *device) hello(w *world, org, user, clientID string, change ...func(*packet.Connect)) packet.ConnackCode {
+	d.t.Helper()
+	p := packet.Connect{
+		Clean: true, ClientID: clientID, KeepAlive: 60,
+		HasUsername: true, Username: org + "/chat", HasPassword: true, Password: []byte(w.token(org, user)),
+	}
+	for _, f := range change {
+		f(&p)
+	}
+	d.send(p.Append(nil))
+	var ack packet.Connack
+	if err := ack.Decode(d.next(packet.CONNACK)); err != nil {
+		d.t.Fatal(err)
+	}
+	return ack.Code
+}
+
+func (d *device) send(p []byte) {
+	d.t.Helper()
+	if err := d.nc.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		d.t.Fatal(err)
+	}
+	if _, err := d.nc.Write(p); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// read returns the next packet, or the error that ended the connection.
+func (d *device) read() (packet.Frame, error) {
+	chunk := make([]byte, 32<<10)
+	for {
+		if f, n, err := packet.Split(d.buf, 0); err != nil || n > 0 {
+			d.buf = d.buf[n:]
+			return f, err
+		}
+		if err := d.nc.SetReadDeadline(time.Now().Add(patience)); err != nil {
+			return packet.Frame{}, err
+		}
+		n, err := d.nc.Read(chunk)
+		if err != nil {
+			return packet.Frame{}, err
+		}
+		d.buf = append(slices.Clip(d.buf), chunk[:n]...)
+	}
+}
+
+// next returns the next packet, which must be of the type.
+func (d *device) next(want packet.Type) packet.Frame {
+	d.t.Helper()
+	f, err := d.read()
+	if err != nil {
+		d.t.Fatalf("waiting for %s: %v", want, err)
+	}
+	if f.Type != want {
+		d.t.Fatalf("got %s, want %s", f.Type, want)
+	}
+	return f
+}
+
+// message returns the next PUBLISH.
+func (d *device) message() packet.Publish {
+	d.t.Helper()
+	var p packet.Publish
+	if err := p.Decode(d.next(packet.PUBLISH)); err != nil {
+		d.t.Fatal(err)
+	}
+	return p
+}
+
+// closed waits until the server has closed the connection.
+func (d *device) closed() {
+	d.t.Helper()
+	for {
+		if f, err := d.read(); err != nil {
+			if strings.Contains(err.Error(), "timeout") {
+				d.t.Fatal("the connection is still open")
+			}
+			return
+		} else if f.Type != packet.PUBLISH {
+			d.t.Fatalf("got %s, want the end of the connection", f.Type)
+		}
+	}
+}
+
+func (d *device) subscribe(qos byte, filters ...string) []byte {
+	d.t.Helper()
+	p := packet.Subscribe{PacketID: 1}
+	for _, f := range filters {
+		p.Subscriptions = append(p.Subscriptions, packet.Subscription{Filter: f, QoS: qos})
+	}
+	d.send(p.Append(nil))
+	var ack packet.Suback
+	if err := ack.Decode(d.next(packet.SUBACK)); err != nil {
+		d.t.Fatal(err)
+	}
+	return ack.Codes
+}
+
+// ping makes sure that everything sent before was handled, and that nothing
+// else arrives.
+func (d *device) ping() {
+	d.t.Helper()
+	d.send(packet.Pingreq{}.Append(nil))
+	d.next(packet.PINGRESP)
+}
+
+func publish(topic, payload string, qos byte, id uint16) []byte {
+	return packet.Publish{Topic: []byte(topic), Payload: []byte(payload), QoS: qos, PacketID: id}.Append(nil)
+}
+
+func puback(id uint16) []byte { return packet.Ack{Type: packet.PUBACK, PacketID: id}.Append(nil) }
