@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+// appColumns are what scanApp reads, from apps a and organizations o.
+const appColumns = `a.organization, a.id, a.name, o.shard, a.retention_micros, a.created_at`
+
+func scanApp(a *tenant.App) []any {
+	return []any{
+		&a.Organization, &a.ID, &a.Name, &a.Shard, microsScanner{&a.Retention}, timeScanner{&a.CreatedAt},
+	}
+}
+
+// CreateApp adds an app with its first API key and signing key, all or
+// nothing. It fails with fault.Conflict at /id if the organization has an app
+// of that name, with fault.NotFound if there is no such organization.
+func (s *Store) CreateApp(ctx context.Context, app tenant.App, key tenant.APIKey, signing tenant.SigningKey) error {
+	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
+		added, err := tx.exec(ctx,
+			`INSERT INTO apps (organization, id, name, retention_micros, created_at)
+			 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (organization, id) DO NOTHING`,
+			app.Organization, app.ID, app.Name, app.Retention.Microseconds(), app.CreatedAt)
+		if err != nil {
+			return err
+		}
+		if !added {
+			return fault.New(fault.Conflict, "the organization has an app of that name").At("/id")
+		}
+		key.Organization, key.App = app.Organization, app.ID
+		if err := insertAPIKey(ctx, tx, key); err != nil {
+			return err
+		}
+		signing.Organization, signing.App = app.Organization, app.ID
+		return s.insertSigningKey(ctx, tx, signing)
+	})
+}
+
+// Apps returns up to limit apps of an organization in the order of their ids,
+// beginning behind the id after; an empty after begins at the start.
+func (s *Store) Apps(ctx context.Context, org, after string, limit int) ([]tenant.App, error) {
+	apps := []tenant.App{}
+	err := s.many(ctx,
+		`SELECT `+appColumns+` FROM apps a JOIN organizations o ON o.slug = a.organization
+		 WHERE a.organization = $1 AND a.id > $2 ORDER BY a.id LIMIT $3`,
+		[]any{org, after, limit}, func(rows *sql.Rows) error {
+			var a tenant.App
+			if err := rows.Scan(scanApp(&a)...); err != nil {
+				return err
+			}
+			apps = append(apps, a)
+			return nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	return apps, nil
+}
+
+// App returns one app, or fault.NotFound.
+func (s *Store) App(ctx context.Context, org, app string) (tenant.App, error) {
+	var a tenant.App
+	err := s.one(ctx, "app",
+		`SELECT `+appColumns+` FROM apps a JOIN organizations o ON o.slug = a.organization
+		 WHERE a.organization = $1 AND a.id = $2`,
+		[]any{org, app}, scanApp(&a)...)
+	if err != nil {
+		return tenant.App{}, err
+	}
+	return a, nil
+}

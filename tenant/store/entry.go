@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+// entryQuery reads an app, its rules and its signing keys in one statement, so
+// that they belong together: a row per key, or one row without a key. The
+// newest key comes first.
+const entryQuery = `SELECT ` + appColumns + `, a.acl_rules, a.acl_version,
+	       COALESCE(k.kid, ''), COALESCE(k.algorithm, ''), k.secret, k.created_at
+	FROM apps a
+	JOIN organizations o ON o.slug = a.organization
+	LEFT JOIN signing_keys k ON k.organization = a.organization AND k.app = a.id
+	WHERE `
+
+const entryOrder = ` ORDER BY k.created_at DESC, k.kid DESC`
+
+// Entry returns all that an edge needs to know of an app, or fault.NotFound.
+// Its signing keys are ordered from the newest to the oldest.
+func (s *Store) Entry(ctx context.Context, org, app string) (tenant.Entry, error) {
+	return s.entry(ctx, "app", `a.organization = $1 AND a.id = $2`, org, app)
+}
+
+// EntryByKID returns the entry of the app that a signing key belongs to, or
+// fault.NotFound.
+func (s *Store) EntryByKID(ctx context.Context, kid string) (tenant.Entry, error) {
+	return s.entry(ctx, "signing key",
+		`(a.organization, a.id) = (SELECT organization, app FROM signing_keys WHERE kid = $1)`, kid)
+}
+
+func (s *Store) entry(ctx context.Context, what, where string, args ...any) (tenant.Entry, error) {
+	var entry tenant.Entry
+	err := s.many(ctx, entryQuery+where+entryOrder, args, func(rows *sql.Rows) error {
+		return s.scanEntry(rows, &entry)
+	})
+	if err == nil && entry.App.ID == "" {
+		err = sql.ErrNoRows
+	}
+	if err != nil {
+		return tenant.Entry{}, found(what, err)
+	}
+	return entry, nil
+}
+
+func (s *Store) scanEntry(rows *sql.Rows, entry *tenant.Entry) error {
+	var key tenant.SigningKey
+	var sealed []byte
+	dst := append(scanApp(&entry.App), rulesScanner{&entry.ACL.Rules}, &entry.ACL.Version,
+		&key.KID, &key.Algorithm, &sealed, timeScanner{&key.CreatedAt})
+	if err := rows.Scan(dst...); err != nil {
+		return err
+	}
+	if key.KID == "" {
+		return nil
+	}
+	key.Organization, key.App = entry.App.Organization, entry.App.ID
+	secret, err := s.sealer.Open(sealed, signingKeyContext(key))
+	if err != nil {
+		return fmt.Errorf("signing key %s: %w", key.KID, err)
+	}
+	key.Secret = string(secret)
+	entry.SigningKeys = append(entry.SigningKeys, key)
+	return nil
+}

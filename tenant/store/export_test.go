@@ -1,0 +1,7 @@
+package store
+
+// SQLiteAddress lets tests look at the file past the store.
+func SQLiteAddress(path string) string { return sqliteDSN(path, "_txlock=immediate", sqlitePragmas...) }
+
+// SigningKeyContext is what a signing key's secret is sealed for.
+var SigningKeyContext = signingKeyContext

@@ -1,0 +1,132 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+// dialect is all in which the two databases differ for the queries: how a
+// time is bound.
+type dialect uint8
+
+const (
+	postgresDialect dialect = iota
+	sqliteDialect
+)
+
+// bind returns the arguments as the driver wants them. Times have the
+// precision of both databases, a microsecond.
+func (d dialect) bind(args []any) []any {
+	bound := make([]any, len(args))
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case time.Time:
+			bound[i] = d.time(arg)
+		case [32]byte:
+			bound[i] = arg[:]
+		default:
+			bound[i] = arg
+		}
+	}
+	return bound
+}
+
+func (d dialect) time(t time.Time) any {
+	if d == sqliteDialect {
+		return t.UnixMicro()
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+// timeScanner reads a time of either dialect; NULL leaves the destination.
+type timeScanner struct{ dst *time.Time }
+
+func (s timeScanner) Scan(src any) error {
+	switch src := src.(type) {
+	case nil:
+	case time.Time:
+		*s.dst = src.UTC()
+	case int64:
+		*s.dst = time.UnixMicro(src).UTC()
+	default:
+		return fmt.Errorf("a time cannot be read from %T", src)
+	}
+	return nil
+}
+
+// microsScanner reads a duration kept in microseconds.
+type microsScanner struct{ dst *time.Duration }
+
+func (s microsScanner) Scan(src any) error {
+	micros, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("a duration cannot be read from %T", src)
+	}
+	*s.dst = time.Duration(micros) * time.Microsecond
+	return nil
+}
+
+// hashScanner reads a SHA-256.
+type hashScanner struct{ dst *[32]byte }
+
+func (s hashScanner) Scan(src any) error {
+	b, ok := src.([]byte)
+	if !ok || len(b) != len(s.dst) {
+		return fmt.Errorf("a hash cannot be read from %T", src)
+	}
+	copy(s.dst[:], b)
+	return nil
+}
+
+// scopesScanner reads scopes separated by spaces.
+type scopesScanner struct{ dst *[]tenant.Scope }
+
+func (s scopesScanner) Scan(src any) error {
+	text, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("scopes cannot be read from %T", src)
+	}
+	*s.dst = nil
+	for word := range strings.FieldsSeq(text) {
+		*s.dst = append(*s.dst, tenant.Scope(word))
+	}
+	return nil
+}
+
+func joinScopes(scopes []tenant.Scope) string {
+	words := make([]string, len(scopes))
+	for i, scope := range scopes {
+		words[i] = string(scope)
+	}
+	return strings.Join(words, " ")
+}
+
+// rulesScanner reads access rules kept as JSON; no rules are an empty slice.
+type rulesScanner struct{ dst *[]tenant.Rule }
+
+func (s rulesScanner) Scan(src any) error {
+	text, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("rules cannot be read from %T", src)
+	}
+	*s.dst = []tenant.Rule{}
+	if err := json.Unmarshal([]byte(text), s.dst); err != nil {
+		return fmt.Errorf("rules: %w", err)
+	}
+	return nil
+}
+
+func marshalRules(rules []tenant.Rule) (string, error) {
+	if len(rules) == 0 {
+		return "[]", nil
+	}
+	text, err := json.Marshal(rules)
+	if err != nil {
+		return "", fmt.Errorf("rules: %w", err)
+	}
+	return string(text), nil
+}
