@@ -1,0 +1,95 @@
+package auth
+
+import (
+	"context"
+	"crypto/subtle"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+// Caller is who uses the API: a member of an organization, or an app's
+// backend with an API key.
+type Caller struct {
+	Organization string
+	App          string         // the API key's; empty for members
+	Member       *tenant.Member // nil for API keys
+	Key          *tenant.APIKey // nil for members; not to be changed
+}
+
+// Has says whether the caller may do what a scope stands for. Owners and
+// admins may do everything in their organization, viewers look at it.
+func (c *Caller) Has(scope tenant.Scope) bool {
+	switch {
+	case c.Key != nil:
+		return slices.Contains(c.Key.Scopes, scope)
+	case c.Member == nil:
+		return false
+	}
+	switch c.Member.Role {
+	case tenant.Owner, tenant.Admin:
+		return true
+	case tenant.Viewer:
+		return scope == tenant.ScopeRead
+	}
+	return false
+}
+
+// Callers authenticates the users of the API. It is safe for concurrent use.
+type Callers struct {
+	directory *Directory
+	source    Source
+	now       func() time.Time
+}
+
+// NewCallers returns an authenticator: API keys come from the directory, and
+// so work while the source is away; members' sessions always from the source.
+func NewCallers(dir *Directory, src Source, now func() time.Time) *Callers {
+	return &Callers{directory: dir, source: src, now: now}
+}
+
+// Authenticate says whose a bearer token is. What is neither a known API key
+// nor a live session is Unauthenticated.
+func (c *Callers) Authenticate(ctx context.Context, bearer string) (*Caller, error) {
+	switch {
+	case len(bearer) != secretLength:
+	case strings.HasPrefix(bearer, apiKeyPrefix):
+		return c.backend(ctx, bearer)
+	case strings.HasPrefix(bearer, sessionPrefix):
+		return c.member(ctx, bearer)
+	}
+	return nil, fault.New(fault.Unauthenticated, "the bearer token is neither an API key nor a session")
+}
+
+func (c *Callers) backend(ctx context.Context, secret string) (*Caller, error) {
+	hash := HashSecret(secret)
+	key, err := c.directory.apiKey(ctx, hash)
+	if fault.CodeOf(err) == fault.NotFound {
+		return nil, unknownKey()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if subtle.ConstantTimeCompare(key.Hash[:], hash[:]) != 1 {
+		return nil, unknownKey() // the source has answered something else than it was asked
+	}
+	return &Caller{Organization: key.Organization, App: key.App, Key: key}, nil
+}
+
+func unknownKey() error {
+	return fault.New(fault.Unauthenticated, "the API key is wrong or was revoked")
+}
+
+func (c *Callers) member(ctx context.Context, token string) (*Caller, error) {
+	member, err := c.source.SessionByHash(ctx, HashSecret(token), c.now())
+	if fault.CodeOf(err) == fault.NotFound {
+		return nil, fault.New(fault.Unauthenticated, "the session is unknown or has ended; sign in again")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Caller{Organization: member.Organization, Member: &member}, nil
+}

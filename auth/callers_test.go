@@ -1,0 +1,124 @@
+package auth_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/auth"
+	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+// newCallers returns callers with one API key and one session.
+func newCallers(now func() time.Time) (callers *auth.Callers, d *auth.Directory, src *source, key, session string) {
+	src = newSource(entry("acme", "chat"))
+	key, session = auth.NewAPIKeySecret(), auth.NewSessionToken()
+	src.keys[auth.HashSecret(key)] = tenant.APIKey{
+		ID: "key_1", Organization: "acme", App: "chat", Hash: auth.HashSecret(key), Scopes: []tenant.Scope{tenant.ScopePush},
+	}
+	src.sessions[auth.HashSecret(session)] = tenant.Member{ID: "mem_1", Organization: "acme", Role: tenant.Owner}
+	d = auth.NewDirectory(src, now)
+	return auth.NewCallers(d, src, now), d, src, key, session
+}
+
+func TestCallers(t *testing.T) {
+	callers, _, _, key, session := newCallers(atNoon)
+	c, err := callers.Authenticate(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Organization != "acme" || c.App != "chat" || c.Member != nil || c.Key == nil || c.Key.ID != "key_1" {
+		t.Errorf("got %+v", c)
+	}
+	c, err = callers.Authenticate(t.Context(), session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Organization != "acme" || c.App != "" || c.Key != nil || c.Member == nil || c.Member.ID != "mem_1" {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestCallersRefuse(t *testing.T) {
+	callers, _, _, key, session := newCallers(atNoon)
+	for _, bearer := range []string{
+		"", "ffk_", "ffs_", key[:len(key)-1], key + "x", strings.ToUpper(key), " " + key, key[4:],
+		"ffs_" + key[4:], "ffk_" + session[4:], auth.NewAPIKeySecret(), auth.NewSessionToken(), auth.NewSigningSecret(),
+		token{}.text(t), strings.Repeat("x", 1<<20),
+	} {
+		c, err := callers.Authenticate(t.Context(), bearer)
+		wantFault(t, err, fault.Unauthenticated)
+		if c != nil {
+			t.Errorf("%q is %+v", bearer, c)
+		}
+		if err != nil && len(bearer) > 4 && strings.Contains(err.Error(), bearer) {
+			t.Errorf("%q shows the secret", err)
+		}
+	}
+}
+
+func TestCallersWhileTheSourceIsAway(t *testing.T) {
+	callers, _, src, key, session := newCallers(atNoon)
+	if _, err := callers.Authenticate(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	src.fail(errAway)
+	if _, err := callers.Authenticate(t.Context(), key); err != nil {
+		t.Errorf("a known key is refused: %v", err)
+	}
+	for _, bearer := range []string{session, auth.NewAPIKeySecret(), auth.NewSessionToken()} {
+		_, err := callers.Authenticate(t.Context(), bearer)
+		wantFault(t, err, fault.Unavailable)
+	}
+}
+
+func TestInvalidateReachesAPIKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		callers, d, src, key, _ := newCallers(time.Now)
+		for range 3 {
+			if _, err := callers.Authenticate(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantReads(t, src, 1)
+		delete(src.keys, auth.HashSecret(key))
+		d.Invalidate("acme", "shop")
+		if _, err := callers.Authenticate(t.Context(), key); err != nil {
+			t.Errorf("another app's change is noticed: %v", err)
+		}
+		d.Invalidate("acme", "chat")
+		_, err := callers.Authenticate(t.Context(), key)
+		wantFault(t, err, fault.Unauthenticated)
+	})
+}
+
+func TestScopes(t *testing.T) {
+	all := []tenant.Scope{tenant.ScopePush, tenant.ScopeRead, tenant.ScopeManage}
+	member := func(r tenant.Role) auth.Caller { return auth.Caller{Member: &tenant.Member{Role: r}} }
+	key := func(s ...tenant.Scope) auth.Caller { return auth.Caller{Key: &tenant.APIKey{Scopes: s}} }
+	for name, test := range map[string]struct {
+		caller auth.Caller
+		has    []tenant.Scope
+	}{
+		"owner":      {member(tenant.Owner), all},
+		"admin":      {member(tenant.Admin), all},
+		"viewer":     {member(tenant.Viewer), []tenant.Scope{tenant.ScopeRead}},
+		"other role": {member("guest"), nil},
+		"full key":   {key(all...), all},
+		"push key":   {key(tenant.ScopePush), []tenant.Scope{tenant.ScopePush}},
+		"empty key":  {key(), nil},
+		"nobody":     {auth.Caller{}, nil},
+	} {
+		for _, scope := range all {
+			want := false
+			for _, s := range test.has {
+				want = want || s == scope
+			}
+			if got := test.caller.Has(scope); got != want {
+				t.Errorf("%s has %q: %t", name, scope, got)
+			}
+		}
+	}
+}

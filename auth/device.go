@@ -1,0 +1,81 @@
+package auth
+
+import "strings"
+
+// Device is an authenticated device: who it is and what it may do, by its
+// app's newest policy. One goroutine uses it at a time.
+type Device struct {
+	Identity
+
+	app  *App
+	memo memo
+}
+
+// App returns the device's app.
+func (d *Device) App() *App { return d.app }
+
+// MayPublish decides about a topic name. Asking again about one of the last
+// few names is cheap.
+func (d *Device) MayPublish(topic string) bool {
+	policy := d.app.Policy()
+	if may, ok := d.memo.recall(policy, topic); ok {
+		return may
+	}
+	may := policy.MayPublish(&d.Identity, topic)
+	d.memo.note(policy, topic, may)
+	return may
+}
+
+// MaySubscribe decides about a topic filter.
+func (d *Device) MaySubscribe(filter string) bool {
+	return d.app.Policy().MaySubscribe(&d.Identity, filter)
+}
+
+const (
+	// memoTopics is how many names a device remembers: most publish to one or
+	// two.
+	memoTopics = 4
+	// memoTopicLength is the longest name in bytes that is remembered; with
+	// memoTopics it bounds what a device can make the server keep.
+	memoTopicLength = 256
+)
+
+// memo remembers what one policy said about the last few names.
+type memo struct {
+	policy   *Policy
+	verdicts []verdict // in a ring, once it is full
+	next     int
+}
+
+type verdict struct {
+	topic string
+	may   bool
+}
+
+func (m *memo) recall(policy *Policy, topic string) (may, ok bool) {
+	if m.policy != policy {
+		return false, false
+	}
+	for i := range m.verdicts {
+		if v := &m.verdicts[i]; v.topic == topic {
+			return v.may, true
+		}
+	}
+	return false, false
+}
+
+func (m *memo) note(policy *Policy, topic string, may bool) {
+	if m.policy != policy {
+		*m = memo{policy: policy, verdicts: m.verdicts[:0]}
+	}
+	if len(topic) > memoTopicLength {
+		return
+	}
+	v := verdict{strings.Clone(topic), may} // the caller's may live in a read buffer
+	if len(m.verdicts) < memoTopics {
+		m.verdicts = append(m.verdicts, v)
+		return
+	}
+	m.verdicts[m.next] = v
+	m.next = (m.next + 1) % memoTopics
+}

@@ -1,0 +1,174 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+const (
+	// MaxTokenLifetime is how far ahead a device token's exp may lie.
+	MaxTokenLifetime = 30 * 24 * time.Hour
+	// leeway is how far the clocks of an issuer and of this server may differ.
+	leeway = 30 * time.Second
+	// maxToken is the longest token in bytes. The largest that the bounds on
+	// its claims allow has about 12 KiB.
+	maxToken = 16 << 10
+	// maxKID bounds what is looked up, and remembered if it does not exist.
+	maxKID = 64
+)
+
+// Credentials are what a CONNECT says about who is connecting.
+type Credentials struct {
+	ClientID string // the MQTT client identifier
+	Username string // "{org}/{app}", or empty: the token's kid names the app
+	Password []byte // the token, a JWT
+}
+
+// Devices authenticates devices by their tokens. It is safe for concurrent
+// use.
+type Devices struct {
+	directory *Directory
+	now       func() time.Time
+	parser    *jwt.Parser
+}
+
+// NewDevices returns an authenticator of the directory's apps' devices.
+func NewDevices(dir *Directory, now func() time.Time) *Devices {
+	return &Devices{
+		directory: dir,
+		now:       now,
+		parser: jwt.NewParser(
+			jwt.WithTimeFunc(now), jwt.WithLeeway(leeway), jwt.WithStrictDecoding(),
+			jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
+		),
+	}
+}
+
+// Authenticate verifies the credentials of a CONNECT. Its faults are
+// Unauthenticated, TokenExpired for a token that was right once, and
+// Unavailable; their messages are for the log and never hold the token.
+func (v *Devices) Authenticate(ctx context.Context, c Credentials) (*Device, error) {
+	if len(c.Password) == 0 {
+		return nil, unauthenticated("there is no password; it has to be a token")
+	}
+	if len(c.Password) > maxToken {
+		return nil, unauthenticated("the token has more than %d bytes", maxToken)
+	}
+	var app *App
+	var refused error
+	claims := new(claims)
+	_, err := v.parser.ParseWithClaims(string(c.Password), claims, func(t *jwt.Token) (any, error) {
+		var secret []byte
+		app, secret, refused = v.key(ctx, c.Username, t)
+		return secret, refused
+	})
+	switch {
+	case refused != nil:
+		return nil, refused
+	case err != nil:
+		return nil, explain(err)
+	}
+	now := v.now()
+	if err := claims.check(c.ClientID, now); err != nil {
+		return nil, err
+	}
+	of := app.Entry().App
+	d := &Device{app: app, Identity: Identity{
+		Org: of.Organization, App: of.ID, User: claims.user, ClientID: c.ClientID,
+		Tags: claims.tags, Role: claims.role, Expires: claims.ends(now),
+	}}
+	if claims.device != nil {
+		d.Device = *claims.device
+	}
+	return d, nil
+}
+
+// key returns the app that the credentials name, and the secret to verify the
+// token with. The app's key decides about the algorithm, the token has to
+// agree: this is also what refuses "none".
+func (v *Devices) key(ctx context.Context, username string, t *jwt.Token) (*App, []byte, error) {
+	kid, err := keyID(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	app, err := v.app(ctx, username, kid)
+	if err != nil {
+		return nil, nil, err
+	}
+	key := app.signingKey(kid)
+	if key == nil {
+		return nil, nil, unauthenticated("%s has no signing key %q", username, kid)
+	}
+	if alg := t.Method.Alg(); alg != string(key.Algorithm) {
+		return nil, nil, unauthenticated("the token is signed with %s and the key %q is for %s", alg, kid, key.Algorithm)
+	}
+	if key.Algorithm != tenant.HS256 || key.Secret == "" {
+		return nil, nil, fault.Newf(fault.Internal, "the signing key %q cannot be used", kid)
+	}
+	return app, []byte(key.Secret), nil
+}
+
+// keyID returns the kid of a token's header.
+func keyID(t *jwt.Token) (string, error) {
+	if _, ok := t.Header["crit"]; ok {
+		return "", unauthenticated("the token demands an extension that this server does not know") // RFC 7515 §4.1.11
+	}
+	kid, ok := t.Header["kid"].(string)
+	if !ok || kid == "" || len(kid) > maxKID {
+		return "", unauthenticated("the token's header names no signing key; it has to have a kid")
+	}
+	return kid, nil
+}
+
+// app returns the app that the user name, or else the kid, stands for.
+func (v *Devices) app(ctx context.Context, username, kid string) (*App, error) {
+	if username == "" {
+		app, err := v.directory.AppByKID(ctx, kid)
+		if fault.CodeOf(err) == fault.NotFound {
+			return nil, unauthenticated("there is no signing key %q", kid)
+		}
+		return app, err
+	}
+	org, id, ok := strings.Cut(username, "/")
+	if !ok || !couldBeSlug(org) || !couldBeSlug(id) {
+		return nil, unauthenticated("the user name has to be {org}/{app}")
+	}
+	app, err := v.directory.App(ctx, org, id)
+	if fault.CodeOf(err) == fault.NotFound {
+		return nil, unauthenticated("there is no app %s", username)
+	}
+	return app, err
+}
+
+// couldBeSlug keeps nonsense away from the source. Whether the slug is a good
+// one was decided when it was taken.
+func couldBeSlug(s string) bool { return len(s) <= tenant.MaxSlug && validID(s) == nil }
+
+// explain turns what the parser says into a fault.
+func explain(err error) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f // of the claims
+	}
+	switch {
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid):
+		return unauthenticated("the token's signature is wrong")
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return fault.New(fault.TokenExpired, "the token has expired")
+	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
+		return unauthenticated("the token has no exp")
+	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
+		return unauthenticated("the token is not valid yet")
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return unauthenticated("the password is not a token")
+	case errors.Is(err, jwt.ErrTokenUnverifiable):
+		return unauthenticated("the token's algorithm is unknown")
+	}
+	return err
+}

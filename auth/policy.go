@@ -1,0 +1,110 @@
+package auth
+
+import (
+	"github.com/fanfare-mq/fanfare/broker/topic"
+	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+// maxRules is the most rules an app may have: each SUBSCRIBE walks them all.
+const maxRules = 1000
+
+// Policy is what the devices of one app may do: the app's rules, in order,
+// followed by the default grants. It never changes and is safe for concurrent
+// use. The zero Policy allows nothing.
+type Policy struct {
+	org, app string
+	rules    []rule
+}
+
+// Compile checks an app's rules. Its faults point at what is wrong, as in
+// "/rules/3/topic".
+func Compile(app tenant.App, acl tenant.ACL) (*Policy, error) {
+	if len(acl.Rules) > maxRules {
+		return nil, fault.Newf(fault.Invalid, "must have at most %d rules", maxRules).At("/rules")
+	}
+	grants := defaultGrants(app)
+	p := &Policy{
+		org: app.Organization, app: app.ID,
+		rules: make([]rule, 0, len(acl.Rules)+len(grants)),
+	}
+	for i, r := range acl.Rules {
+		c, err := compileRule(app, r)
+		if err != nil {
+			return nil, err.At(pointer(i, err.Field))
+		}
+		p.rules = append(p.rules, c)
+	}
+	p.rules = append(p.rules, grants...)
+	return p, nil
+}
+
+// defaultGrants is what every device may do unless a rule says otherwise.
+func defaultGrants(app tenant.App) []rule {
+	prefix := app.TopicPrefix() + "/"
+	everyone := tenant.Who{Everyone: true}
+	return []rule{
+		{subscribe: true, who: everyone, filter: prefix + "users/" + userPlaceholder + "/#", needs: needsUser},
+		{subscribe: true, who: everyone, filter: prefix + "topics/#"},
+		{subscribe: true, who: everyone, filter: prefix + "broadcast"},
+		{subscribe: true, who: everyone, filter: prefix + "tags/", needs: needsTags},
+		{subscribe: true, who: everyone, filter: prefix + "devices/" + devicePlaceholder + "/#", needs: needsDevice},
+		{publish: true, who: everyone, filter: prefix + "users/" + userPlaceholder + "/up/#", needs: needsUser},
+	}
+}
+
+// MayPublish decides about a topic name: the first rule that matches it says
+// so; what no rule or default grant matches is denied. Nothing outside the
+// wall reaches the rules.
+func (p *Policy) MayPublish(id *Identity, name string) bool {
+	if !p.admits(id) || topic.ValidName(name) != nil || !topic.InsideWall(p.org, name) {
+		return false
+	}
+	for i := range p.rules {
+		r := &p.rules[i]
+		if !r.publish || !r.appliesTo(id) {
+			continue
+		}
+		for filter := range r.filters(id) {
+			if topic.Match(filter, name) {
+				return !r.deny
+			}
+		}
+	}
+	return false
+}
+
+// MaySubscribe decides about a topic filter, with or without a prefix such as
+// $share/<group>/. It is granted if a rule or a default grant allows all that
+// it matches, and no earlier rule denies any of it. So nothing needs checking
+// when a message is delivered.
+//
+// One grant has to cover the whole filter: that several together would is not
+// looked at.
+func (p *Policy) MaySubscribe(id *Identity, filter string) bool {
+	s, err := topic.Parse(filter)
+	if err != nil || !p.admits(id) || !topic.InsideWall(p.org, s.Filter) {
+		return false
+	}
+	for i := range p.rules {
+		r := &p.rules[i]
+		if !r.subscribe || !r.appliesTo(id) {
+			continue
+		}
+		for of := range r.filters(id) {
+			switch {
+			case r.deny && topic.Intersects(of, s.Filter):
+				return false
+			case !r.deny && topic.Covers(of, s.Filter):
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// admits says whether the identity is one of this app's. The zero Policy
+// admits nobody.
+func (p *Policy) admits(id *Identity) bool {
+	return p.org != "" && id.Org == p.org && id.App == p.app
+}

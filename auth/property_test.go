@@ -1,0 +1,179 @@
+package auth_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fanfare-mq/fanfare/auth"
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+// The names are all of up to four levels below acme/, of words of which one,
+// "z", occurs in no filter. Filters have up to three levels and perhaps a #:
+// among these names there is then a witness for every difference between two
+// filters.
+var words = []string{"chat", "users", "topics", "ana", "", "z"}
+
+// universe returns the names.
+func universe() []string {
+	var names []string
+	level := []string{"acme"}
+	for range 4 {
+		var next []string
+		for _, prefix := range level {
+			for _, w := range words {
+				next = append(next, prefix+"/"+w)
+			}
+		}
+		names = append(names, next...)
+		level = next
+	}
+	return append(names, "acme")
+}
+
+// matches is a second opinion on topic.Match for filters with a literal first
+// level: by its own recursion, on levels.
+func matches(filter, name []string) bool {
+	switch {
+	case len(filter) > 0 && filter[0] == "#":
+		return true
+	case len(filter) == 0 || len(name) == 0:
+		return len(filter) == len(name) || len(filter) == 1 && filter[0] == "#"
+	}
+	return (filter[0] == "+" || filter[0] == name[0]) && matches(filter[1:], name[1:])
+}
+
+// brute knows filters by the set of names that they match.
+type brute struct {
+	names [][]string
+	sets  map[string][]bool
+}
+
+func (b *brute) set(filter string) []bool {
+	set, ok := b.sets[filter]
+	if !ok {
+		levels := strings.Split(filter, "/")
+		for _, name := range b.names {
+			set = append(set, matches(levels, name))
+		}
+		b.sets[filter] = set
+	}
+	return set
+}
+
+// compare says whether a contains b, and whether they share anything.
+func (b *brute) compare(one, other string) (contains, shares bool) {
+	contains = true
+	a, c := b.set(one), b.set(other)
+	for i := range c {
+		contains = contains && (a[i] || !c[i])
+		shares = shares || a[i] && c[i]
+	}
+	return contains, shares
+}
+
+// maySubscribe is the definition, word for word, on sets.
+func (b *brute) maySubscribe(rules []tenant.Rule, filter string) bool {
+	for _, r := range rules {
+		if r.Action == tenant.Publish {
+			continue
+		}
+		contains, shares := b.compare(strings.ReplaceAll(r.Topic, "${user}", "ana"), filter)
+		if r.Effect == tenant.Deny && shares {
+			return false
+		}
+		if r.Effect == tenant.Allow && contains {
+			return true
+		}
+	}
+	return false
+}
+
+// first is the effect of the first rule for an action that matches name i.
+func (b *brute) first(rules []tenant.Rule, action tenant.Action, i int) tenant.Effect {
+	for _, r := range rules {
+		if (r.Action == action || r.Action == tenant.All) && b.set(strings.ReplaceAll(r.Topic, "${user}", "ana"))[i] {
+			return r.Effect
+		}
+	}
+	return tenant.Deny
+}
+
+// randomFilter is acme/ and up to three levels and perhaps a #. It leans to
+// the well-known topics, so that the default grants are met too.
+func randomFilter(rng *rand.Rand, user string) string {
+	levels := []string{"acme"}
+	if rng.IntN(2) == 0 {
+		levels = append(levels, "chat")
+	}
+	for range rng.IntN(4 - len(levels) + 1) {
+		pick := rng.IntN(len(words) + 2)
+		switch {
+		case pick >= len(words)-1:
+			levels = append(levels, "+")
+		case words[pick] == "ana":
+			levels = append(levels, user)
+		default:
+			levels = append(levels, words[pick])
+		}
+	}
+	if len(levels) == 1 || rng.IntN(3) == 0 {
+		levels = append(levels, "#")
+	}
+	return strings.Join(levels, "/")
+}
+
+func TestDecisionsAgreeWithBruteForce(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	b := &brute{sets: make(map[string][]bool)}
+	names := universe()
+	for _, name := range names {
+		b.names = append(b.names, strings.Split(name, "/"))
+	}
+	id := auth.Identity{Org: "acme", App: "chat", User: "ana"}
+	defaults := []tenant.Rule{
+		rule(tenant.Allow, tenant.Subscribe, "acme/chat/users/ana/#"),
+		rule(tenant.Allow, tenant.Subscribe, "acme/chat/topics/#"),
+		rule(tenant.Allow, tenant.Subscribe, "acme/chat/broadcast"),
+	}
+	actions := []tenant.Action{tenant.All, tenant.Subscribe, tenant.Publish}
+	granted := 0
+	for range 100_000 {
+		var rules []tenant.Rule
+		for range 1 + rng.IntN(3) {
+			effect := tenant.Allow
+			if rng.IntN(2) == 0 {
+				effect = tenant.Deny
+			}
+			rules = append(rules, rule(effect, actions[rng.IntN(len(actions))], randomFilter(rng, "${user}")))
+		}
+		p := compile(t, rules...)
+		all := slices.Concat(rules, defaults)
+
+		filter := randomFilter(rng, "ana")
+		may := p.MaySubscribe(&id, filter)
+		if want := b.maySubscribe(all, filter); may != want {
+			t.Fatalf("subscribe to %q: %t, want %t by %+v", filter, may, want, rules)
+		}
+		i := rng.IntN(len(names))
+		if may {
+			granted++
+			// No delivery is checked, so all of a granted filter has to be
+			// allowed, name by name.
+			for i, in := range b.set(filter) {
+				if in && b.first(all, tenant.Subscribe, i) != tenant.Allow {
+					t.Fatalf("%q is granted and leaks %q by %+v", filter, names[i], rules)
+				}
+			}
+		}
+		want := names[i] != "acme" && b.first(rules, tenant.Publish, i) == tenant.Allow
+		if got := p.MayPublish(&id, names[i]); got != want {
+			t.Fatalf("publish to %q: %t, want %t by %+v", names[i], got, want, rules)
+		}
+	}
+	if granted < 1000 {
+		t.Errorf("only %d of the filters were granted: the test says little", granted)
+	}
+}
