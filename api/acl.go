@@ -1,0 +1,113 @@
+package api
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/fanfare-mq/fanfare/api/spec"
+	"github.com/fanfare-mq/fanfare/auth"
+	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+// anyVersion replaces the rules whatever their version is.
+const anyVersion int64 = -1
+
+// GetACL answers an app's access rules.
+func (a *API) GetACL(ctx context.Context, request spec.GetACLRequestObject) (spec.GetACLResponseObject, error) {
+	caller := callerOf(ctx)
+	if err := sees(caller, request.App); err != nil {
+		return nil, err
+	}
+	acl, err := a.deps.Store.ACL(ctx, caller.Organization, request.App)
+	if err != nil {
+		return nil, err
+	}
+	return spec.GetACL200JSONResponse{
+		Body: aclView(acl), Headers: spec.GetACL200ResponseHeaders{ETag: etag(acl.Version)},
+	}, nil
+}
+
+// PutACL replaces an app's access rules and tells all nodes.
+func (a *API) PutACL(ctx context.Context, request spec.PutACLRequestObject) (spec.PutACLResponseObject, error) {
+	app, err := a.app(ctx, request.App)
+	if err != nil {
+		return nil, err
+	}
+	of, rules := app.Entry().App, rulesOf(request.Body)
+	if _, err := auth.Compile(of, tenant.ACL{Rules: rules}); err != nil {
+		return nil, err
+	}
+	version, err := versionOf(request.Params.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	acl, err := a.deps.Store.SetACL(ctx, of.Organization, of.ID, rules, version)
+	if err != nil {
+		return nil, err
+	}
+	a.changed(ctx, of.Organization, of.ID)
+	return spec.PutACL200JSONResponse{
+		Body: aclView(acl), Headers: spec.PutACL200ResponseHeaders{ETag: etag(acl.Version)},
+	}, nil
+}
+
+func etag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
+
+// versionOf reads If-Match; absent and * match any version.
+func versionOf(ifMatch *string) (int64, error) {
+	if ifMatch == nil || *ifMatch == "*" {
+		return anyVersion, nil
+	}
+	version, err := strconv.ParseInt(strings.Trim(*ifMatch, `"`), 10, 64)
+	if err != nil {
+		return 0, parameterError{error: fault.Wrap(fault.Invalid, "is no ETag of these rules", err), parameter: "If-Match"}
+	}
+	return version, nil
+}
+
+func rulesOf(acl *spec.ACL) []tenant.Rule {
+	rules := make([]tenant.Rule, len(acl.Rules))
+	for i, rule := range acl.Rules {
+		rules[i] = tenant.Rule{
+			Effect: tenant.Effect(rule.Effect), Action: tenant.Action(rule.Action), Topic: rule.Topic,
+			Who: tenant.Who{
+				Everyone: rule.Who.Everyone != nil, User: deref(rule.Who.User),
+				Tag: deref(rule.Who.Tag), Role: deref(rule.Who.Role),
+			},
+		}
+	}
+	return rules
+}
+
+func aclView(acl tenant.ACL) spec.ACL {
+	view := spec.ACL{Rules: make([]spec.Rule, len(acl.Rules))}
+	for i, rule := range acl.Rules {
+		view.Rules[i] = spec.Rule{
+			Effect: spec.RuleEffect(rule.Effect), Action: spec.RuleAction(rule.Action), Topic: rule.Topic,
+			Who: spec.Who{User: ref(rule.Who.User), Tag: ref(rule.Who.Tag), Role: ref(rule.Who.Role)},
+		}
+		if rule.Who.Everyone {
+			everyone := spec.WhoEveryone(true)
+			view.Rules[i].Who.Everyone = &everyone
+		}
+	}
+	return view
+}
+
+// ref and deref translate between a string that may be empty and one that may
+// be absent.
+func ref(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

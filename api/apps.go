@@ -1,0 +1,133 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/api/spec"
+	"github.com/fanfare-mq/fanfare/auth"
+	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+// defaultPage is how many items a list answers unless asked otherwise.
+const defaultPage = 50
+
+// CreateApp creates an app with its first API key and signing key.
+func (a *API) CreateApp(ctx context.Context, request spec.CreateAppRequestObject) (spec.CreateAppResponseObject, error) {
+	body := request.Body
+	if err := errors.Join(at(tenant.ValidSlug(body.ID), "/id"), at(tenant.ValidName(body.Name), "/name")); err != nil {
+		return nil, err
+	}
+	org, now := callerOf(ctx).Organization, a.timestamp()
+	app := tenant.App{Organization: org, ID: body.ID, Name: body.Name, Retention: a.cfg.Retention, CreatedAt: now}
+	secret := auth.NewAPIKeySecret()
+	key := tenant.APIKey{
+		ID: tenant.NewID("key"), Organization: org, App: app.ID, Hash: auth.HashSecret(secret), CreatedAt: now,
+		Scopes: []tenant.Scope{tenant.ScopePush, tenant.ScopeRead, tenant.ScopeManage},
+	}
+	signing := tenant.SigningKey{
+		KID: tenant.NewID("sk"), Organization: org, App: app.ID, Algorithm: tenant.HS256,
+		Secret: auth.NewSigningSecret(), CreatedAt: now,
+	}
+	if err := a.deps.Store.CreateApp(ctx, app, key, signing); err != nil {
+		return nil, err
+	}
+	a.changed(ctx, org, app.ID) // somebody may have asked for it before it was there
+	view := a.appView(app)
+	return spec.CreateApp201JSONResponse{
+		ID: view.ID, Name: view.Name, Organization: view.Organization, TopicPrefix: view.TopicPrefix,
+		RetentionSeconds: view.RetentionSeconds, CreatedAt: view.CreatedAt, Endpoints: view.Endpoints,
+		APIKey:     spec.NewAPIKey{ID: key.ID, Secret: secret, Scopes: scopesView(key.Scopes)},
+		SigningKey: spec.NewSigningKey{Kid: signing.KID, Alg: spec.NewSigningKeyAlg(signing.Algorithm), Secret: signing.Secret},
+	}, nil
+}
+
+// ListApps answers a page of the organization's apps. An API key sees its own.
+func (a *API) ListApps(ctx context.Context, request spec.ListAppsRequestObject) (spec.ListAppsResponseObject, error) {
+	caller := callerOf(ctx)
+	if caller.App != "" {
+		app, err := a.deps.Store.App(ctx, caller.Organization, caller.App)
+		if err != nil {
+			return nil, err
+		}
+		return spec.ListApps200JSONResponse{Items: []spec.App{a.appView(app)}}, nil
+	}
+	limit, after := defaultPage, ""
+	if request.Params.Limit != nil {
+		limit = int(*request.Params.Limit)
+	}
+	if request.Params.Cursor != nil {
+		after = *request.Params.Cursor
+		if tenant.ValidSlug(after) != nil {
+			return nil, parameterError{error: fault.New(fault.Invalid, "is no cursor of this list"), parameter: "cursor"}
+		}
+	}
+	apps, err := a.deps.Store.Apps(ctx, caller.Organization, after, limit+1) // one more tells whether there are more
+	if err != nil {
+		return nil, err
+	}
+	page := spec.ListApps200JSONResponse{Items: make([]spec.App, 0, len(apps))}
+	for i, app := range apps {
+		if i == limit {
+			page.NextCursor = &apps[limit-1].ID
+			break
+		}
+		page.Items = append(page.Items, a.appView(app))
+	}
+	return page, nil
+}
+
+// GetApp answers one app.
+func (a *API) GetApp(ctx context.Context, request spec.GetAppRequestObject) (spec.GetAppResponseObject, error) {
+	if err := sees(callerOf(ctx), request.App); err != nil {
+		return nil, err
+	}
+	app, err := a.deps.Store.App(ctx, callerOf(ctx).Organization, request.App)
+	if err != nil {
+		return nil, err
+	}
+	return spec.GetApp200JSONResponse(a.appView(app)), nil
+}
+
+// sees hides the organization's other apps from an API key.
+func sees(caller *auth.Caller, app string) error {
+	if caller.App != "" && caller.App != app {
+		return fault.New(fault.NotFound, "there is no such app")
+	}
+	return nil
+}
+
+// app returns an app that the caller may use, from the directory.
+func (a *API) app(ctx context.Context, id string) (*auth.App, error) {
+	caller := callerOf(ctx)
+	if err := sees(caller, id); err != nil {
+		return nil, err
+	}
+	app, err := a.deps.Apps.App(ctx, caller.Organization, id)
+	if fault.CodeOf(err) == fault.NotFound {
+		return nil, fault.New(fault.NotFound, "there is no such app")
+	}
+	return app, err
+}
+
+// changed makes this node forget what it knows of an app and tells the others
+// to. A lost announcement costs time, not truth: every node reads an app again
+// after a while.
+func (a *API) changed(ctx context.Context, org, app string) {
+	a.deps.Apps.Invalidate(org, app)
+	if err := a.deps.Announcer.Announce(AppChanged, []byte(org+"/"+app)); err != nil {
+		a.log.WarnContext(ctx, "a change could not be announced",
+			slog.String("organization", org), slog.String("app", app), slog.Any("error", err))
+	}
+}
+
+func (a *API) appView(app tenant.App) spec.App {
+	return spec.App{
+		ID: app.ID, Name: app.Name, Organization: app.Organization, TopicPrefix: app.TopicPrefix(),
+		RetentionSeconds: int64(app.Retention / time.Second), CreatedAt: app.CreatedAt,
+		Endpoints: spec.Endpoints{API: a.cfg.PublicHTTP, MQTT: a.cfg.PublicMQTT, WS: a.cfg.PublicWS},
+	}
+}

@@ -1,0 +1,180 @@
+package api_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fanfare-mq/fanfare/auth"
+)
+
+const (
+	signUpBody = `{"organization":"acme2","email":"bo@example.com","password":"correct horse battery"}`
+	note       = `"notification":{"title":"x","body":"y"}`
+	pushPath   = "/v1/apps/chat/push"
+	pubPath    = "/v1/apps/chat/publish"
+	tokenPath  = "/v1/apps/chat/tokens"
+	aclPath    = "/v1/apps/chat/acl"
+	jsonType   = "application/json"
+)
+
+// badInput is one request that must be refused clearly.
+type badInput struct {
+	name, method, path, as, body string // as: member, key or empty
+	status                       int
+	code                         string
+	fields                       []string
+}
+
+func fields(names ...string) []string { return names }
+
+var badInputs = []badInput{
+	// JSON
+	{"no JSON", "POST", "/v1/signup", "", `{"organization"`, 400, "malformed_json", nil},
+	{"empty body", "POST", "/v1/signup", "", ``, 400, "malformed_json", nil},
+	{"two values", "POST", "/v1/signup", "", signUpBody + `{}`, 400, "malformed_json", nil},
+	{"garbage behind", "POST", "/v1/login", "", `{"email":"a@b.example","password":"x"}]`, 400, "malformed_json", nil},
+	{"repeated name", "POST", pushPath, "key", `{"to":{"user":"a"},"to":{"device":"b"},` + note + `}`, 400, "malformed_json", nil},
+	{"repeated inside", "POST", pushPath, "key", `{"to":{"user":"a"},"notification":{"title":"x","body":"y","data":{"a":1,"a":2}}}`, 400, "malformed_json", nil},
+	{"not UTF-8", "POST", pubPath, "key", "{\"topic\":\"acme/chat/x\",\"payload\":\"\xff\"}", 400, "malformed_json", nil},
+	{"trailing comma", "POST", "/v1/apps", "member", `{"id":"a","name":"b",}`, 400, "malformed_json", nil},
+	{"an array", "POST", "/v1/apps", "member", `[]`, 422, "invalid", nil},
+	{"null", "POST", "/v1/apps", "member", `null`, 422, "invalid", nil},
+	{"deep", "POST", pushPath, "key", `{"to":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, 422, "invalid", nil},
+
+	// sign-up
+	{"unknown field", "POST", "/v1/signup", "", `{"organization":"acme2","email":"bo@example.com","password":"correct horse battery","plan":"pro"}`, 422, "invalid", fields("/plan")},
+	{"wrong case", "POST", "/v1/signup", "", `{"Organization":"acme2","email":"bo@example.com","password":"correct horse battery"}`, 422, "invalid", fields("/Organization", "/organization")},
+	{"all missing", "POST", "/v1/signup", "", `{}`, 422, "invalid", fields("/email", "/organization", "/password")},
+	{"wrong types", "POST", "/v1/signup", "", `{"organization":1,"email":true,"password":null}`, 422, "invalid", fields("/email", "/organization", "/password")},
+	{"wrong slug", "POST", "/v1/signup", "", `{"organization":"Acme!","email":"bo@example.com","password":"correct horse battery"}`, 422, "invalid", fields("/organization")},
+	{"slug with a slash", "POST", "/v1/signup", "", `{"organization":"a/b","email":"bo@example.com","password":"correct horse battery"}`, 422, "invalid", fields("/organization")},
+	{"reserved slug", "POST", "/v1/signup", "", `{"organization":"admin","email":"bo@example.com","password":"correct horse battery"}`, 422, "invalid", fields("/organization")},
+	{"weak password and no e-mail", "POST", "/v1/signup", "", `{"organization":"acme2","email":"bo.example.com","password":"password123"}`, 422, "invalid", fields("/email", "/password")},
+	{"short password", "POST", "/v1/signup", "", `{"organization":"acme2","email":"bo@example.com","password":"short"}`, 422, "invalid", fields("/password")},
+	{"organization taken", "POST", "/v1/signup", "", `{"organization":"acme","email":"bo@example.com","password":"correct horse battery"}`, 409, "conflict", fields("/organization")},
+	{"e-mail taken", "POST", "/v1/signup", "", `{"organization":"acme2","email":"ANA@acme.example","password":"correct horse battery"}`, 409, "conflict", fields("/email")},
+	{"operator's slug", "POST", "/v1/signup", "", `{"organization":"ops","email":"bo@example.com","password":"correct horse battery"}`, 409, "conflict", fields("/organization")},
+
+	// credentials
+	{"unknown account", "POST", "/v1/login", "", `{"email":"no@example.com","password":"correct horse battery"}`, 401, "unauthenticated", nil},
+	{"no credentials", "GET", "/v1/me", "", ``, 401, "unauthenticated", nil},
+	{"no credentials, bad body", "POST", pushPath, "", `{`, 401, "unauthenticated", nil},
+	{"wrong key", "GET", "/v1/me", "wrong key", ``, 401, "unauthenticated", nil},
+	{"wrong token", "GET", "/v1/apps", "wrong token", ``, 401, "unauthenticated", nil},
+	{"other token", "GET", "/v1/apps", "eyJhbGciOiJub25lIn0.e30.", ``, 401, "unauthenticated", nil},
+	{"a key creates an app", "POST", "/v1/apps", "key", `{"id":"new","name":"New"}`, 403, "forbidden", nil},
+
+	// apps
+	{"app taken", "POST", "/v1/apps", "member", `{"id":"chat","name":"Chat"}`, 409, "conflict", fields("/id")},
+	{"app slug and name", "POST", "/v1/apps", "member", `{"id":"api","name":" x"}`, 422, "invalid", fields("/id", "/name")},
+	{"no such app", "GET", "/v1/apps/nope", "member", ``, 404, "not_found", nil},
+	{"no app's name", "GET", "/v1/apps/No%2Fpe", "member", ``, 404, "not_found", nil},
+	{"limit too large", "GET", "/v1/apps?limit=101", "member", ``, 422, "invalid", fields("limit")},
+	{"limit no number", "GET", "/v1/apps?limit=ten", "member", ``, 422, "invalid", fields("limit")},
+	{"limit twice", "GET", "/v1/apps?limit=1&limit=2", "member", ``, 422, "invalid", fields("limit")},
+	{"no cursor", "GET", "/v1/apps?cursor=!", "member", ``, 422, "invalid", fields("cursor")},
+
+	// tokens
+	{"user with a slash", "POST", tokenPath, "key", `{"user":"a/b"}`, 422, "invalid", fields("/user")},
+	{"user with a plus", "POST", tokenPath, "key", `{"user":"a+"}`, 422, "invalid", fields("/user")},
+	{"user with a hash", "POST", tokenPath, "key", `{"user":"#"}`, 422, "invalid", fields("/user")},
+	{"user with NUL", "POST", tokenPath, "key", `{"user":"a\u0000b"}`, 422, "invalid", fields("/user")},
+	{"device with a slash", "POST", tokenPath, "key", `{"user":"ana","device":"a/b"}`, 422, "invalid", fields("/device")},
+	{"tag with a hash", "POST", tokenPath, "key", `{"user":"ana","tags":["ok","a#"]}`, 422, "invalid", fields("/tags/1")},
+	{"token too long", "POST", tokenPath, "key", `{"user":"ana","ttl_seconds":2592001}`, 422, "invalid", fields("/ttl_seconds")},
+	{"token's TTL no integer", "POST", tokenPath, "key", `{"user":"ana","ttl_seconds":1.5}`, 422, "invalid", fields("/ttl_seconds")},
+	{"token's TTL odd", "POST", tokenPath, "key", `{"user":"ana","ttl_seconds":1e2}`, 422, "invalid", fields("/ttl_seconds")},
+
+	// push
+	{"no target", "POST", pushPath, "key", `{` + note + `}`, 422, "invalid", fields("/to")},
+	{"empty target", "POST", pushPath, "key", `{"to":{},` + note + `}`, 422, "invalid", fields("/to")},
+	{"two targets", "POST", pushPath, "key", `{"to":{"user":"a","everyone":true},` + note + `}`, 422, "invalid", fields("/to")},
+	{"not everyone", "POST", pushPath, "key", `{"to":{"everyone":false},` + note + `}`, 422, "invalid", fields("/to/everyone")},
+	{"unknown target", "POST", pushPath, "key", `{"to":{"group":"a"},` + note + `}`, 422, "invalid", fields("/to/group")},
+	{"push to a user with a slash", "POST", pushPath, "key", `{"to":{"user":"a/b"},` + note + `}`, 422, "invalid", fields("/to/user")},
+	{"push to everybody's users", "POST", pushPath, "key", `{"to":{"user":"+"},` + note + `}`, 422, "invalid", fields("/to/user")},
+	{"push to a device with NUL", "POST", pushPath, "key", `{"to":{"device":"a\u0000"},` + note + `}`, 422, "invalid", fields("/to/device")},
+	{"push to a wildcard", "POST", pushPath, "key", `{"to":{"topic":"a/#"},` + note + `}`, 422, "invalid", fields("/to/topic")},
+	{"push to no level", "POST", pushPath, "key", `{"to":{"topic":"a//b"},` + note + `}`, 422, "invalid", fields("/to/topic")},
+	{"own id", "POST", pushPath, "key", `{"to":{"user":"a"},"notification":{"id":"x","title":"x","body":"y"}}`, 422, "invalid", fields("/notification/id")},
+	{"no title, wrong body", "POST", pushPath, "key", `{"to":{"user":"a"},"notification":{"body":5}}`, 422, "invalid", fields("/notification/body", "/notification/title")},
+	{"QoS 2", "POST", pushPath, "key", `{"to":{"user":"a"},` + note + `,"qos":2}`, 422, "invalid", fields("/qos")},
+	{"TTL 0", "POST", pushPath, "key", `{"to":{"user":"a"},` + note + `,"ttl_seconds":0}`, 422, "invalid", fields("/ttl_seconds")},
+	{"TTL over the retention", "POST", pushPath, "key", `{"to":{"user":"a"},` + note + `,"ttl_seconds":604801}`, 422, "invalid", fields("/ttl_seconds")},
+	{"large notification", "POST", pushPath, "key", `{"to":{"user":"a"},"notification":{"title":"x","body":"y","more":"` + strings.Repeat("x", 256<<10) + `"}}`, 413, "payload_too_large", fields("/notification")},
+	{"large body", "POST", pushPath, "key", `{"to":"` + strings.Repeat("x", 2<<20) + `"}`, 413, "payload_too_large", nil},
+	{"large sign-up", "POST", "/v1/signup", "", `{"to":"` + strings.Repeat("x", 17<<10) + `"}`, 413, "payload_too_large", nil},
+
+	// publish
+	{"outside the wall", "POST", pubPath, "key", `{"topic":"globex/chat/x","payload":""}`, 403, "outside_wall", fields("/topic")},
+	{"the wall itself", "POST", pubPath, "key", `{"topic":"acme","payload":""}`, 403, "outside_wall", fields("/topic")},
+	{"nearly the wall", "POST", pubPath, "key", `{"topic":"acme2/x","payload":""}`, 403, "outside_wall", fields("/topic")},
+	{"leading slash", "POST", pubPath, "key", `{"topic":"/acme/x","payload":""}`, 403, "outside_wall", fields("/topic")},
+	{"the server's topics", "POST", pubPath, "key", `{"topic":"$SYS/x","payload":""}`, 403, "outside_wall", fields("/topic")},
+	{"publish to a wildcard", "POST", pubPath, "key", `{"topic":"+/chat/x","payload":""}`, 422, "invalid", fields("/topic")},
+	{"publish to NUL", "POST", pubPath, "key", `{"topic":"acme/\u0000","payload":""}`, 422, "invalid", fields("/topic")},
+	{"retain", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"","retain":true}`, 422, "invalid", fields("/retain")},
+	{"no base64", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"%%","encoding":"base64"}`, 422, "invalid", fields("/payload")},
+	{"unknown encoding", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"","encoding":"hex"}`, 422, "invalid", fields("/encoding")},
+	{"large payload", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"` + strings.Repeat("x", 256<<10+1) + `"}`, 413, "payload_too_large", fields("/payload")},
+	{"content type with a line", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"","content_type":"a\nb"}`, 422, "invalid", fields("/content_type")},
+
+	// access rules
+	{"rule outside the wall", "PUT", aclPath, "key", `{"rules":[{"effect":"allow","action":"all","topic":"globex/#","who":{"everyone":true}}]}`, 0, "", fields("/rules/0/topic")},
+	{"ill-formed rule", "PUT", aclPath, "key", `{"rules":[{"effect":"allow","action":"all","topic":"acme/chat/a","who":{"everyone":true}},{"effect":"allow","action":"all","topic":"acme/a#","who":{"everyone":true}}]}`, 422, "invalid", fields("/rules/1/topic")},
+	{"unknown effect and nobody", "PUT", aclPath, "key", `{"rules":[{"effect":"permit","action":"all","topic":"acme/#","who":{}}]}`, 422, "invalid", fields("/rules/0/effect", "/rules/0/who")},
+	{"no rules", "PUT", aclPath, "key", `{}`, 422, "invalid", fields("/rules")},
+}
+
+func TestBadInput(t *testing.T) {
+	s := newServer(t)
+	member := s.member("acme", "owner")
+	tokens := map[string]string{
+		"": "", "member": member, "key": s.app(member, "chat"),
+		"wrong key": auth.NewAPIKeySecret(), "wrong token": auth.NewSessionToken(),
+	}
+	for i, c := range badInputs {
+		t.Run(c.name, func(t *testing.T) {
+			token, known := tokens[c.as]
+			if !known {
+				token = c.as
+			}
+			var body any
+			if c.method != http.MethodGet {
+				body = c.body
+			}
+			// Each from another address, so that no limit comes between.
+			got := s.call(c.method, c.path, token, body, "Remote", "10.0.0."+string(rune('0'+i%10))+":1")
+			if c.status == 0 { // a rule outside the wall: either code says it
+				c.status, c.code = got.StatusCode, got.want(t, got.StatusCode)["code"].(string)
+				if c.code != "invalid" && c.code != "outside_wall" {
+					t.Errorf("code %s", c.code)
+				}
+			}
+			if fields := got.problem(t, c.status, c.code); !slices.Equal(fields, c.fields) {
+				t.Errorf("fields %q, want %q: %s", fields, c.fields, got.text)
+			}
+		})
+	}
+	if len(s.bus.messages) != 0 {
+		t.Error("bad input was published")
+	}
+	for _, secret := range []string{"ffk_", "ffs_", "correct horse", "password123"} {
+		if strings.Contains(s.log.String(), secret) {
+			t.Errorf("the log holds %q", secret)
+		}
+	}
+	// The server goes on.
+	s.call("POST", "/v1/signup", "", signUpBody).want(t, http.StatusCreated)
+}
+
+func TestMediaTypes(t *testing.T) {
+	s := newServer(t)
+	for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "application/xml"} {
+		s.call("POST", "/v1/signup", "", signUpBody, "Content-Type", contentType).problem(t, 415, "unsupported_media_type")
+	}
+	s.call("POST", "/v1/signup", "", signUpBody, "Content-Encoding", "gzip").problem(t, 415, "unsupported_media_type")
+	s.call("POST", "/v1/signup", "", signUpBody, "Content-Type", "Application/JSON; charset=UTF-8").want(t, http.StatusCreated)
+}

@@ -1,0 +1,105 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/auth"
+	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+// DefaultRetention is how long the log keeps a new app's messages unless the
+// operator says otherwise: a phone that was off over a week's holiday still
+// gets its messages.
+const DefaultRetention = 7 * 24 * time.Hour
+
+// Config is what an operator decides about the API.
+type Config struct {
+	// Surface says which part of the API is served.
+	Surface Surface
+	// PublicHTTP, PublicMQTT and PublicWS are the addresses that backends and
+	// devices are told to use, as URLs.
+	PublicHTTP, PublicMQTT, PublicWS string
+	// PublicAdmin is where management is served, if apart from the rest. The
+	// default is PublicHTTP.
+	PublicAdmin string
+	// SignupClosed refuses new organizations.
+	SignupClosed bool
+	// OperatorOrganization is a slug that nobody may sign up, or empty.
+	OperatorOrganization string
+	// Shards is how many streams the log has; organizations spread over them.
+	// The default is 1.
+	Shards int
+	// Retention is how long the log keeps a new app's messages. The default is
+	// DefaultRetention.
+	Retention time.Duration
+}
+
+// Deps are the parts that the API speaks to.
+type Deps struct {
+	Store     Store
+	Apps      Apps
+	Callers   Callers
+	Publisher Publisher
+	Announcer Announcer
+	// Checks tell, by the name of a component, whether it answers. They make
+	// up the readiness of the node.
+	Checks map[string]Check
+	Logger *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Store keeps organizations and apps.
+type Store interface {
+	Members
+	AppStore
+}
+
+// Members keeps organizations and the people who manage them.
+type Members interface {
+	CreateOrganization(ctx context.Context, org tenant.Organization, owner tenant.Member, passwordHash string) error
+	MemberByEmail(ctx context.Context, email string) (m tenant.Member, passwordHash string, err error)
+	CreateSession(ctx context.Context, session tenant.Session) error
+}
+
+// AppStore keeps apps and their access rules.
+type AppStore interface {
+	CreateApp(ctx context.Context, app tenant.App, key tenant.APIKey, signing tenant.SigningKey) error
+	Apps(ctx context.Context, org, after string, limit int) ([]tenant.App, error)
+	App(ctx context.Context, org, app string) (tenant.App, error)
+	ACL(ctx context.Context, org, app string) (tenant.ACL, error)
+	SetACL(ctx context.Context, org, app string, rules []tenant.Rule, ifVersion int64) (tenant.ACL, error)
+}
+
+// Apps is the cached directory of apps, for what must be fast and must go on
+// when the store is away.
+type Apps interface {
+	App(ctx context.Context, org, app string) (*auth.App, error)
+	Invalidate(org, app string)
+}
+
+// Callers tells whose a bearer token is.
+type Callers interface {
+	Authenticate(ctx context.Context, bearer string) (*auth.Caller, error)
+}
+
+// Publisher appends a message to the log, or hands it to the live path, and
+// returns when it is safe.
+type Publisher interface {
+	PublishWait(ctx context.Context, m *broker.Message) (broker.Position, error)
+}
+
+// Announcer tells all nodes, this one included, that something has changed.
+type Announcer interface {
+	Announce(subject string, data []byte) error
+}
+
+// Check returns nil if a component answers.
+type Check func(ctx context.Context) error
+
+// AppChanged is the subject on which nodes learn that an app's settings have
+// changed. The data is the app's topic prefix, "org/app".
+const AppChanged = "app.changed"

@@ -1,0 +1,3 @@
+package api
+
+//go:generate go run ./docs -o ../docs/errors.md

@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/fanfare-mq/fanfare/api/spec"
+	"github.com/fanfare-mq/fanfare/auth"
+	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/topic"
+	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/push"
+)
+
+// defaultQoS is what a push is worth unless it says otherwise.
+const defaultQoS = 1
+
+// Push sends a notification to a target.
+func (a *API) Push(ctx context.Context, request spec.PushRequestObject) (spec.PushResponseObject, error) {
+	app, err := a.app(ctx, request.App)
+	if err != nil {
+		return nil, err
+	}
+	body := request.Body
+	target, err := targetOf(body.To)
+	if err != nil {
+		return nil, err
+	}
+	options := push.Options{ID: a.newMessageID(), QoS: qosOf(body.QoS), TTL: ttlOf(body.TTLSeconds)}
+	m, err := push.Compose(app.Entry().App, target, body.Notification, options, a.now())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.deps.Publisher.PublishWait(ctx, m); err != nil {
+		return nil, err
+	}
+	return spec.Push202JSONResponse{ID: m.ID.String(), Topic: m.Topic}, nil
+}
+
+func targetOf(to spec.Target) (push.Target, error) {
+	var target push.Target
+	switch {
+	case to.User != nil:
+		target.User = *to.User
+		return target, at(auth.ValidUser(target.User), "/to/user")
+	case to.Device != nil:
+		target.Device = *to.Device
+		return target, at(auth.ValidDevice(target.Device), "/to/device")
+	case to.Topic != nil:
+		target.Topic = *to.Topic
+	default:
+		target.Everyone = to.Everyone != nil
+	}
+	return target, nil
+}
+
+// Publish sends a raw message to any topic of the organization.
+func (a *API) Publish(ctx context.Context, request spec.PublishRequestObject) (spec.PublishResponseObject, error) {
+	app, err := a.app(ctx, request.App)
+	if err != nil {
+		return nil, err
+	}
+	body := request.Body
+	if body.Retain != nil && *body.Retain {
+		return nil, fault.New(fault.Invalid, "retained messages are not supported yet; leave it out or say false").At("/retain")
+	}
+	if err := push.ValidName(body.Topic); err != nil {
+		return nil, at(err, "/topic")
+	}
+	if org := callerOf(ctx).Organization; !topic.InsideWall(org, body.Topic) {
+		return nil, fault.Newf(fault.OutsideWall, "must start with %q", org+"/").At("/topic")
+	}
+	payload, text, err := payloadOf(body)
+	if err != nil {
+		return nil, err
+	}
+	entry := app.Entry()
+	expires, err := push.Deadline(entry.App, ttlOf(body.TTLSeconds), a.now())
+	if err != nil {
+		return nil, err
+	}
+	m := &broker.Message{
+		ID: a.newMessageID(), Topic: body.Topic, Payload: payload, QoS: qosOf(body.QoS), UTF8: text,
+		Expires: expires, Position: broker.Position{Shard: entry.App.Shard},
+	}
+	if body.ContentType != nil {
+		m.ContentType = *body.ContentType
+	}
+	if _, err := a.deps.Publisher.PublishWait(ctx, m); err != nil {
+		return nil, err
+	}
+	return spec.Publish202JSONResponse{ID: m.ID.String()}, nil
+}
+
+// payloadOf decodes a payload and says whether it is text.
+func payloadOf(body *spec.PublishRequest) (payload []byte, text bool, err error) {
+	payload, text = []byte(body.Payload), true
+	if body.Encoding != nil && *body.Encoding == spec.Base64 {
+		payload, err = base64.StdEncoding.DecodeString(body.Payload)
+		if err != nil {
+			return nil, false, fault.Wrap(fault.Invalid, "is not base64 with padding", err).At("/payload")
+		}
+		text = false
+	}
+	if len(payload) > broker.MaxMessageBytes {
+		return nil, false, fault.Newf(fault.PayloadTooLarge, "may have %d bytes", broker.MaxMessageBytes).At("/payload")
+	}
+	return payload, text, nil
+}
+
+func (a *API) newMessageID() ulid.ULID {
+	return ulid.MustNew(ulid.Timestamp(a.now()), rand.Reader) // crypto/rand never fails
+}
+
+func qosOf(qos *spec.QoS) byte {
+	if qos == nil {
+		return defaultQoS
+	}
+	return byte(*qos) //nolint:gosec // 0 or 1, by the description
+}
+
+func ttlOf(seconds *spec.TTL) time.Duration {
+	if seconds == nil {
+		return 0
+	}
+	return time.Duration(*seconds) * time.Second
+}
