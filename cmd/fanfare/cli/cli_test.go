@@ -1,0 +1,236 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/fanfare-mq/fanfare/cmd/fanfare/cli"
+)
+
+// outcome is what a command has left behind.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+// command runs one command to its end.
+func command(t *testing.T, env []string, stdin string, args ...string) outcome {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := cli.Run(t.Context(), cli.Process{
+		Args: args, Environ: env, Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr,
+	})
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+func TestUsageErrors(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		env  []string
+		args []string
+		want string
+	}{
+		{"no command", nil, nil, "expected one of"},
+		{"unknown command", nil, []string{"server"}, "unexpected argument server"},
+		{"unknown flag", nil, []string{"serve", "--mqtt-port", "1"}, "unknown flag --mqtt-port"},
+		{"unknown variable", []string{"FANFARE_MQTTADDR=:1"}, []string{"serve"}, "did you mean FANFARE_MQTT_ADDR?"},
+		{"unknown variable, client", []string{"FANFARE_REDIS_URL=x"}, []string{"app", "list"}, "FANFARE_REDIS_URL is no setting"},
+		{"bad value", []string{"FANFARE_SYNC=never"}, []string{"serve"}, "FANFARE_SYNC (--sync) is \"never\": it must be interval or always"},
+		{"the flag wins", []string{"FANFARE_SYNC=always"}, []string{"serve", "--sync=no"}, "is \"no\""},
+		{"contradiction", nil, []string{"serve", "--nats-replicas=3"}, "FANFARE_NATS_URL"},
+		{"set to nothing", []string{"FANFARE_DATA="}, []string{"serve"}, "FANFARE_DATA (--data) is empty"},
+		{"no token", nil, []string{"app", "list"}, "FANFARE_TOKEN"},
+		{"no API key", nil, []string{"token", "ana", "--app=chat"}, "FANFARE_API_KEY"},
+		{"no app", nil, []string{"token", "ana"}, "FANFARE_APP"},
+		{"push to nobody", nil, []string{"push", "t", "--app=chat", "--api-key=x"}, "push to whom?"},
+		{"push to two", nil, []string{"push", "t", "--user=a", "--everyone"}, "can't be used together"},
+		{"bad data", nil, []string{"push", "t", "--user=a", "--app=chat", "--api-key=x", "--data=[1]"}, "no JSON object"},
+		{"no device token", nil, []string{"sub", "-t", "a/b"}, "FANFARE_DEVICE_TOKEN"},
+		{"nothing to listen to", nil, []string{"sub", "-P", "x"}, "Give -t"},
+		{"no password", nil, []string{"signup", "acme", "a@acme.example"}, "--password"},
+		{"bad URL", []string{"FANFARE_URL=localhost"}, []string{"app", "list", "--token=x"}, "FANFARE_URL"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := command(t, tt.env, "", tt.args...)
+			if got.code != 2 || got.stdout != "" {
+				t.Errorf("exit code %d, output %q", got.code, got.stdout)
+			}
+			if !strings.HasPrefix(got.stderr, "fanfare: ") || !strings.Contains(got.stderr, tt.want) || strings.Count(got.stderr, "\n") != 1 {
+				t.Errorf("stderr is %q, want one line with %q", got.stderr, tt.want)
+			}
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	got := command(t, nil, "", "serve", "--help")
+	if got.code != 0 || got.stderr != "" {
+		t.Errorf("exit code %d, stderr %q", got.code, got.stderr)
+	}
+	for _, want := range []string{"--mqtt-addr=\":1883\"", "$FANFARE_MQTT_ADDR", "--roles=\"edge,api,worker\"", "Empty: made in the data"} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("help does not say %s", want)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	if got := command(t, []string{"FANFARE_NONSENSE=1"}, "", "version"); got.code != 0 || !strings.HasPrefix(got.stdout, "fanfare ") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// request is what the fake API was asked.
+type request struct {
+	line, bearer string
+	body         map[string]any
+}
+
+// fakeAPI answers one request with what the test says.
+func fakeAPI(t *testing.T, status int, answer string) (url string, asked *request) {
+	t.Helper()
+	asked = &request{}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.line, asked.bearer = r.Method+" "+r.URL.Path, r.Header.Get("Authorization")
+		if r.Method == http.MethodPost {
+			if err := json.NewDecoder(r.Body).Decode(&asked.body); err != nil {
+				t.Error(err)
+			}
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(answer))
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, asked
+}
+
+func TestClientCommands(t *testing.T) {
+	t.Parallel()
+	const app = `{"id":"chat","name":"Chat","topic_prefix":"acme/chat","api_key":{"id":"key_1","secret":"ffk_s"},
+		"signing_key":{"kid":"sk_1","alg":"HS256","secret":"hmac"},"endpoints":{"mqtt":"mqtt://h:1883","ws":"ws://h:8083"}}`
+	tests := []struct {
+		name, answer, stdin string
+		args                []string
+		line, body, bearer  string
+		output              []string
+	}{
+		{
+			name: "signup", answer: `{"organization":"acme","member":{"email":"a@b.c","role":"owner"},"token":"ffs_t"}`,
+			stdin: "long enough\n", args: []string{"signup", "acme", "a@b.c"},
+			line: "POST /v1/signup", body: `{"email":"a@b.c","organization":"acme","password":"long enough"}`,
+			output: []string{"acme", "owner", "FANFARE_TOKEN=ffs_t"},
+		},
+		{
+			name: "app create", answer: app, args: []string{"app", "create", "chat"},
+			line: "POST /v1/apps", body: `{"id":"chat","name":"chat"}`, bearer: "Bearer ffs_e",
+			output: []string{"ffk_s", "hmac", "sk_1", "mqtt://h:1883", "acme/chat/"},
+		},
+		{
+			name: "app create as JSON", answer: app, args: []string{"app", "create", "chat", "--json"},
+			line: "POST /v1/apps", body: `{"id":"chat","name":"chat"}`, bearer: "Bearer ffs_e",
+			output: []string{`"secret": "ffk_s"`},
+		},
+		{
+			name: "app list", answer: `{"items":[` + app + `]}`, args: []string{"app", "list"},
+			line: "GET /v1/apps", body: `null`, bearer: "Bearer ffs_e",
+			output: []string{"chat  Chat  acme/chat/#"},
+		},
+		{
+			name: "token", answer: `{"token":"eyJ","expires_at":"2030-01-01T00:00:00Z"}`,
+			args: []string{"token", "ana", "--device=phone", "--ttl=1h", "--tag=a", "--tag=b"},
+			line: "POST /v1/apps/chat/tokens", body: `{"device":"phone","tags":["a","b"],"ttl_seconds":3600,"user":"ana"}`,
+			bearer: "Bearer ffk_e", output: []string{"eyJ\n"},
+		},
+		{
+			name: "push", answer: `{"id":"01J","topic":"acme/chat/users/ana"}`,
+			args:   []string{"push", "Hi", "there", "--user=ana", `--data={"a":1}`, "--ttl=10m"},
+			line:   "POST /v1/apps/chat/push",
+			body:   `{"notification":{"body":"there","data":{"a":1},"title":"Hi"},"qos":1,"to":{"user":"ana"},"ttl_seconds":600}`,
+			bearer: "Bearer ffk_e", output: []string{"01J", "acme/chat/users/ana"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			url, asked := fakeAPI(t, http.StatusCreated, tt.answer)
+			env := []string{"FANFARE_URL=" + url, "FANFARE_TOKEN=ffs_e", "FANFARE_API_KEY=ffk_e", "FANFARE_APP=chat"}
+			got := command(t, env, tt.stdin, tt.args...)
+			if got.code != 0 || got.stderr != "" {
+				t.Fatalf("exit code %d: %s", got.code, got.stderr)
+			}
+			body, err := json.Marshal(asked.body)
+			if err != nil || asked.line != tt.line || asked.bearer != tt.bearer || string(body) != tt.body {
+				t.Errorf("asked %s as %q with %s", asked.line, asked.bearer, body)
+			}
+			for _, want := range tt.output {
+				if !strings.Contains(got.stdout, want) {
+					t.Errorf("output lacks %q:\n%s", want, got.stdout)
+				}
+			}
+		})
+	}
+}
+
+func TestClientErrors(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, answer string
+		status       int
+		want         string
+	}{
+		{
+			"problem", `{"title":"Invalid request","detail":"the request is not valid","code":"invalid","errors":[{"pointer":"/id","detail":"too long"}]}`,
+			422, "fanfare: the request is not valid (invalid)\n  id: too long\n",
+		},
+		{"title alone", `{"title":"Not found","code":"not_found"}`, 404, "fanfare: Not found (not_found)\n"},
+		{"a proxy's page", `<html>`, 502, "fanfare: the server answers 502 Bad Gateway\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			url, _ := fakeAPI(t, tt.status, tt.answer)
+			got := command(t, nil, "", "app", "create", "chat", "--token=x", "--url="+url)
+			if got.code != 1 || got.stderr != tt.want {
+				t.Errorf("exit code %d, stderr %q, want %q", got.code, got.stderr, tt.want)
+			}
+		})
+	}
+	t.Run("no server", func(t *testing.T) {
+		t.Parallel()
+		got := command(t, nil, "", "app", "list", "--token=x", "--url=http://127.0.0.1:1")
+		if got.code != 1 || !strings.HasPrefix(got.stderr, "fanfare: no answer from http://127.0.0.1:1: ") {
+			t.Errorf("exit code %d, stderr %q", got.code, got.stderr)
+		}
+	})
+	t.Run("something else", func(t *testing.T) {
+		t.Parallel()
+		url, _ := fakeAPI(t, http.StatusOK, "<html>")
+		got := command(t, nil, "", "app", "list", "--token=x", "--url="+url)
+		if got.code != 1 || !strings.Contains(got.stderr, "does not answer like Fanfare's API") {
+			t.Errorf("exit code %d, stderr %q", got.code, got.stderr)
+		}
+	})
+}
+
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stderr bytes.Buffer
+	code := cli.Run(ctx, cli.Process{
+		Args: []string{"sub", "-P", "x", "-t", "a/b", "--url", "tcp://127.0.0.1:1"}, Stdin: strings.NewReader(""), Stdout: &stderr, Stderr: &stderr,
+	})
+	if code != 1 {
+		t.Errorf("exit code %d: %s", code, stderr.String())
+	}
+}

@@ -1,0 +1,65 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+
+	"github.com/fanfare-mq/fanfare/api/spec"
+)
+
+// Answer is what the API said: read, and as it came.
+type Answer[T any] struct {
+	Value T
+	Raw   json.RawMessage
+}
+
+// UnmarshalJSON keeps both forms.
+func (a *Answer[T]) UnmarshalJSON(raw []byte) error {
+	a.Raw = append(a.Raw[:0], raw...)
+	return json.Unmarshal(raw, &a.Value)
+}
+
+// SignUp creates an organization.
+func (c *Client) SignUp(ctx context.Context, in spec.SignUp) (out Answer[spec.SignedUp], err error) {
+	return out, c.Post(ctx, "/v1/signup", in, &out)
+}
+
+// CreateApp creates an app of the member's organization.
+func (c *Client) CreateApp(ctx context.Context, in spec.NewApp) (out Answer[spec.CreatedApp], err error) {
+	return out, c.Post(ctx, "/v1/apps", in, &out)
+}
+
+// Apps returns one page of the organization's apps; an empty cursor is the
+// first one's.
+func (c *Client) Apps(ctx context.Context, cursor string) (out spec.AppPage, err error) {
+	path := "/v1/apps"
+	if cursor != "" {
+		path += "?cursor=" + url.QueryEscape(cursor)
+	}
+	return out, c.Get(ctx, path, &out)
+}
+
+// IssueToken makes a device token with the app's API key.
+func (c *Client) IssueToken(ctx context.Context, app string, in spec.TokenRequest) (out Answer[spec.DeviceToken], err error) {
+	return out, c.Post(ctx, "/v1/apps/"+url.PathEscape(app)+"/tokens", in, &out)
+}
+
+// Push sends a notification with the app's API key.
+func (c *Client) Push(ctx context.Context, app string, in spec.PushRequest) (out Answer[spec.Pushed], err error) {
+	return out, c.Post(ctx, "/v1/apps/"+url.PathEscape(app)+"/push", in, &out)
+}
+
+// SetACL replaces the app's access rules.
+func (c *Client) SetACL(ctx context.Context, app string, in spec.ACL) (out Answer[spec.ACL], err error) {
+	return out, c.Put(ctx, "/v1/apps/"+url.PathEscape(app)+"/acl", in, &out)
+}
+
+// Optional is nil for the zero value: a field that is left out.
+func Optional[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}

@@ -1,0 +1,134 @@
+package config
+
+import (
+	"encoding/base64"
+	"net"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+)
+
+// Role is a part of the work that a process may take.
+type Role string
+
+// The roles.
+const (
+	Edge   Role = "edge"   // MQTT listeners
+	API    Role = "api"    // HTTP
+	Worker Role = "worker" // work that no request waits for
+)
+
+// Config is a checked set of settings.
+type Config struct {
+	Settings
+	// Key is the decoded master key, or nil when it is to be made.
+	Key []byte
+	// Replicas is 0 for the lesser of 3 and the servers there are.
+	Replicas int
+	roles    []string
+}
+
+// Has reports whether the process plays the role.
+func (c Config) Has(r Role) bool { return slices.Contains(c.roles, string(r)) }
+
+// Clustered reports whether other processes may share the message log.
+func (c Config) Clustered() bool { return c.NATSURL != "" }
+
+// Defaults are the settings that nobody has set.
+func Defaults() Settings {
+	var s Settings
+	v := reflect.ValueOf(&s).Elem()
+	for _, setting := range Table(s) {
+		v.FieldByName(setting.Field).SetString(setting.Default)
+	}
+	return s
+}
+
+// Check validates every setting by itself and then all of them together.
+// The host name is the default of the node's name.
+func (s Settings) Check(hostname string) (Config, error) {
+	if err := checkEach(s); err != nil {
+		return Config{}, err
+	}
+	if s.Node == "" {
+		s.Node = nodeName(hostname)
+	}
+	c := Config{Settings: s, roles: list(s.Roles)}
+	if s.MasterKey != "" {
+		c.Key, _ = base64.StdEncoding.DecodeString(s.MasterKey) // checked above
+	}
+	if s.NATSReplicas != "" {
+		c.Replicas, _ = strconv.Atoi(s.NATSReplicas) // checked above
+	}
+	for _, rule := range contradictions() {
+		if rule.broken(c) {
+			return Config{}, find(rule.field).errorf("%s", rule.problem)
+		}
+	}
+	return c, checkDistinct(c)
+}
+
+// checkEach validates the fields of one of the table's structs.
+func checkEach(of any) error {
+	v := reflect.ValueOf(of)
+	for _, s := range Table(of) {
+		if err := s.Check(v.FieldByName(s.Field).String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Validate checks what a client command was given.
+func Validate(parts ...any) error {
+	for _, part := range parts {
+		if err := checkEach(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nodeName turns a host name into a token of NATS subjects.
+func nodeName(hostname string) string {
+	name := regexp.MustCompile(`[^A-Za-z0-9_-]+`).ReplaceAllString(hostname, "-")
+	if len(name) > maxNode {
+		name = name[:maxNode]
+	}
+	if name == "" {
+		return "fanfare"
+	}
+	return name
+}
+
+// find returns the server's setting with that field name.
+func find(field string) Setting {
+	table := Table(Settings{})
+	return table[slices.IndexFunc(table, func(s Setting) bool { return s.Field == field })]
+}
+
+// checkDistinct refuses two listeners on one address; port 0 is a fresh one.
+func checkDistinct(c Config) error {
+	taken := map[string]Setting{}
+	v := reflect.ValueOf(c.Settings)
+	for _, s := range Table(c.Settings) {
+		value := v.FieldByName(s.Field).String()
+		if s.Kind != "address" || value == "" {
+			continue
+		}
+		host, port, _ := net.SplitHostPort(value) // checked before
+		if port == "0" {
+			continue
+		}
+		if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+			host = ""
+		}
+		address := net.JoinHostPort(host, port)
+		if other, ok := taken[address]; ok {
+			return s.errorf("is the same address as %s; change one of them", other)
+		}
+		taken[address] = s
+	}
+	return nil
+}

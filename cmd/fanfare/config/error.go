@@ -1,0 +1,19 @@
+package config
+
+import "fmt"
+
+// Error is a setting that cannot be used, in one line that says how to fix it.
+type Error struct {
+	Setting string // as the operator knows it: the variable, and the flag
+	Problem string
+}
+
+// Error is the whole line.
+func (e *Error) Error() string { return e.Setting + " " + e.Problem }
+
+func (s Setting) errorf(format string, args ...any) *Error {
+	return &Error{Setting: s.String(), Problem: fmt.Sprintf(format, args...)}
+}
+
+// String names the setting by its variable and its flag.
+func (s Setting) String() string { return s.Var + " (--" + s.Flag + ")" }

@@ -1,0 +1,167 @@
+package config
+
+import (
+	"encoding/base64"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+// KeyBytes is the length of the master key, for AES-256.
+const KeyBytes = 32
+
+// maxReplicas is what JetStream allows for one stream.
+const maxReplicas = 5
+
+// maxNode is long enough for a host name and keeps subjects short.
+const maxNode = 64
+
+// kind is a form that values have.
+type kind struct {
+	// describe says in a few words what a value looks like, for the documentation.
+	describe func(Setting) string
+	// check returns what is wrong with a value that is not empty, or "".
+	check func(s Setting, value string) string
+	// secret values are not repeated in errors; URLs may hold a password.
+	secret bool
+}
+
+func kinds() map[string]kind {
+	return map[string]kind{
+		"address":  {describe: said("host:port"), check: checkAddress},
+		"choice":   {describe: oneOf, check: checkChoice},
+		"choices":  {describe: someOf, check: checkChoices},
+		"file":     {describe: said("path of a file"), check: checkFile},
+		"folder":   {describe: said("path of a folder"), check: nothing},
+		"key":      {describe: said("32 bytes in base64"), check: checkKey, secret: true},
+		"node":     {describe: said("letters, digits, - and _"), check: checkNode},
+		"replicas": {describe: said("1 to 5"), check: checkReplicas},
+		"secret":   {describe: said("secret"), check: nothing, secret: true},
+		"slug":     {describe: said("slug"), check: checkSlug},
+		"url":      {describe: schemes, check: checkURL, secret: true},
+		"urls":     {describe: schemes, check: checkURLs, secret: true},
+	}
+}
+
+// Form says what a value of the setting looks like.
+func (s Setting) Form() string { return kinds()[s.Kind].describe(s) }
+
+// Check returns an error that tells how to fix the value, or nil.
+func (s Setting) Check(value string) error {
+	if value == "" {
+		if s.Empty != "" || s.Kind == "secret" {
+			return nil
+		}
+		return s.errorf("is empty; it takes: %s (unset it for %s)", s.Form(), s.Default)
+	}
+	k := kinds()[s.Kind]
+	switch problem := k.check(s, value); {
+	case problem == "":
+		return nil
+	case k.secret:
+		return s.errorf("%s", problem)
+	default:
+		return s.errorf("is %q: %s", value, problem)
+	}
+}
+
+func said(form string) func(Setting) string { return func(Setting) string { return form } }
+
+func nothing(Setting, string) string { return "" }
+
+func oneOf(s Setting) string { return strings.Join(s.Values, " or ") }
+
+func someOf(s Setting) string { return "some of " + strings.Join(s.Values, ",") }
+
+func schemes(s Setting) string { return "URL (" + strings.Join(s.Schemes, "://, ") + "://)" }
+
+func checkAddress(_ Setting, value string) string {
+	_, port, err := net.SplitHostPort(value)
+	if err != nil {
+		return "it must be host:port, for instance :1883 or 127.0.0.1:1883"
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return "its port must be a number from 0 (any free port) to 65535"
+	}
+	return ""
+}
+
+func checkChoice(s Setting, value string) string {
+	if slices.Contains(s.Values, value) {
+		return ""
+	}
+	return "it must be " + oneOf(s)
+}
+
+func checkChoices(s Setting, value string) string {
+	for _, part := range list(value) {
+		if !slices.Contains(s.Values, part) {
+			return "there is no " + strconv.Quote(part) + "; use " + someOf(s)
+		}
+	}
+	return ""
+}
+
+func checkFile(_ Setting, value string) string {
+	info, err := os.Stat(value)
+	switch {
+	case err != nil:
+		return "this process cannot read it; check the path and its permissions"
+	case info.IsDir():
+		return "it is a folder; give the path of a file"
+	}
+	return ""
+}
+
+func checkKey(_ Setting, value string) string {
+	if key, err := base64.StdEncoding.DecodeString(value); err != nil || len(key) != KeyBytes {
+		return "is not 32 bytes in base64; make one with: openssl rand -base64 32"
+	}
+	return ""
+}
+
+// A node's name is a token of NATS subjects.
+func checkNode(_ Setting, value string) string {
+	if !regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`).MatchString(value) {
+		return "use 1 to 64 letters, digits, - and _"
+	}
+	return ""
+}
+
+// The same rule as for the slugs of organizations and apps.
+func checkSlug(_ Setting, value string) string {
+	if err := tenant.ValidSlug(value); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func checkReplicas(_ Setting, value string) string {
+	if n, err := strconv.Atoi(value); err != nil || n < 1 || n > maxReplicas {
+		return "it must be a number from 1 to 5, at most the number of NATS servers"
+	}
+	return ""
+}
+
+func checkURL(s Setting, value string) string {
+	u, err := url.Parse(value)
+	if err != nil || !slices.Contains(s.Schemes, u.Scheme) || u.Host == "" {
+		return "is not a " + schemes(s) + " with a host"
+	}
+	return ""
+}
+
+func checkURLs(s Setting, value string) string {
+	for _, part := range list(value) {
+		if problem := checkURL(s, part); problem != "" {
+			return problem
+		}
+	}
+	return ""
+}

@@ -1,0 +1,113 @@
+// Package config is the one table of everything that can be configured: flags,
+// environment variables, help and docs/configuration.md all come from the
+// structs in this package.
+package config
+
+//go:generate go run ./docs -o ../../../docs/configuration.md
+
+// Settings are the server's settings as they were given: each field is one
+// setting, its tags are the table, and its comment is the reason that the
+// documentation prints. Check turns them into a Config.
+type Settings struct {
+	// Everything that must survive a restart is here; back it up as a whole.
+	// One process at a time may use it: a second one refuses to start.
+	Data string `name:"data" var:"FANFARE_DATA" default:"./data" kind:"folder" group:"Storage" help:"Folder of the embedded database, the message log and the master key."`
+	// SQLite serves one process; several processes need one database that all
+	// of them reach. Requires FANFARE_MASTER_KEY.
+	PostgresURL string `name:"postgres-url" var:"FANFARE_POSTGRES_URL" kind:"url" schemes:"postgres,postgresql" empty:"SQLite in the data folder" group:"Storage" help:"PostgreSQL for organizations, apps and credentials."`
+	// Signing secrets must be read back, so they are stored encrypted under
+	// this key, and every process that shares a database needs the same one.
+	// Without PostgreSQL it is made at the first start, in master.key in the
+	// data folder (mode 0600). Lose it and all signing keys are lost.
+	MasterKey string `name:"master-key" var:"FANFARE_MASTER_KEY" kind:"key" empty:"made in the data folder" group:"Storage" help:"Key that seals stored secrets."`
+	// interval: what is acknowledged survives the death of the process, and a
+	// power cut loses at most the last second. always: acknowledged means on
+	// disk; publishes take a few milliseconds more. Of an external NATS the
+	// servers' own sync_interval decides.
+	Sync string `name:"sync" var:"FANFARE_SYNC" default:"interval" kind:"choice" values:"interval,always" group:"Storage" help:"When the embedded message log is flushed to disk."`
+
+	// The API, its reference and the portal. Put a TLS proxy in front of it.
+	HTTPAddr string `name:"http-addr" var:"FANFARE_HTTP_ADDR" default:":8080" kind:"address" empty:"off" group:"Addresses" help:"HTTP API and portal."`
+	// 1883 is the port that IANA assigns to MQTT.
+	MQTTAddr string `name:"mqtt-addr" var:"FANFARE_MQTT_ADDR" default:":1883" kind:"address" empty:"off" group:"Addresses" help:"MQTT over TCP."`
+	// 8083 is what MQTT client libraries use in their WebSocket examples.
+	WSAddr string `name:"ws-addr" var:"FANFARE_WS_ADDR" default:":8083" kind:"address" empty:"off" group:"Addresses" help:"MQTT over WebSocket, for browsers."`
+	// Off because it needs a certificate; 8883 is its assigned port.
+	MQTTSAddr string `name:"mqtts-addr" var:"FANFARE_MQTTS_ADDR" kind:"address" empty:"off" group:"Addresses" help:"MQTT over TLS, usually :8883."`
+	// Off because it needs a certificate.
+	WSSAddr string `name:"wss-addr" var:"FANFARE_WSS_ADDR" kind:"address" empty:"off" group:"Addresses" help:"MQTT over WebSocket and TLS, usually :8084."`
+	// The leaf certificate first, then its chain. Goes with FANFARE_TLS_KEY.
+	TLSCert string `name:"tls-cert" var:"FANFARE_TLS_CERT" kind:"file" empty:"none" group:"Addresses" help:"Certificate of the MQTTS and WSS addresses."`
+	// Goes with FANFARE_TLS_CERT.
+	TLSKey string `name:"tls-key" var:"FANFARE_TLS_KEY" kind:"file" empty:"none" group:"Addresses" help:"Private key of the certificate."`
+	// Serves /metrics, /healthz and /readyz. Only this machine by default,
+	// because metrics tell a stranger too much.
+	MetricsAddr string `name:"metrics-addr" var:"FANFARE_METRICS_ADDR" default:"127.0.0.1:9090" kind:"address" empty:"off" group:"Addresses" help:"Prometheus metrics and health."`
+	// For operators who keep people's pages on an inner network, for instance
+	// on :18083; the HTTP address then serves what backends need and no more.
+	AdminAddr string `name:"admin-addr" var:"FANFARE_ADMIN_ADDR" kind:"address" empty:"on the HTTP address" group:"Addresses" help:"Address that serves portal and management apart."`
+
+	// Several processes with one NATS and one PostgreSQL are one cluster, with
+	// no other configuration. The embedded server opens no port. A comma
+	// separates several servers of one cluster.
+	NATSURL string `name:"nats-url" var:"FANFARE_NATS_URL" kind:"urls" schemes:"nats,tls,ws,wss" empty:"embedded, in the data folder" group:"Cluster" help:"NATS with JetStream, for the message log and between processes."`
+	// As made by nsc or the operator of the NATS servers.
+	NATSCreds string `name:"nats-creds" var:"FANFARE_NATS_CREDS" kind:"file" empty:"none" group:"Cluster" help:"Credentials file for NATS."`
+	// Three copies survive the loss of one server; more than there are servers
+	// cannot be had.
+	NATSReplicas string `name:"nats-replicas" var:"FANFARE_NATS_REPLICAS" kind:"replicas" empty:"the lesser of 3 and the servers there are" group:"Cluster" help:"Copies that NATS keeps of every message."`
+	// Two live nodes of one name cannot be told apart, so the second refuses
+	// to start.
+	Node string `name:"node" var:"FANFARE_NODE" kind:"node" empty:"the host name" group:"Cluster" help:"Name of this process in its cluster."`
+	// edge: MQTT. api: HTTP. worker: work that no request waits for. A small
+	// cluster runs all of them everywhere.
+	Roles string `name:"roles" var:"FANFARE_ROLES" default:"edge,api,worker" kind:"choices" values:"edge,api,worker" group:"Cluster" help:"What this process does."`
+
+	// closed: POST /v1/signup is refused. open: anybody who reaches the API
+	// may create an organization, throttled per address.
+	Signup string `name:"signup" var:"FANFARE_SIGNUP" default:"open" kind:"choice" values:"open,closed" group:"Organizations" help:"Whether strangers may sign up."`
+	// Its members see the cluster itself.
+	OperatorOrg string `name:"operator-org" var:"FANFARE_OPERATOR_ORG" kind:"slug" empty:"none" group:"Organizations" help:"The organization that runs this cluster."`
+	// Needed behind a proxy or a load balancer, where the address that clients
+	// use is not the one that this process listens on.
+	PublicHTTPURL string `name:"public-http-url" var:"FANFARE_PUBLIC_HTTP_URL" kind:"url" schemes:"http,https" empty:"from the HTTP address" group:"Organizations" help:"URL of the API that is shown to people."`
+	// Needed behind a proxy, too.
+	PublicMQTTURL string `name:"public-mqtt-url" var:"FANFARE_PUBLIC_MQTT_URL" kind:"url" schemes:"mqtt,mqtts,tcp,ssl,tls" empty:"from the MQTT address" group:"Organizations" help:"URL for MQTT clients that is shown to people."`
+	// Needed behind a proxy, too.
+	PublicWSURL string `name:"public-ws-url" var:"FANFARE_PUBLIC_WS_URL" kind:"url" schemes:"ws,wss" empty:"from the WebSocket address" group:"Organizations" help:"URL for MQTT over WebSocket that is shown to people."`
+
+	// debug tells why each client was refused or closed.
+	LogLevel string `name:"log-level" var:"FANFARE_LOG_LEVEL" default:"info" kind:"choice" values:"debug,info,warn,error" group:"Logs" help:"The least important level that is logged."`
+	// auto: text on a terminal, JSON elsewhere. Logs go to standard error.
+	LogFormat string `name:"log-format" var:"FANFARE_LOG_FORMAT" default:"auto" kind:"choice" values:"auto,text,json" group:"Logs" help:"How log lines are written."`
+}
+
+// Endpoint is where the API's clients find the server.
+type Endpoint struct {
+	// The server of a first try is on the same machine.
+	URL string `name:"url" var:"FANFARE_URL" default:"http://127.0.0.1:8080" kind:"url" schemes:"http,https" group:"Client" help:"URL of the API."`
+	// For scripts; it is the API's answer, unchanged.
+	JSON bool `name:"json" help:"Print JSON instead of words."`
+}
+
+// Management is the credential of a person.
+type Management struct {
+	// Printed by fanfare signup; it stands for the signed-in member.
+	Token string `name:"token" var:"FANFARE_TOKEN" kind:"secret" empty:"none" group:"Client" help:"Management token (ffs_…)."`
+}
+
+// Backend is the credential of an app's backend.
+type Backend struct {
+	// The app's slug within the organization of the API key.
+	App string `name:"app" var:"FANFARE_APP" kind:"slug" empty:"none" group:"Client" help:"The app."`
+	// Printed by fanfare app create, once.
+	APIKey string `name:"api-key" var:"FANFARE_API_KEY" kind:"secret" empty:"none" group:"Client" help:"API key of the app (ffk_…)."`
+}
+
+// Device is what an MQTT client connects with.
+type Device struct {
+	// The server of a first try is on the same machine.
+	URL string `name:"url" var:"FANFARE_MQTT_URL" default:"tcp://127.0.0.1:1883" kind:"url" schemes:"tcp,mqtt,ssl,tls,mqtts,ws,wss" group:"Client" help:"URL of the MQTT listener."`
+	// Printed by fanfare token; a JWT, signed with the app's signing key.
+	Token string `name:"device-token" short:"P" var:"FANFARE_DEVICE_TOKEN" kind:"secret" empty:"none" group:"Client" help:"Device token: the MQTT password."`
+}

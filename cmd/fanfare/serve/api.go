@@ -1,0 +1,78 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/api"
+	"github.com/fanfare-mq/fanfare/auth"
+	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
+)
+
+// openHTTP serves the API, and what is for people apart if that is asked for.
+func (p *process) openHTTP(ctx context.Context) (closer, error) {
+	if !p.cfg.Has(config.API) {
+		return nil, nil
+	}
+	listeners := []listening{{"HTTP", p.cfg.HTTPAddr, api.All, &p.addresses.HTTP}}
+	if p.cfg.AdminAddr != "" {
+		listeners[0].surface = api.App
+		listeners = append(listeners, listening{"admin", p.cfg.AdminAddr, api.Admin, &p.addresses.Admin})
+	}
+	var closers []closer
+	for _, l := range listeners {
+		c, err := p.openSurface(ctx, l)
+		if err != nil {
+			return nil, errors.Join(err, all(closers...)(ctx))
+		}
+		closers = append(closers, c)
+	}
+	return all(closers...), nil
+}
+
+// listening is one address that serves a part of the API.
+type listening struct {
+	name, address string
+	surface       api.Surface
+	bound         *string // where the address goes, with the port it was given
+}
+
+// openSurface binds first: the API prints its own address.
+func (p *process) openSurface(ctx context.Context, l listening) (closer, error) {
+	socket, err := bind(ctx, l.address)
+	if err != nil {
+		return nil, err
+	}
+	*l.bound = socket.Addr().String()
+	a, err := api.New(p.apiConfig(l.surface), p.apiDeps())
+	if err != nil {
+		return nil, errors.Join(err, socket.Close())
+	}
+	return p.serveHTTP(l.name, socket, a.Handler()), nil
+}
+
+func (p *process) apiConfig(surface api.Surface) api.Config {
+	return api.Config{
+		Surface:              surface,
+		PublicHTTP:           cmp.Or(p.cfg.PublicHTTPURL, url("http", p.addresses.HTTP)),
+		PublicMQTT:           cmp.Or(p.cfg.PublicMQTTURL, url("mqtt", cmp.Or(p.addresses.MQTT, p.cfg.MQTTAddr))),
+		PublicWS:             cmp.Or(p.cfg.PublicWSURL, webSocket("ws", cmp.Or(p.addresses.WS, p.cfg.WSAddr))),
+		SignupClosed:         p.cfg.Signup == "closed",
+		OperatorOrganization: p.cfg.OperatorOrg,
+		Shards:               p.bus.Shards(),
+	}
+}
+
+func (p *process) apiDeps() api.Deps {
+	return api.Deps{
+		Store:     p.store,
+		Apps:      p.directory,
+		Callers:   auth.NewCallers(p.directory, p.store, time.Now),
+		Publisher: p.bus,
+		Announcer: p.bus,
+		Checks:    p.checks(),
+		Logger:    p.log,
+	}
+}

@@ -1,0 +1,82 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/fanfare-mq/fanfare/api"
+)
+
+// readyTimeout bounds one readiness check; probes commonly wait a second or more.
+const readyTimeout = 2 * time.Second
+
+// checks tell, by the name of a part, whether it does its work. Together they
+// are the readiness of the process.
+func (p *process) checks() map[string]api.Check {
+	checks := map[string]api.Check{"nats": p.bus.Ready, "store": p.store.Ping}
+	if p.edge != nil {
+		checks["mqtt"] = func(context.Context) error {
+			if !p.edge.Ready() {
+				return errors.New("not listening")
+			}
+			return nil
+		}
+	}
+	return checks
+}
+
+// ready returns nil if every part does its work. The error joins what does not.
+func (p *process) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	var errs []error
+	for name, check := range p.checks() {
+		if err := check(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// openMetrics serves metrics and health to the operator.
+func (p *process) openMetrics(ctx context.Context) (closer, error) {
+	if p.cfg.MetricsAddr == "" {
+		return nil, nil
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	if p.edge != nil {
+		registry.MustRegister(p.edge.Collectors()...)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answer(w, p.ready(r.Context())) })
+	socket, err := bind(ctx, p.cfg.MetricsAddr)
+	if err != nil {
+		return nil, err
+	}
+	p.addresses.Metrics = socket.Addr().String()
+	return p.serveHTTP("metrics", socket, mux), nil
+}
+
+// answer says ok, or what is not, in plain words. Only the operator reads it.
+func answer(w http.ResponseWriter, err error) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = fmt.Fprintln(w, err)
+		return
+	}
+	_, _ = fmt.Fprintln(w, "ok")
+}

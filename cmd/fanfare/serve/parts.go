@@ -1,0 +1,119 @@
+package serve
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/api"
+	"github.com/fanfare-mq/fanfare/auth"
+	"github.com/fanfare-mq/fanfare/broker/edge"
+	"github.com/fanfare-mq/fanfare/broker/jetstream"
+	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-mq/fanfare/tenant/store"
+)
+
+func (p *process) openStore(ctx context.Context) (closer, error) {
+	c := store.Config{PostgresURL: p.cfg.PostgresURL, Sealer: p.sealer}
+	if c.PostgresURL == "" {
+		c.Path = filepath.Join(p.cfg.Data, databaseFile)
+		if p.cfg.Clustered() {
+			// Two databases would give one organization to two owners.
+			p.log.Warn("the message log is shared and the database is not: no other process may use this NATS; set FANFARE_POSTGRES_URL to form a cluster")
+		}
+	}
+	s, err := store.Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	p.store = s
+	return func(context.Context) error { return s.Close() }, nil
+}
+
+func (p *process) openBus(ctx context.Context) (closer, error) {
+	bus, err := jetstream.Open(ctx, jetstream.Config{
+		Node:       p.cfg.Node,
+		Dir:        filepath.Join(p.cfg.Data, logFolder),
+		URL:        p.cfg.NATSURL,
+		Creds:      p.cfg.NATSCreds,
+		Replicas:   p.cfg.Replicas,
+		SyncAlways: p.cfg.Sync == "always",
+		Logger:     p.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.bus = bus
+	return func(context.Context) error { return bus.Close() }, nil
+}
+
+func (p *process) openDirectory(context.Context) (closer, error) {
+	p.directory = auth.NewDirectory(p.store, time.Now)
+	return nil, p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
+		if org, app, ok := strings.Cut(string(data), "/"); ok {
+			p.directory.Invalidate(org, app)
+		}
+	})
+}
+
+func (p *process) openEdge(ctx context.Context) (closer, error) {
+	if !p.cfg.Has(config.Edge) {
+		return nil, nil
+	}
+	e, err := edge.New(edge.Config{
+		Node: p.cfg.Node,
+		TCP:  p.cfg.MQTTAddr, TLS: p.cfg.MQTTSAddr, WS: p.cfg.WSAddr, WSS: p.cfg.WSSAddr,
+		CertFile: p.cfg.TLSCert, KeyFile: p.cfg.TLSKey,
+		Logger: p.log,
+	}, edge.Deps{Bus: p.bus, Devices: auth.NewDevices(p.directory, time.Now)})
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Listen(ctx); err != nil {
+		return nil, err
+	}
+	p.edge = e
+	p.bus.Attach(e)
+	p.note(e.Addrs())
+	return p.background("MQTT", e.Run), nil
+}
+
+// note keeps the edge's addresses, with the ports that it was given.
+func (p *process) note(addrs []edge.Address) {
+	for _, a := range addrs {
+		switch a.Kind {
+		case edge.TCP:
+			p.addresses.MQTT = a.Addr.String()
+		case edge.TLS:
+			p.addresses.MQTTS = a.Addr.String()
+		case edge.WS:
+			p.addresses.WS = a.Addr.String()
+		case edge.WSS:
+			p.addresses.WSS = a.Addr.String()
+		}
+	}
+}
+
+// background runs something until its closer is called, and fails the process
+// if it ends before that.
+func (p *process) background(name string, run func(context.Context) error) closer {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		err := run(ctx)
+		if ctx.Err() == nil {
+			p.fail(name, err)
+		}
+		done <- err
+	}()
+	return func(ctx context.Context) error {
+		cancel()
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
