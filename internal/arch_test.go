@@ -1,0 +1,93 @@
+package internal_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/fanfare-mq/fanfare"
+
+// allowed is the whole import graph of the module: a package may import only
+// what stands beside it. Changing this table is an architecture decision.
+// The dot is the root package, which holds openapi.yaml.
+var allowed = map[string][]string{
+	".":                {},
+	"fault":            {},
+	"migrations":       {},
+	"web":              {},
+	"tenant":           {"fault"},
+	"tenant/store":     {"fault", "migrations", "tenant"},
+	"auth":             {"broker/topic", "fault", "tenant"},
+	"broker":           {"fault"},
+	"broker/packet":    {},
+	"broker/topic":     {},
+	"broker/session":   {"broker", "broker/packet", "broker/topic", "fault"},
+	"broker/jetstream": {"broker", "broker/topic", "fault"},
+	"broker/edge":      {"auth", "broker", "broker/packet", "broker/session", "broker/topic", "fault", "tenant"},
+	"push":             {"broker", "broker/topic", "fault", "tenant"},
+	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "push", "tenant", "web"},
+	"api/spec":         {},               // generated from openapi.yaml
+	"api/docs":         {"api", "fault"}, // the command that generates docs/errors.md
+
+	// What measures and tests (the folder itself has this test); the product imports none of it but the command.
+	"internal":         {},
+	"internal/bench":   {"broker/packet"},
+	"internal/testenv": {},
+	"internal/testsum": {},
+	"internal/testrun": {"internal/testenv", "internal/testsum"},
+}
+
+// testOnly must never be part of the product.
+var testOnly = []string{"internal/testenv", "internal/testsum", "internal/testrun"}
+
+func TestImportGraph(t *testing.T) {
+	list := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"/...")
+	list.Stderr = t.Output()
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		pkg, ok := own(fields[0])
+		if !ok {
+			t.Fatalf("%s is not of this module", fields[0])
+		}
+		seen[pkg] = true
+		for _, path := range fields[1:] {
+			if imported, ok := own(path); ok && !mayImport(pkg, imported) {
+				t.Errorf("%s must not import %s", pkg, imported)
+			}
+		}
+		if _, known := allowed[pkg]; !known && !isCommand(pkg) {
+			t.Errorf("%s: not in the table", pkg)
+		}
+	}
+	if !seen["broker/packet"] {
+		t.Error("the listing of packages is not complete")
+	}
+}
+
+// own returns a package's path within the module.
+func own(path string) (string, bool) {
+	if path == module {
+		return ".", true
+	}
+	return strings.CutPrefix(path, module+"/")
+}
+
+// isCommand reports whether a package is part of the command, which knows
+// everything and which nobody knows.
+func isCommand(pkg string) bool {
+	return pkg == "cmd/fanfare" || strings.HasPrefix(pkg, "cmd/fanfare/")
+}
+
+func mayImport(pkg, imported string) bool {
+	if isCommand(pkg) {
+		return !slices.Contains(testOnly, imported)
+	}
+	return slices.Contains(allowed[pkg], imported)
+}

@@ -1,0 +1,10 @@
+//go:build !linux
+
+package bench
+
+import "errors"
+
+// cpuTime needs /proc.
+func cpuTime(int) (float64, error) {
+	return 0, errors.New("the benchmark reads CPU times from /proc and runs on Linux only")
+}
