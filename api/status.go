@@ -22,6 +22,7 @@ var statuses = map[fault.Code]int{
 	fault.Conflict:           http.StatusConflict,
 	fault.PreconditionFailed: http.StatusPreconditionFailed,
 	fault.TooManyRequests:    http.StatusTooManyRequests,
+	fault.QuotaExceeded:      http.StatusTooManyRequests,
 	fault.Overloaded:         http.StatusServiceUnavailable,
 	fault.Unavailable:        http.StatusServiceUnavailable,
 	fault.Internal:           http.StatusInternalServerError,

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"strings"
 	"time"
@@ -29,6 +30,11 @@ type Credentials struct {
 	ClientID string // the MQTT client identifier
 	Username string // "{org}/{app}", or empty: the token's kid names the app
 	Password []byte // the token, a JWT
+	// Certificates is the chain that the client showed in its TLS handshake,
+	// its own first, not verified yet; nil without one.
+	Certificates []*x509.Certificate
+	// Remote is the client's address without a port, to slow down who fails.
+	Remote string
 }
 
 // Devices authenticates devices by their tokens. It is safe for concurrent

@@ -8,7 +8,7 @@ type Acknowledger interface {
 	// Published is called exactly once per accepted Publish, from any
 	// goroutine, possibly before Publish returns; it must not block. A nil
 	// error means the message is safe: acknowledged by the log (QoS ≥ 1) or
-	// handed to the live path (QoS 0).
+	// handed to the live path (QoS 0), and kept as retained if it asked for it.
 	Published(tag uint64, m *Message, err error)
 }
 
@@ -17,6 +17,20 @@ type Receiver interface {
 	// Deliver hands over a message once per node. It must not block, and m
 	// must not be changed.
 	Deliver(m *Message)
+	// DeliverShared hands over a message that this node shall give to one
+	// member of a share group: group and filter are those of Bus.JoinGroup. It
+	// is never called by a bus that is alone, where Deliver is all there is.
+	DeliverShared(group, filter string, m *Message)
+}
+
+// Cursor reads the retained messages that match a filter, batch by batch. One
+// goroutine uses it; calls do not overlap.
+type Cursor interface {
+	// Next asks for at most n messages and returns at once; fn is called once,
+	// from any goroutine, and must not block. done says that none follow.
+	Next(n int, fn func(messages []*Message, done bool, err error))
+	// Close gives up what is left. It may be called twice.
+	Close()
 }
 
 // Errors of the bus.
@@ -25,6 +39,8 @@ var (
 	ErrOverloaded = fault.New(fault.Overloaded, "too many messages wait for the log")
 	// ErrUnavailable: the log did not answer in time. Nothing was acknowledged.
 	ErrUnavailable = fault.New(fault.Unavailable, "the message log does not answer")
+	// ErrRetainedQuota: the app keeps as many retained messages as it may.
+	ErrRetainedQuota = fault.New(fault.QuotaExceeded, "the app has as many retained messages as its limit allows")
 )
 
 // SessionKey names a session: organization, app, user, client identifier.

@@ -1,6 +1,6 @@
 // Package broker holds what the edge tier speaks of: messages, their
-// positions in the log, and the small contracts between the packages that
-// carry them. It does no I/O.
+// positions in the log, session records, and the small contracts between the
+// packages that carry them. It does no I/O.
 package broker
 
 import (
@@ -32,6 +32,13 @@ type Message struct {
 	UTF8 bool
 	// ContentType is the MIME type of the payload, or empty.
 	ContentType string
+	// ResponseTopic is where the publisher wants an answer, in full, or empty.
+	ResponseTopic string
+	// Correlation is the publisher's mark of a request, or nil.
+	Correlation []byte
+	// User holds the MQTT 5.0 user properties as they lie in a packet, one
+	// after the other in the publisher's order; see packet.UserProperties.
+	User []byte
 	// Publisher is the publishing session's key; empty for the HTTP API.
 	Publisher string
 	// Node is the edge or API node the message entered at.
@@ -55,4 +62,30 @@ type Position struct {
 // Expired reports whether the message's deadline has passed.
 func (m *Message) Expired(now time.Time) bool {
 	return m.Expires != 0 && now.UnixMilli() >= m.Expires
+}
+
+// Query asks for a part of the log.
+type Query struct {
+	Shard uint16
+	// Filters are topic filters without a prefix, in full; a message matches
+	// if one of them does.
+	Filters []string
+	// After is the sequence after which to begin.
+	After uint64
+	// Since bounds the search in time: nothing that matches after After is
+	// older. Zero means unknown.
+	Since time.Time
+	// Limit is the most messages to return.
+	Limit int
+}
+
+// Page is a part of the log as a session reads it.
+type Page struct {
+	// Messages are those that match, by rising position.
+	Messages []*Message
+	// UpTo says that no other message up to this sequence matches. It is 0 if
+	// the page tells nothing beyond its messages.
+	UpTo uint64
+	// More says that matching messages follow after the last one.
+	More bool
 }

@@ -31,6 +31,7 @@ const (
 	Overloaded         Code = "overloaded"
 	Unavailable        Code = "unavailable"
 	PreconditionFailed Code = "precondition_failed"
+	QuotaExceeded      Code = "quota_exceeded"
 )
 
 // Entry is one line of the registry.
@@ -57,6 +58,7 @@ var Registry = []Entry{
 	{Conflict, "Conflict", Fix, "Something of that name exists already."},
 	{PreconditionFailed, "Precondition failed", Fix, "It was changed since you read it. Read it again and repeat your change."},
 	{TooManyRequests, "Too many requests", Retry, "A limit was reached. Wait for Retry-After seconds."},
+	{QuotaExceeded, "Quota exceeded", Fix, "The app has as much of this as its limit allows. Remove some, or have the limit raised."},
 	{Overloaded, "Overloaded", Retry, "More messages wait for the log than this node accepts. Nothing was lost; wait for Retry-After seconds."},
 	{Unavailable, "Unavailable", Retry, "A part that the request needs does not answer. Nothing was acknowledged."},
 	{Internal, "Internal error", Report, "The server made a mistake. Quote the X-Request-Id when you report it."},

@@ -122,3 +122,6 @@ func (w *waiter) ready(err error) {
 		w.done(first)
 	}
 }
+
+// DeliverShared implements broker.Receiver. No session joins a group yet.
+func (e *Edge) DeliverShared(_, _ string, _ *broker.Message) {}

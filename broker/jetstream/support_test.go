@@ -218,3 +218,6 @@ func stream(t testing.TB, b *jetstream.Bus, shard int) natsjs.Stream {
 	}
 	return s
 }
+
+// DeliverShared counts like Deliver.
+func (a *audience) DeliverShared(_, _ string, m *broker.Message) { a.Deliver(m) }
