@@ -140,7 +140,7 @@ var limitRules = []rule{
 	})},
 	{v311: "4.8", v5: "3.2.2.3.6", name: "a packet beyond the server's maximum", fanfare: true, run: func(r *run) {
 		c := r.client()
-		c.offer(publish{topic: r.topic("a"), payload: strings.Repeat("x", 257<<10)}.encode(r.version))
+		c.offer(publish{topic: r.topic("a"), payload: strings.Repeat("x", 1<<20)}.encode(r.version))
 		c.closed(0x95)
 	}},
 	{v311: "4.8", v5: "3.2.2.3.6", name: "a length beyond the server's maximum, at once", fanfare: true, run: func(r *run) {
