@@ -17,27 +17,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/session"
 )
-
-// Bus carries messages and control announcements between nodes.
-type Bus interface {
-	// Publish accepts m or returns broker.ErrOverloaded; ack learns the rest.
-	Publish(m *broker.Message, ack broker.Acknowledger, tag uint64) error
-	// AddInterest makes other nodes' messages for filter arrive here; ready
-	// is called once they are sure to.
-	AddInterest(filter string, ready func(error))
-	RemoveInterest(filter string)
-	Announce(subject string, data []byte) error
-	OnAnnounce(subject string, fn func(data []byte)) error
-}
-
-// Authenticator tells who a device is from what it presents at CONNECT.
-type Authenticator interface {
-	Authenticate(ctx context.Context, c auth.Credentials) (*auth.Device, error)
-}
 
 // Config says where an edge listens and how much it admits.
 type Config struct {
@@ -49,8 +31,12 @@ type Config struct {
 	CertFile, KeyFile string
 	// Limits are the session's; the zero value means session.DefaultLimits.
 	Limits session.Limits
-	// MaxPacket is the largest MQTT packet accepted, in bytes of its body.
-	MaxPacket int
+	// OperatorOrg is the organization that may read $SYS; empty: none.
+	OperatorOrg string
+	// Version is the server's, for $SYS.
+	Version string
+	// SysInterval is the period of $SYS; 0 means 10 seconds.
+	SysInterval time.Duration
 	// Loops is the number of event loops; 0 means one per usable core.
 	Loops int
 	// Logger receives connection events; nil discards them.
@@ -72,6 +58,9 @@ type Edge struct {
 	listeners []*listener
 	subs      subscriptions
 	owners    owners
+	records   records
+	apps      apps
+	sys       sys
 	stats     *stats
 	accepting atomic.Bool   // listeners are up and not draining
 	next      atomic.Uint64 // round robin over loops
@@ -84,6 +73,10 @@ var _ broker.Receiver = (*Edge)(nil)
 // shutdownGrace bounds how long a stopping edge waits for queued output.
 const shutdownGrace = 3 * time.Second
 
+// ackedAlone is how many acknowledgements a session collects where it learns
+// of its progress at no cost.
+const ackedAlone = 64
+
 // New checks the configuration; it opens nothing.
 func New(cfg Config, deps Deps) (*Edge, error) {
 	if deps.Bus == nil || deps.Devices == nil {
@@ -93,8 +86,14 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 		return nil, errors.New("edge: TLS listeners need a certificate and a key")
 	}
 	cfg = withDefaults(cfg)
+	if deps.Bus.Alone() {
+		cfg.Limits.MaxAcked = min(cfg.Limits.MaxAcked, ackedAlone)
+	}
 	e := &Edge{cfg: cfg, deps: deps, log: cfg.Logger, stats: newStats(), ctx: context.Background()}
-	e.owners.byKey = make(map[string]owner)
+	e.owners.byKey = make(map[string]*seat)
+	e.records.byKey = make(map[string]*broker.Record)
+	e.apps.usage = make(map[string]*usage)
+	e.subs.groups = make(map[groupKey]*group)
 	for i := range cfg.Loops {
 		e.loops = append(e.loops, newLoop(e, i))
 	}
@@ -105,9 +104,8 @@ func withDefaults(cfg Config) Config {
 	if cfg.Limits == (session.Limits{}) {
 		cfg.Limits = session.DefaultLimits()
 	}
-	if cfg.MaxPacket == 0 {
-		// Room for the topic and the packet's header beside a full payload.
-		cfg.MaxPacket = broker.MaxMessageBytes + 4<<10
+	if cfg.SysInterval == 0 {
+		cfg.SysInterval = sysInterval
 	}
 	if cfg.Loops == 0 {
 		cfg.Loops = runtime.GOMAXPROCS(0)
@@ -131,6 +129,7 @@ func (e *Edge) Run(ctx context.Context) error {
 	for _, l := range e.loops {
 		loops.Go(func() { l.run(loopCtx) })
 	}
+	loops.Go(func() { e.house(loopCtx) })
 	e.accepting.Store(true)
 	for _, l := range e.listeners {
 		listeners.Go(func() { l.serve(loopCtx, e) })

@@ -10,10 +10,10 @@ import (
 // waited for.
 func (s *Session) Deadline() time.Time {
 	switch s.phase {
-	case awaitingConnect, authenticating:
+	case awaitingConnect, challenged, authenticating:
 		return s.heard.Add(s.limits.ConnectTimeout)
 	case connected:
-		return earlier(s.silent(), s.expires)
+		return earlier(earlier(s.silent(), s.expires), s.retry())
 	default:
 		return time.Time{}
 	}
@@ -26,6 +26,15 @@ func (s *Session) silent() time.Time {
 		return time.Time{}
 	}
 	return s.heard.Add(time.Duration(s.keepAlive) * time.Second * 3 / 2)
+}
+
+// retry is when something is asked for again that was not there.
+func (s *Session) retry() time.Time {
+	at := s.reader.retry
+	for _, r := range s.replays {
+		at = earlier(at, r.retry)
+	}
+	return at
 }
 
 // earlier returns the earlier of two times, where zero is never.
@@ -48,13 +57,18 @@ func (s *Session) Tick(now time.Time) {
 	case !passed(s.Deadline(), now):
 		s.release()
 	case s.phase == awaitingConnect:
-		s.end(ReasonConnectTimeout)
+		s.end(ReasonConnectTimeout, now)
+	case s.phase == challenged:
+		s.refuse(ReasonConnectTimeout, now)
 	case s.phase == authenticating:
-		s.refuse(packet.ServerUnavailable, ReasonUnavailable.with("authentication took too long"))
+		s.refuse(ReasonUnavailable.with("authentication took too long"), now)
 	case passed(s.expires, now):
-		s.end(ReasonTokenExpired)
+		s.end(ReasonTokenExpired, now)
+	case passed(s.silent(), now):
+		s.end(ReasonKeepAlive, now) // [MQTT-3.1.2-22]
 	default:
-		s.end(ReasonKeepAlive)
+		s.askAgain(now)
+		s.pump(now)
 	}
 }
 
@@ -74,10 +88,10 @@ func (s *Session) Alive(now time.Time) {
 	}
 }
 
-func (s *Session) receivePingreq(f packet.Frame) {
+func (s *Session) receivePingreq(f packet.Frame, now time.Time) {
 	var p packet.Pingreq
 	if err := p.Decode(f); err != nil {
-		s.malformed(err)
+		s.malformed(err, now)
 		return
 	}
 	s.release()                             // who pings has nothing else to say

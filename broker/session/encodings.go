@@ -1,6 +1,8 @@
 package session
 
 import (
+	"time"
+
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
@@ -9,19 +11,124 @@ import (
 // The zero value is ready; it belongs to one loop, and given another message
 // it starts anew.
 type Encodings struct {
-	message *broker.Message
-	byQoS   [maxQoS + 1]*packet.Encoded
+	message  *broker.Message
+	variants [24]*packet.Encoded
 }
 
-// appendTo writes m to dst. RETAIN is 0 for a subscription that was there
-// before the message [MQTT-3.3.1-9], DUP is 0 for a first attempt
-// [MQTT-3.3.1-1].
-func (e *Encodings) appendTo(dst []byte, m *broker.Message, qos byte, id uint16) []byte {
+// variant numbers what makes encodings differ.
+func (s *Session) variant(qos byte, retain bool) int {
+	v := int(qos) * 8
+	if retain {
+		v += 4
+	}
+	if s.v5() {
+		v += 2
+	}
+	if s.mount != "" {
+		v++
+	}
+	return v
+}
+
+// write puts a PUBLISH into Output and reports whether the client can take it.
+// What all receivers get alike is encoded once. RETAIN is 0 for a subscription
+// that was there before the message [MQTT-3.3.1-12], unless it wants it as
+// published [MQTT-3.3.1-13]; DUP is 0 for a first attempt [MQTT-3.3.1-1].
+func (s *Session) write(m *broker.Message, g grant, e *Encodings, id uint16, retain bool, now time.Time) bool {
+	if e == nil || g.id != 0 || s.peer.aliasMaximum != 0 {
+		return s.writeOwn(m, g, id, retain, false, now)
+	}
 	if e.message != m {
 		*e = Encodings{message: m}
 	}
-	if e.byQoS[qos] == nil {
-		e.byQoS[qos] = packet.Encode(m.Topic, m.Payload, qos, false)
+	encoded := &e.variants[s.variant(g.qos, retain)]
+	if *encoded == nil {
+		p := s.publication(m, g, now)
+		p.Retain = retain
+		*encoded = packet.Encode(p)
 	}
-	return e.byQoS[qos].AppendTo(dst, id, false)
+	if s.tooLarge((*encoded).Len()) {
+		s.drops.TooLarge++
+		return false
+	}
+	s.out = (*encoded).AppendTo(s.out, id, false)
+	return true
+}
+
+// writeOwn writes a PUBLISH that is this client's alone.
+func (s *Session) writeOwn(m *broker.Message, g grant, id uint16, retain, dup bool, now time.Time) bool {
+	p := s.publication(m, g, now)
+	p.PacketID, p.Retain, p.Dup = id, retain, dup
+	alias, known := s.alias(m.Topic)
+	p.Properties.TopicAlias = alias
+	if known {
+		p.Topic = nil // [MQTT-3.3.2-12]
+	}
+	before := len(s.out)
+	s.out = p.Append(s.out)
+	if s.tooLarge(len(s.out) - before) {
+		s.out = s.out[:before]
+		s.drops.TooLarge++
+		return false
+	}
+	if alias != 0 && !known {
+		s.peer.aliases[m.Topic] = alias
+	}
+	return true
+}
+
+// tooLarge reports whether the client refuses packets of n bytes.
+// [MQTT-3.1.2-24].
+func (s *Session) tooLarge(n int) bool { return s.peer.maxPacket != 0 && n > s.peer.maxPacket }
+
+// alias returns the number for a topic, if there is one, and whether the
+// client knows it. The first topics get them: most clients hear of few.
+func (s *Session) alias(name string) (alias uint16, known bool) {
+	if s.peer.aliasMaximum == 0 {
+		return 0, false
+	}
+	if alias, known = s.peer.aliases[name]; known {
+		return alias, true
+	}
+	if len(s.peer.aliases) >= int(s.peer.aliasMaximum) {
+		return 0, false // [MQTT-3.3.2-9]
+	}
+	if s.peer.aliases == nil {
+		s.peer.aliases = make(map[string]uint16)
+	}
+	return uint16(len(s.peer.aliases) + 1), false //nolint:gosec // below aliasMaximum
+}
+
+// publication is m as this client sees it.
+func (s *Session) publication(m *broker.Message, g grant, now time.Time) packet.Publish {
+	p := packet.Publish{
+		Version: s.version, QoS: g.qos, Topic: []byte(s.bare(m.Topic)), Payload: m.Payload,
+	}
+	if !s.v5() {
+		return p
+	}
+	props := &p.Properties
+	if m.UTF8 {
+		props.PayloadFormat = 1
+	}
+	if m.Expires != 0 {
+		props.HasMessageExpiry, props.MessageExpiry = true, secondsLeft(m.Expires, now) // [MQTT-3.3.2-6]
+	}
+	props.ContentType = []byte(m.ContentType)
+	if m.ResponseTopic != "" {
+		props.ResponseTopic = []byte(s.bare(m.ResponseTopic))
+	}
+	props.HasCorrelation, props.Correlation = m.Correlation != nil, m.Correlation
+	props.User = m.User
+	props.SubscriptionIDs = g.ids
+	if g.id != 0 && g.ids == nil {
+		props.SubscriptionIDs = []uint32{g.id}
+	}
+	return p
+}
+
+// secondsLeft rounds up, to 1 at least: the message has not expired yet.
+func secondsLeft(expires int64, now time.Time) uint32 {
+	ms := max(expires-now.UnixMilli(), 1)
+	return uint32(min((ms+999)/1000, int64(never-1))) //nolint:gosec // within bounds
 }

@@ -7,15 +7,16 @@ package session
 import (
 	"time"
 
-	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
 
-// phase is how far a session has come. It only ever goes forward.
+// phase is how far a session has come. It only ever goes forward, but for a
+// challenge, which leads back to authenticating.
 type phase uint8
 
 const (
 	awaitingConnect phase = iota // nothing but a CONNECT is allowed
+	challenged                   // an AUTH with the client's token is awaited
 	authenticating               // the driver has an Authenticate effect to answer
 	connected                    // CONNACK 0 was sent
 	closed                       // a Close effect was emitted; nothing happens any more
@@ -29,27 +30,54 @@ type Session struct {
 	limits Limits
 
 	phase     phase
-	congested bool   // the transport has enough to write; set by Deliver, cleared by Drained
+	version   packet.Version
+	congested bool // the transport has enough to write; set by Deliver, cleared by Drained
+	clean     bool // the session ends with the connection (3.1 and 3.1.1)
+	shared    bool // has share subscriptions
+	lossless  bool // live messages are never missing
+	reauth    bool // a Reauthenticate effect waits for its answer
+
 	keepAlive uint16 // seconds; 0: off
 	shard     uint16
+	expiry    uint32    // session expiry interval in seconds
+	maxExpiry uint32    // the app's bound of it
 	heard     time.Time // the last sign of life; before CONNACK, the beginning
 	expires   time.Time // of the credentials; zero: never
 
 	connect    *packet.Connect // until Accept
 	key        string
 	clientID   string
+	node       string
+	mount      string // in front of every topic of the client; empty: none
+	authMethod string // of enhanced authentication; empty: none
 	authorizer Authorizer
-	will       *broker.Message
+	will       *will
+	peer       peer // what the client told about itself
 
 	subscriptions subscriptions
 	subscribing   []subscribing // SUBSCRIBEs without a SUBACK, oldest first
-	incoming      []incoming    // QoS 1 publishes without a PUBACK, oldest first
-	window        window        // outgoing QoS 1 without a PUBACK
-	pending       queue         // outgoing QoS 1 that waits for the window or the transport
+	incoming      []incoming    // publishes that are not acknowledged, oldest first
+	received      []uint16      // QoS 2 publishes that wait for their PUBREL
+	aliases       []string      // topic aliases of the client, by number less one
+	flights       flights       // outgoing QoS 1 and 2 that are not completed
+	progress      progress      // of the session in the log
+	reader        reader        // of the log, while the session is behind
+	replays       []*replay     // of retained messages, oldest first
+	handed        []handed      // share messages that wait for the window
+	cursors       uint32        // how many replays there were
 
 	drops   Drops
 	out     []byte
 	effects []Effect
+}
+
+// peer is what bounds the packets to the client.
+type peer struct {
+	receiveMaximum int    // QoS 1 and 2 publishes at once
+	maxPacket      int    // bytes; 0: no bound
+	aliasMaximum   uint16 // topic aliases the client takes
+	aliases        map[string]uint16
+	noProblemInfo  bool // wants no reason strings
 }
 
 // New returns the session of a connection that was opened at now.
@@ -61,11 +89,14 @@ func New(limits Limits, now time.Time) *Session {
 // only while Wants, else the bounds of Limits are exceeded; before Accept that
 // would be a mistake of the driver and ends the session.
 func (s *Session) Receive(f packet.Frame, now time.Time) {
+	f.Version = s.version
 	switch s.phase {
 	case awaitingConnect:
 		s.receiveConnect(f)
+	case challenged:
+		s.receiveChallenged(f)
 	case authenticating:
-		s.end(ReasonInternal)
+		s.end(ReasonInternal, now)
 	case connected:
 		s.heard = now
 		s.receive(f, now)
@@ -76,37 +107,41 @@ func (s *Session) Receive(f packet.Frame, now time.Time) {
 func (s *Session) receive(f packet.Frame, now time.Time) {
 	switch f.Type {
 	case packet.PUBLISH:
-		s.receivePublish(f)
-	case packet.PUBACK:
-		s.receivePuback(f, now)
+		s.receivePublish(f, now)
+	case packet.PUBACK, packet.PUBREC, packet.PUBCOMP:
+		s.receiveAck(f, now)
+	case packet.PUBREL:
+		s.receivePubrel(f, now)
 	case packet.SUBSCRIBE:
-		s.receiveSubscribe(f)
+		s.receiveSubscribe(f, now)
 	case packet.UNSUBSCRIBE:
-		s.receiveUnsubscribe(f)
+		s.receiveUnsubscribe(f, now)
 	case packet.PINGREQ:
-		s.receivePingreq(f)
+		s.receivePingreq(f, now)
 	case packet.DISCONNECT:
-		s.receiveDisconnect(f)
+		s.receiveDisconnect(f, now)
+	case packet.AUTH:
+		s.receiveAuth(f, now)
 	case packet.CONNECT:
-		s.end(ReasonProtocolError.with("a second CONNECT")) // [MQTT-3.1.0-2]
+		s.end(ReasonProtocolError.with("a second CONNECT"), now) // [MQTT-3.1.0-2]
 	default:
-		// What only a server sends, and the steps of QoS 2. [MQTT-4.8.0-1]
-		s.end(ReasonProtocolError.with("unexpected " + f.Type.String()))
+		// What only a server sends. [MQTT-4.8.0-1]
+		s.end(ReasonProtocolError.with("unexpected "+f.Type.String()), now)
 	}
 }
 
 // Malformed reports that the client's bytes cannot be cut into packets, as
-// packet.Split said. The session ends without an answer. [MQTT-4.8.0-1].
-func (s *Session) Malformed(err error, _ time.Time) { s.malformed(err) }
+// packet.Split said. [MQTT-4.8.0-1] [MQTT-4.13.1-1].
+func (s *Session) Malformed(err error, now time.Time) { s.malformed(err, now) }
 
 // Wants reports whether packets may be fed now: not before a CONNECT has been
 // answered, and not while too much waits for the driver's answers.
 func (s *Session) Wants() bool {
 	switch s.phase {
-	case awaitingConnect:
+	case awaitingConnect, challenged:
 		return true
 	case connected:
-		return len(s.incoming) < s.limits.MaxUnacknowledged && len(s.subscribing) < s.limits.MaxUnacknowledged
+		return len(s.incoming) < s.limits.MaxUnacknowledged && len(s.subscribing) < s.limits.MaxUnacknowledged && !s.reauth
 	default:
 		return false
 	}
@@ -146,6 +181,9 @@ func (s *Session) Drops() Drops {
 // Key is the session's key as Accept said it, empty before.
 func (s *Session) Key() string { return s.key }
 
+// Version is the protocol version of the CONNECT, zero before.
+func (s *Session) Version() packet.Version { return s.version }
+
 // ClientID is the client identifier, empty before CONNECT.
 func (s *Session) ClientID() string {
 	if s.connect != nil {
@@ -162,6 +200,9 @@ func (s *Session) Closed() bool { return s.phase == closed }
 
 func (s *Session) emit(e Effect) { s.effects = append(s.effects, e) }
 
+// v5 reports whether the client speaks MQTT 5.0.
+func (s *Session) v5() bool { return s.version == packet.V5 }
+
 // release gives back the small buffers of a connection that has nothing to
 // say: most connections are idle most of the time.
 func (s *Session) release() {
@@ -171,5 +212,6 @@ func (s *Session) release() {
 	if len(s.incoming) == 0 {
 		s.incoming = nil
 	}
-	s.window.release()
+	s.flights.release()
+	s.progress.release()
 }
