@@ -21,7 +21,7 @@ func (e *Encodings) appendTo(dst []byte, m *broker.Message, qos byte, id uint16)
 		*e = Encodings{message: m}
 	}
 	if e.byQoS[qos] == nil {
-		e.byQoS[qos] = packet.Encode(m.Topic, m.Payload, qos, false)
+		e.byQoS[qos] = packet.Encode(packet.Publish{Topic: []byte(m.Topic), Payload: m.Payload, QoS: qos})
 	}
 	return e.byQoS[qos].AppendTo(dst, id, false)
 }
