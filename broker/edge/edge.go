@@ -47,6 +47,8 @@ type Config struct {
 type Deps struct {
 	Bus     Bus
 	Devices Authenticator
+	// RetainedCount is the number of retained messages, for $SYS; nil: unknown.
+	RetainedCount func() int
 }
 
 // Edge is one node's MQTT side. It is a broker.Receiver.

@@ -166,4 +166,3 @@ func (w *waiter) ready(err error) {
 		w.done(first)
 	}
 }
-

@@ -109,11 +109,13 @@ func (l *loop) open(c *conn, now time.Time) {
 func (l *loop) deliver(f *fan, now time.Time) {
 	l.backlog.Add(-int64(len(f.conns)))
 	var encodings session.Encodings
+	delivered := 0
 	for _, c := range f.conns {
 		if c.last == f.message || c.closed {
 			continue // reached through another filter already, or gone
 		}
 		c.last = f.message
+		delivered++
 		c.session.Deliver(f.message, &encodings, c.congested, now)
 		c.settle()
 		c.countDrops()
@@ -121,6 +123,7 @@ func (l *loop) deliver(f *fan, now time.Time) {
 	for _, c := range f.conns {
 		c.last = nil
 	}
+	l.edge.stats.sent.Add(float64(delivered))
 	recycle(f)
 }
 

@@ -81,7 +81,7 @@ func TestPublishDoesNotAllocate(t *testing.T) {
 	for name, p := range messages {
 		wire := p.Append(nil)
 		buf := make([]byte, 0, len(wire))
-		encoded := packet.Encode(string(p.Topic), p.Payload, p.QoS, p.Retain)
+		encoded := packet.Encode(p)
 		for what, run := range map[string]func(){
 			"decode": func() {
 				f, _, err := packet.Split(wire, 0)
