@@ -54,14 +54,15 @@ func (a *apps) disconnect(app string, u *usage) {
 	}
 }
 
-// subscribe counts n more subscriptions, or as many fewer.
+// subscribe counts n more subscriptions, or as many fewer. The error says that
+// they are too many; they are counted all the same.
 func (a *apps) subscribe(u *usage, n int, limits tenant.Settings) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if n > 0 && limits.MaxSubscriptions > 0 && u.subscriptions+n > limits.MaxSubscriptions {
+	u.subscriptions += n
+	if n > 0 && limits.MaxSubscriptions > 0 && u.subscriptions > limits.MaxSubscriptions {
 		return errSubscriptions
 	}
-	u.subscriptions += n
 	return nil
 }
 

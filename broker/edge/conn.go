@@ -25,7 +25,6 @@ type conn struct {
 	seat       *seat        // at the session key
 	usage      *usage       // of its app
 	cursors    map[uint32]broker.Cursor
-	refused    int             // filters that were not entered, and that the session takes back
 	complained time.Time       // when a denial was logged
 	clean      bool            // CONNECT began a new session
 	assigned   bool            // the client identifier was made up here

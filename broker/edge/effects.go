@@ -111,13 +111,11 @@ func (c *conn) subscribe(id uint16, filters []string) {
 	answer := func(head uint64, err error) {
 		c.later(func(s *session.Session, now time.Time) { s.Subscribed(id, head, err, now) })
 	}
-	if err := e.apps.subscribe(c.usage, len(filters), c.device.Settings()); err != nil {
-		c.refused += len(filters)
-		answer(0, err)
-		return
-	}
+	// Over the limit the filters are entered all the same: the session takes
+	// them back, the same way as after any other failure.
+	over := e.apps.subscribe(c.usage, len(filters), c.device.Settings())
 	e.subscribe(c, filters, func(err error) {
-		if err != nil {
+		if err = errors.Join(over, err); err != nil {
 			answer(0, err)
 			return
 		}
@@ -125,13 +123,7 @@ func (c *conn) subscribe(id uint16, filters []string) {
 	})
 }
 
-// unsubscribe takes filters out; those that were never entered, because the
-// app has too many, are not there.
 func (c *conn) unsubscribe(filters []string) {
-	if c.refused > 0 {
-		c.refused -= len(filters)
-		return
-	}
 	c.loop.edge.unsubscribe(c, filters)
 	_ = c.loop.edge.apps.subscribe(c.usage, -len(filters), c.device.Settings()) // fewer is never too many
 }

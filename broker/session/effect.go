@@ -37,8 +37,8 @@ const (
 	Replay
 	// Abandon: close the cursor Cursor.
 	Abandon
-	// Denied: a publish to Message.Topic was dropped for Reason. For the log
-	// and the counters; Message has no payload.
+	// Denied: a publish to Message.Topic was dropped, or the filter Filters[0]
+	// refused, for Reason. For the log and the counters; Message has no payload.
 	Denied
 	// Return: Message was handed to this member of the share group of
 	// Filters[0], which cannot take it: give it to another one.

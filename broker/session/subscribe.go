@@ -73,6 +73,7 @@ func (s *Session) enter(e *subscribing, i int, asked packet.Subscription, id uin
 	}
 	if code >= packet.UnspecifiedError {
 		e.codes[i] = s.failed(code) // [MQTT-3.8.4-6]
+		s.emit(Effect{Kind: Denied, Filters: []string{asked.Filter}, Reason: refusals[code]})
 		return
 	}
 	e.codes[i] = sub.QoS // [MQTT-3.8.4-7] [MQTT-3.8.4-8]
@@ -84,6 +85,13 @@ func (s *Session) enter(e *subscribing, i int, asked packet.Subscription, id uin
 	if sub.replays(added) {
 		e.replays = append(e.replays, newReplay(&sub))
 	}
+}
+
+// refusals says in a reason's words why a filter was refused.
+var refusals = map[packet.ReasonCode]Reason{
+	packet.TopicFilterInvalid: ReasonTopicFilterInvalid,
+	packet.NotAuthorizedV5:    ReasonNotAuthorized,
+	packet.QuotaExceeded:      ReasonQuota,
 }
 
 // isFull reports whether one more filter would be too many.
@@ -98,6 +106,14 @@ func (s *Session) failed(code packet.ReasonCode) byte {
 		return byte(code)
 	}
 	return packet.SubackFailure
+}
+
+// subackCode is a reason as a SUBACK may say it.
+func subackCode(code packet.ReasonCode) packet.ReasonCode {
+	if code == packet.QuotaExceeded {
+		return code
+	}
+	return packet.UnspecifiedError
 }
 
 // allow makes a subscription of what was asked for, or says why not.
@@ -155,7 +171,7 @@ func (s *Session) Subscribed(packetID uint16, head uint64, err error, now time.T
 	}
 	s.subscribing[i].settled = true
 	if err != nil {
-		s.takeBack(i)
+		s.takeBack(i, failure(err).Code)
 	} else {
 		s.begin(s.subscribing[i].added, head, now)
 	}
@@ -178,10 +194,10 @@ func (s *Session) begin(added []string, head uint64, now time.Time) {
 
 // takeBack removes the filters that could not be established, unless the
 // client itself has removed them in the meantime.
-func (s *Session) takeBack(i int) {
+func (s *Session) takeBack(i int, code packet.ReasonCode) {
 	var removed []string
 	for _, filter := range s.subscribing[i].added {
-		if s.failLater(i, filter) && s.subscriptions.remove(filter) {
+		if s.failLater(i, filter, code) && s.subscriptions.remove(filter) {
 			removed = append(removed, filter)
 		}
 	}
@@ -194,7 +210,7 @@ func (s *Session) takeBack(i int) {
 // failLater turns the code of a filter into a failure in the SUBSCRIBE at i
 // and in all later ones that relied on it. It is false if a later one has
 // added the filter anew and waits for it on its own.
-func (s *Session) failLater(i int, filter string) bool {
+func (s *Session) failLater(i int, filter string, code packet.ReasonCode) bool {
 	for j := i; j < len(s.subscribing); j++ {
 		e := &s.subscribing[j]
 		if j > i && slices.Contains(e.added, filter) {
@@ -202,7 +218,7 @@ func (s *Session) failLater(i int, filter string) bool {
 		}
 		for k, requested := range e.requested {
 			if requested == filter {
-				e.codes[k] = s.failed(packet.UnspecifiedError)
+				e.codes[k] = s.failed(subackCode(code))
 			}
 		}
 	}
