@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,14 @@ type Config struct {
 	TCP, TLS, WS, WSS string
 	// CertFile and KeyFile are PEM files, read again when they change.
 	CertFile, KeyFile string
+	// CertRecheck is how often those are looked at, at most; 0 means 10 s.
+	CertRecheck time.Duration
+	// ProxyFrom are the networks of load balancers that begin every connection
+	// with a PROXY protocol header, of version 1 or 2, on all listeners.
+	ProxyFrom []netip.Prefix
+	// Admission bounds connections before they are accepted; its zero fields
+	// mean DefaultAdmission.
+	Admission Admission
 	// Limits are the session's; the zero value means session.DefaultLimits.
 	Limits session.Limits
 	// MaxPacket is the largest MQTT packet accepted, in bytes of its body.
@@ -73,6 +82,7 @@ type Edge struct {
 	subs      subscriptions
 	owners    owners
 	stats     *stats
+	admission *admission
 	accepting atomic.Bool   // listeners are up and not draining
 	next      atomic.Uint64 // round robin over loops
 	handshake sync.WaitGroup
@@ -95,6 +105,7 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	cfg = withDefaults(cfg)
 	e := &Edge{cfg: cfg, deps: deps, log: cfg.Logger, stats: newStats(), ctx: context.Background()}
 	e.owners.byKey = make(map[string]owner)
+	e.admission = newAdmission(cfg.Admission, e.stats.turnedAway, e.log)
 	for i := range cfg.Loops {
 		e.loops = append(e.loops, newLoop(e, i))
 	}
@@ -108,6 +119,9 @@ func withDefaults(cfg Config) Config {
 	if cfg.MaxPacket == 0 {
 		// Room for the topic and the packet's header beside a full payload.
 		cfg.MaxPacket = broker.MaxMessageBytes + 4<<10
+	}
+	if cfg.CertRecheck == 0 {
+		cfg.CertRecheck = recheck
 	}
 	if cfg.Loops == 0 {
 		cfg.Loops = runtime.GOMAXPROCS(0)

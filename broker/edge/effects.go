@@ -68,6 +68,7 @@ func (c *conn) authenticated(device *auth.Device, err error, now time.Time) {
 		}, now)
 	})
 	if !c.closed { // its will may have been refused
+		e.admission.accepted(c.transport)
 		e.own(key, c, now)
 		c.readOn(now)
 	}
