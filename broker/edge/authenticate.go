@@ -92,6 +92,9 @@ func (c *conn) admit(now time.Time) {
 			Record: record,
 		}, now)
 	})
+	if c.session.Connected() {
+		e.admission.accepted(c.transport)
+	}
 	c.readOn(now)
 }
 

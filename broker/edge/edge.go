@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,14 @@ type Config struct {
 	TCP, TLS, WS, WSS string
 	// CertFile and KeyFile are PEM files, read again when they change.
 	CertFile, KeyFile string
+	// CertRecheck is how often those are looked at, at most; 0 means 10 s.
+	CertRecheck time.Duration
+	// ProxyFrom are the networks of load balancers that begin every connection
+	// with a PROXY protocol header, of version 1 or 2, on all listeners.
+	ProxyFrom []netip.Prefix
+	// Admission bounds connections before they are accepted; its zero fields
+	// mean DefaultAdmission.
+	Admission Admission
 	// Limits are the session's; the zero value means session.DefaultLimits.
 	Limits session.Limits
 	// OperatorOrg is the organization that may read $SYS; empty: none.
@@ -64,6 +73,7 @@ type Edge struct {
 	apps      apps
 	sys       sys
 	stats     *stats
+	admission *admission
 	accepting atomic.Bool   // listeners are up and not draining
 	next      atomic.Uint64 // round robin over loops
 	handshake sync.WaitGroup
@@ -96,6 +106,7 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	e.records.byKey = make(map[string]*broker.Record)
 	e.apps.usage = make(map[string]*usage)
 	e.subs.groups = make(map[groupKey]*group)
+	e.admission = newAdmission(cfg.Admission, e.stats.turnedAway, e.log)
 	for i := range cfg.Loops {
 		e.loops = append(e.loops, newLoop(e, i))
 	}
@@ -108,6 +119,9 @@ func withDefaults(cfg Config) Config {
 	}
 	if cfg.SysInterval == 0 {
 		cfg.SysInterval = sysInterval
+	}
+	if cfg.CertRecheck == 0 {
+		cfg.CertRecheck = recheck
 	}
 	if cfg.Loops == 0 {
 		cfg.Loops = runtime.GOMAXPROCS(0)

@@ -16,6 +16,9 @@ type stats struct {
 	packets, publishes         *prometheus.CounterVec
 	refused, closed, dropped   *prometheus.CounterVec
 	byType                     [16]prometheus.Counter // packets, resolved once
+
+	turnedAway                            *prometheus.CounterVec
+	tlsFailed, proxyFailed, upgradeFailed prometheus.Counter
 }
 
 // qosLabel spells a QoS level for a label without formatting.
@@ -44,6 +47,11 @@ func newStats() *stats {
 		refused:       vec("connects_refused_total", "CONNECT packets refused, by reason.", "reason"),
 		closed:        vec("connections_closed_total", "Connections closed, by reason.", "reason"),
 		dropped:       vec("deliveries_dropped_total", "Deliveries dropped, by reason: QoS 0 that found no room, and messages whose deadline passed.", "reason"),
+
+		turnedAway:    vec("connections_refused_total", "Connections closed before a byte of MQTT, by reason: a bound on connections, or accept_error.", "reason"),
+		tlsFailed:     counter("tls_handshake_failures_total", "TLS handshakes that failed or took too long."),
+		proxyFailed:   counter("proxy_header_failures_total", "Connections from load balancers that did not begin with a PROXY header."),
+		upgradeFailed: counter("websocket_upgrade_failures_total", "Requests for WebSocket that were refused."),
 	}
 	for t := range s.byType {
 		s.byType[t] = s.packets.WithLabelValues(packet.Type(t).String())
@@ -59,5 +67,6 @@ func (e *Edge) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		s.connections, s.subscriptions, s.bytesIn, s.bytesOut, s.sent, s.throttled, s.denied,
 		s.packets, s.publishes, s.refused, s.closed, s.dropped,
+		s.turnedAway, s.tlsFailed, s.proxyFailed, s.upgradeFailed,
 	}
 }

@@ -40,12 +40,34 @@ type Settings struct {
 	TLSCert string `name:"tls-cert" var:"FANFARE_TLS_CERT" kind:"file" empty:"none" group:"Addresses" help:"Certificate of the MQTTS and WSS addresses."`
 	// Goes with FANFARE_TLS_CERT.
 	TLSKey string `name:"tls-key" var:"FANFARE_TLS_KEY" kind:"file" empty:"none" group:"Addresses" help:"Private key of the certificate."`
+	// Every connection from there must begin with a header of version 1 or 2, on
+	// all MQTT and WebSocket addresses, else it is closed; the address in it is
+	// the client's, for logs and limits. From anywhere else such a header is
+	// garbage. Name the load balancers alone: whoever is named can lie.
+	ProxyFrom string `name:"proxy-from" var:"FANFARE_PROXY_FROM" kind:"networks" empty:"nobody" group:"Addresses" help:"Load balancers that speak the PROXY protocol."`
 	// Serves /metrics, /healthz and /readyz. Only this machine by default,
 	// because metrics tell a stranger too much.
 	MetricsAddr string `name:"metrics-addr" var:"FANFARE_METRICS_ADDR" default:"127.0.0.1:9090" kind:"address" empty:"off" group:"Addresses" help:"Prometheus metrics and health."`
 	// For operators who keep people's pages on an inner network, for instance
 	// on :18083; the HTTP address then serves what backends need and no more.
 	AdminAddr string `name:"admin-addr" var:"FANFARE_ADMIN_ADDR" kind:"address" empty:"on the HTTP address" group:"Addresses" help:"Address that serves portal and management apart."`
+
+	// A connection needs a file descriptor; the process raises its own limit as
+	// far as it may and keeps a reserve for everything else. More connections
+	// are closed at once.
+	MaxConnections string `name:"max-connections" var:"FANFARE_MAX_CONNECTIONS" kind:"count" empty:"what the limit of open files allows" group:"Limits" help:"MQTT connections that may be open at once."`
+	// Half-open is a connection without an accepted CONNECT, for at most 20 s.
+	// The default is far above what good clients need, and costs half a
+	// gigabyte at worst.
+	MaxHalfOpen string `name:"max-half-open" var:"FANFARE_MAX_HALF_OPEN" default:"50000" kind:"count" group:"Limits" help:"Connections that may be half-open at once."`
+	// A load balancer without the PROXY protocol, or a network behind one
+	// address, looks like one client: 20,000 that connect at the same moment
+	// are let in. An IPv6 client is its /64 network.
+	MaxHalfOpenPerAddress string `name:"max-half-open-per-address" var:"FANFARE_MAX_HALF_OPEN_PER_ADDRESS" default:"25000" kind:"count" group:"Limits" help:"Connections of one address that may be half-open at once."`
+	// Good connects are never counted. An address that fails more often for
+	// longer than ten seconds' worth may have only a twentieth of the half-open
+	// connections until it has calmed down.
+	MaxFailedConnects string `name:"max-failed-connects" var:"FANFARE_MAX_FAILED_CONNECTS" default:"100" kind:"count" group:"Limits" help:"Failed connects of one address per second that are taken calmly."`
 
 	// Several processes with one NATS and one PostgreSQL are one cluster, with
 	// no other configuration. The embedded server opens no port. A comma

@@ -65,7 +65,9 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 		Node: p.cfg.Node,
 		TCP:  p.cfg.MQTTAddr, TLS: p.cfg.MQTTSAddr, WS: p.cfg.WSAddr, WSS: p.cfg.WSSAddr,
 		CertFile: p.cfg.TLSCert, KeyFile: p.cfg.TLSKey,
-		Logger: p.log,
+		ProxyFrom: p.cfg.Proxies,
+		Admission: p.admission(),
+		Logger:    p.log,
 	}, edge.Deps{Bus: p.bus, Devices: auth.NewDevices(p.directory, time.Now)})
 	if err != nil {
 		return nil, err
