@@ -16,6 +16,7 @@ import (
 // appOperations are the operations of one app, with bodies that are right.
 var appOperations = []struct{ method, path, body, scope string }{
 	{"GET", "", "", "read"},
+	{"PATCH", "", `{"name":"Chat"}`, "manage"},
 	{"GET", "/acl", "", "read"},
 	{"PUT", "/acl", `{"rules":[]}`, "manage"},
 	{"POST", "/tokens", `{"user":"ana"}`, "push"},
@@ -76,6 +77,7 @@ func TestViewersRead(t *testing.T) {
 	s.call("GET", "/v1/apps/chat", viewer, nil).want(t, http.StatusOK)
 	s.call("GET", "/v1/apps/chat/acl", viewer, nil).want(t, http.StatusOK)
 	s.call("POST", "/v1/apps", viewer, `{"id":"x","name":"x"}`).problem(t, 403, "forbidden")
+	s.call("PATCH", "/v1/apps/chat", viewer, `{"name":"x"}`).problem(t, 403, "forbidden")
 	s.call("PUT", "/v1/apps/chat/acl", viewer, `{"rules":[]}`).problem(t, 403, "forbidden")
 	s.call("POST", "/v1/apps/chat/push", viewer, `{"to":{"user":"a"},`+note+`}`).problem(t, 403, "forbidden")
 }

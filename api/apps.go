@@ -22,7 +22,10 @@ func (a *API) CreateApp(ctx context.Context, request spec.CreateAppRequestObject
 		return nil, err
 	}
 	org, now := callerOf(ctx).Organization, a.timestamp()
-	app := tenant.App{Organization: org, ID: body.ID, Name: body.Name, Retention: a.cfg.Retention, CreatedAt: now}
+	app := tenant.App{
+		Organization: org, ID: body.ID, Name: body.Name, Retention: a.cfg.Retention,
+		Settings: tenant.DefaultSettings(), CreatedAt: now,
+	}
 	secret := auth.NewAPIKeySecret()
 	key := tenant.APIKey{
 		ID: tenant.NewID("key"), Organization: org, App: app.ID, Hash: auth.HashSecret(secret), CreatedAt: now,
@@ -39,7 +42,7 @@ func (a *API) CreateApp(ctx context.Context, request spec.CreateAppRequestObject
 	view := a.appView(app)
 	return spec.CreateApp201JSONResponse{
 		ID: view.ID, Name: view.Name, Organization: view.Organization, TopicPrefix: view.TopicPrefix,
-		RetentionSeconds: view.RetentionSeconds, CreatedAt: view.CreatedAt, Endpoints: view.Endpoints,
+		RetentionSeconds: view.RetentionSeconds, Settings: view.Settings, CreatedAt: view.CreatedAt, Endpoints: view.Endpoints,
 		APIKey:     spec.NewAPIKey{ID: key.ID, Secret: secret, Scopes: scopesView(key.Scopes)},
 		SigningKey: spec.NewSigningKey{Kid: signing.KID, Alg: spec.NewSigningKeyAlg(signing.Algorithm), Secret: signing.Secret},
 	}, nil
@@ -89,7 +92,9 @@ func (a *API) GetApp(ctx context.Context, request spec.GetAppRequestObject) (spe
 	if err != nil {
 		return nil, err
 	}
-	return spec.GetApp200JSONResponse(a.appView(app)), nil
+	return spec.GetApp200JSONResponse{
+		Body: a.appView(app), Headers: spec.GetApp200ResponseHeaders{ETag: etag(app.Version)},
+	}, nil
 }
 
 // sees hides the organization's other apps from an API key.
@@ -127,7 +132,7 @@ func (a *API) changed(ctx context.Context, org, app string) {
 func (a *API) appView(app tenant.App) spec.App {
 	return spec.App{
 		ID: app.ID, Name: app.Name, Organization: app.Organization, TopicPrefix: app.TopicPrefix(),
-		RetentionSeconds: int64(app.Retention / time.Second), CreatedAt: app.CreatedAt,
+		RetentionSeconds: int64(app.Retention / time.Second), Settings: settingsView(app.Settings), CreatedAt: app.CreatedAt,
 		Endpoints: spec.Endpoints{API: a.cfg.PublicHTTP, MQTT: a.cfg.PublicMQTT, WS: a.cfg.PublicWS},
 	}
 }

@@ -15,6 +15,7 @@ const (
 	pushPath   = "/v1/apps/chat/push"
 	pubPath    = "/v1/apps/chat/publish"
 	tokenPath  = "/v1/apps/chat/tokens"
+	appPath    = "/v1/apps/chat"
 	aclPath    = "/v1/apps/chat/acl"
 	jsonType   = "application/json"
 )
@@ -75,6 +76,15 @@ var badInputs = []badInput{
 	{"limit no number", "GET", "/v1/apps?limit=ten", "member", ``, 422, "invalid", fields("limit")},
 	{"limit twice", "GET", "/v1/apps?limit=1&limit=2", "member", ``, 422, "invalid", fields("limit")},
 	{"no cursor", "GET", "/v1/apps?cursor=!", "member", ``, 422, "invalid", fields("cursor")},
+
+	// settings
+	{"change to a null", "PATCH", appPath, "key", `{"name":null}`, 422, "invalid", fields("/name")},
+	{"change to a bad name", "PATCH", appPath, "key", `{"name":" x"}`, 422, "invalid", fields("/name")},
+	{"change of the id", "PATCH", appPath, "key", `{"id":"x"}`, 422, "invalid", fields("/id")},
+	{"unknown setting", "PATCH", appPath, "key", `{"settings":{"colour":1}}`, 422, "invalid", fields("/settings/colour")},
+	{"settings out of range", "PATCH", appPath, "key", `{"settings":{"session_expiry_seconds":7776001,"max_retained":-1,"publish_bytes":1000000000001}}`, 422, "invalid", fields("/settings/max_retained", "/settings/publish_bytes", "/settings/session_expiry_seconds")},
+	{"settings of the wrong type", "PATCH", appPath, "key", `{"settings":{"mounted":"yes","max_connections":1.5}}`, 422, "invalid", fields("/settings/max_connections", "/settings/mounted")},
+	{"settings of no app", "PATCH", "/v1/apps/nope", "member", `{"settings":{"mounted":true}}`, 404, "not_found", nil},
 
 	// tokens
 	{"user with a slash", "POST", tokenPath, "key", `{"user":"a/b"}`, 422, "invalid", fields("/user")},

@@ -70,6 +70,7 @@ type AppStore interface {
 	CreateApp(ctx context.Context, app tenant.App, key tenant.APIKey, signing tenant.SigningKey) error
 	Apps(ctx context.Context, org, after string, limit int) ([]tenant.App, error)
 	App(ctx context.Context, org, app string) (tenant.App, error)
+	UpdateApp(ctx context.Context, org, app string, ifVersion int64, change func(*tenant.App) error) (tenant.App, error)
 	ACL(ctx context.Context, org, app string) (tenant.ACL, error)
 	SetACL(ctx context.Context, org, app string, rules []tenant.Rule, ifVersion int64) (tenant.ACL, error)
 }

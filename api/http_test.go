@@ -54,6 +54,7 @@ func TestSurfaces(t *testing.T) {
 		{"GET", "/v1/apps", false, true},
 		{"POST", "/v1/apps", false, true},
 		{"GET", "/v1/apps/chat", false, true},
+		{"PATCH", "/v1/apps/chat", false, true},
 		{"GET", "/v1/apps/chat/acl", true, true},
 		{"PUT", "/v1/apps/chat/acl", true, true},
 		{"POST", "/v1/apps/chat/tokens", true, false},

@@ -1,6 +1,10 @@
 package auth
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/fanfare-mq/fanfare/tenant"
+)
 
 // Device is an authenticated device: who it is and what it may do, by its
 // app's newest policy. One goroutine uses it at a time.
@@ -13,6 +17,19 @@ type Device struct {
 
 // App returns the device's app.
 func (d *Device) App() *App { return d.app }
+
+// Settings returns the app's newest known settings.
+func (d *Device) Settings() tenant.Settings { return d.app.Entry().App.Settings }
+
+// Mount returns what the edge puts in front of the device's topics, as in
+// "{org}/{app}/", or "" if the app is not in mounted mode.
+func (d *Device) Mount() string {
+	app := &d.app.Entry().App
+	if !app.Settings.Mounted {
+		return ""
+	}
+	return app.TopicPrefix() + "/"
+}
 
 // MayPublish decides about a topic name. Asking again about one of the last
 // few names is cheap.

@@ -32,6 +32,13 @@ type Identity struct {
 	Expires  time.Time // when the connection has to end
 }
 
+// Same says whether another identity is the same user of the same app: what a
+// re-authentication has to prove (MQTT 5.0 §4.12.1). The rest may differ: a new
+// token may bring other tags.
+func (i *Identity) Same(o *Identity) bool {
+	return i.Org == o.Org && i.App == o.App && i.User == o.User
+}
+
 // ValidUser checks the id of an end user. It becomes one level of a topic, so
 // it can hold nothing that would make it another level, a wildcard or one of
 // the server's own.

@@ -251,10 +251,24 @@ type App struct {
 	// Example: 604800
 	RetentionSeconds int64 `json:"retention_seconds"`
 
+	// Settings What an app's owner decides about its devices. A limit of 0 means that only the node's own limits apply.
+	Settings Settings `json:"settings"`
+
 	// TopicPrefix Where the app's own topics live.
 	//
 	// Example: acme/chat
 	TopicPrefix string `json:"topic_prefix"`
+}
+
+// AppChange What to change of an app. What is absent stays as it is.
+type AppChange struct {
+	// Name A name for people.
+	//
+	// Example: Chat
+	Name *string `json:"name,omitempty"`
+
+	// Settings The settings to change. What is absent stays as it is.
+	Settings *SettingsChange `json:"settings,omitempty"`
 }
 
 // AppPage A page of apps.
@@ -291,6 +305,9 @@ type CreatedApp struct {
 	//
 	// Example: 604800
 	RetentionSeconds int64 `json:"retention_seconds"`
+
+	// Settings What an app's owner decides about its devices. A limit of 0 means that only the node's own limits apply.
+	Settings Settings `json:"settings"`
 
 	// SigningKey A new signing key for device JWTs.
 	SigningKey NewSigningKey `json:"signing_key"`
@@ -613,6 +630,88 @@ type RuleEffect string
 // Scope One thing an API key may do.
 type Scope string
 
+// Settings What an app's owner decides about its devices. A limit of 0 means that only the node's own limits apply.
+type Settings struct {
+	// MaxConnections The most connections of the app to one node.
+	//
+	// Example: 0
+	MaxConnections int32 `json:"max_connections"`
+
+	// MaxRetained The most retained messages of the app.
+	//
+	// Example: 100000
+	MaxRetained int32 `json:"max_retained"`
+
+	// MaxSubscriptions The most subscriptions of the app on one node.
+	//
+	// Example: 0
+	MaxSubscriptions int32 `json:"max_subscriptions"`
+
+	// Mounted Whether devices use bare topics, to which the server adds `{org}/{app}/`.
+	Mounted bool `json:"mounted"`
+
+	// PublishBytes The most payload bytes a second that the app's devices publish on one node.
+	//
+	// Example: 0
+	PublishBytes int64 `json:"publish_bytes"`
+
+	// PublishRate The most messages a second that the app's devices publish on one node.
+	//
+	// Example: 0
+	PublishRate int32 `json:"publish_rate"`
+
+	// RetainedExpirySeconds The longest that a retained message is kept, up to ten years; 0 until it is replaced.
+	//
+	// Example: 0
+	RetainedExpirySeconds int32 `json:"retained_expiry_seconds"`
+
+	// SessionExpirySeconds How long a session outlives its connection, up to 90 days: that of every MQTT 3.1 and 3.1.1 client without a clean session, and at most what an MQTT 5.0 client asks for.
+	//
+	// Example: 604800
+	SessionExpirySeconds int32 `json:"session_expiry_seconds"`
+}
+
+// SettingsChange The settings to change. What is absent stays as it is.
+type SettingsChange struct {
+	// MaxConnections The most connections of the app to one node.
+	//
+	// Example: 0
+	MaxConnections *int32 `json:"max_connections,omitempty"`
+
+	// MaxRetained The most retained messages of the app.
+	//
+	// Example: 100000
+	MaxRetained *int32 `json:"max_retained,omitempty"`
+
+	// MaxSubscriptions The most subscriptions of the app on one node.
+	//
+	// Example: 0
+	MaxSubscriptions *int32 `json:"max_subscriptions,omitempty"`
+
+	// Mounted Whether devices use bare topics, to which the server adds `{org}/{app}/`.
+	Mounted *bool `json:"mounted,omitempty"`
+
+	// PublishBytes The most payload bytes a second that the app's devices publish on one node.
+	//
+	// Example: 0
+	PublishBytes *int64 `json:"publish_bytes,omitempty"`
+
+	// PublishRate The most messages a second that the app's devices publish on one node.
+	//
+	// Example: 0
+	PublishRate *int32 `json:"publish_rate,omitempty"`
+
+	// RetainedExpirySeconds The longest that a retained message is kept, up to ten years; 0 until it is replaced.
+	//
+	// Example: 0
+	RetainedExpirySeconds *int32 `json:"retained_expiry_seconds,omitempty"`
+
+	// SessionExpirySeconds How long a session outlives its connection, up to 90 days: that of every MQTT 3.1 and 3.1.1 client without a clean session, and at most what an MQTT 5.0 client asks for.
+	//
+	// Example: 604800
+	SessionExpirySeconds *int32 `json:"session_expiry_seconds,omitempty"`
+}
+
 // SignUp A new organization and its owner.
 type SignUp struct {
 	// Email An e-mail address; case does not matter.
@@ -737,6 +836,9 @@ type WhoEveryone bool
 // AppID defines model for AppID.
 type AppID = string
 
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
 // Conflict What went wrong (RFC 9457).
 type Conflict = Problem
 
@@ -782,14 +884,23 @@ type ListAppsParams struct {
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// UpdateAppParams defines parameters for UpdateApp.
+type UpdateAppParams struct {
+	// IfMatch The ETag of what is changed, or `*`. If it has changed since it was read, nothing changes and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // PutACLParams defines parameters for PutACL.
 type PutACLParams struct {
-	// IfMatch The ETag of the rules that these replace, or `*`. If the rules have changed since, nothing changes and the answer is 412.
-	IfMatch *string `json:"If-Match,omitempty"`
+	// IfMatch The ETag of what is changed, or `*`. If it has changed since it was read, nothing changes and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateAppJSONRequestBody defines body for CreateApp for application/json ContentType.
 type CreateAppJSONRequestBody = NewApp
+
+// UpdateAppJSONRequestBody defines body for UpdateApp for application/json ContentType.
+type UpdateAppJSONRequestBody = AppChange
 
 // PutACLJSONRequestBody defines body for PutACL for application/json ContentType.
 type PutACLJSONRequestBody = ACL
@@ -826,6 +937,9 @@ type ServerInterface interface {
 	// GetApp Read an app
 	// (GET /v1/apps/{app})
 	GetApp(w http.ResponseWriter, r *http.Request, app AppID)
+	// UpdateApp Change an app's name and settings
+	// (PATCH /v1/apps/{app})
+	UpdateApp(w http.ResponseWriter, r *http.Request, app AppID, params UpdateAppParams)
 	// GetACL Read the access rules
 	// (GET /v1/apps/{app}/acl)
 	GetACL(w http.ResponseWriter, r *http.Request, app AppID)
@@ -883,6 +997,12 @@ func (_ Unimplemented) CreateApp(w http.ResponseWriter, r *http.Request) {
 // GetApp Read an app
 // (GET /v1/apps/{app})
 func (_ Unimplemented) GetApp(w http.ResponseWriter, r *http.Request, app AppID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UpdateApp Change an app's name and settings
+// (PATCH /v1/apps/{app})
+func (_ Unimplemented) UpdateApp(w http.ResponseWriter, r *http.Request, app AppID, params UpdateAppParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1057,6 +1177,56 @@ func (siw *ServerInterfaceWrapper) GetApp(w http.ResponseWriter, r *http.Request
 	handler.ServeHTTP(w, r)
 }
 
+// UpdateApp operation middleware
+func (siw *ServerInterfaceWrapper) UpdateApp(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateAppParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateApp(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetACL operation middleware
 func (siw *ServerInterfaceWrapper) GetACL(w http.ResponseWriter, r *http.Request) {
 
@@ -1105,7 +1275,7 @@ func (siw *ServerInterfaceWrapper) PutACL(w http.ResponseWriter, r *http.Request
 
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
-		var IfMatch string
+		var IfMatch IfMatch
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
@@ -1383,6 +1553,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/apps/{app}", wrapper.GetApp)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/apps/{app}", wrapper.UpdateApp)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/apps/{app}/tokens", wrapper.IssueToken)
@@ -1830,15 +2003,23 @@ type GetAppResponseObject interface {
 	VisitGetAppResponse(w http.ResponseWriter) error
 }
 
-type GetApp200JSONResponse App
+type GetApp200ResponseHeaders struct {
+	ETag string
+}
+
+type GetApp200JSONResponse struct {
+	Body    App
+	Headers GetApp200ResponseHeaders
+}
 
 func (response GetApp200JSONResponse) VisitGetAppResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -1914,6 +2095,200 @@ type GetApp503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetApp503ApplicationProblemPlusJSONResponse) VisitGetAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAppRequestObject struct {
+	App    AppID `json:"app"`
+	Params UpdateAppParams
+	Body   *UpdateAppJSONRequestBody
+}
+
+type UpdateAppResponseObject interface {
+	VisitUpdateAppResponse(w http.ResponseWriter) error
+}
+
+type UpdateApp200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateApp200JSONResponse struct {
+	Body    App
+	Headers UpdateApp200ResponseHeaders
+}
+
+func (response UpdateApp200JSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp400ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp401ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp403ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp404ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp412ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp413ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp415ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp422ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp500ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp503ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3148,6 +3523,9 @@ type StrictServerInterface interface {
 	// GetApp Read an app
 	// (GET /v1/apps/{app})
 	GetApp(ctx context.Context, request GetAppRequestObject) (GetAppResponseObject, error)
+	// UpdateApp Change an app's name and settings
+	// (PATCH /v1/apps/{app})
+	UpdateApp(ctx context.Context, request UpdateAppRequestObject) (UpdateAppResponseObject, error)
 	// GetACL Read the access rules
 	// (GET /v1/apps/{app}/acl)
 	GetACL(ctx context.Context, request GetACLRequestObject) (GetACLResponseObject, error)
@@ -3337,6 +3715,40 @@ func (sh *strictHandler) GetApp(w http.ResponseWriter, r *http.Request, app AppI
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetAppResponseObject); ok {
 		if err := validResponse.VisitGetAppResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateApp operation middleware
+func (sh *strictHandler) UpdateApp(w http.ResponseWriter, r *http.Request, app AppID, params UpdateAppParams) {
+	var request UpdateAppRequestObject
+
+	request.App = app
+	request.Params = params
+
+	var body UpdateAppJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateApp(ctx, request.(UpdateAppRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateApp")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateAppResponseObject); ok {
+		if err := validResponse.VisitUpdateAppResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

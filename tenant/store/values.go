@@ -130,3 +130,26 @@ func marshalRules(rules []tenant.Rule) (string, error) {
 	}
 	return string(text), nil
 }
+
+// settingsScanner reads an app's settings kept as JSON.
+type settingsScanner struct{ dst *tenant.Settings }
+
+func (s settingsScanner) Scan(src any) error {
+	text, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("settings cannot be read from %T", src)
+	}
+	*s.dst = tenant.Settings{}
+	if err := json.Unmarshal([]byte(text), s.dst); err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	return nil
+}
+
+func marshalSettings(settings tenant.Settings) (string, error) {
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return "", fmt.Errorf("settings: %w", err)
+	}
+	return string(text), nil
+}
