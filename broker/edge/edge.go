@@ -181,6 +181,9 @@ func (e *Edge) drain() {
 // Ready reports whether every configured listener accepts connections.
 func (e *Edge) Ready() bool { return e.accepting.Load() }
 
+// Sessions is the number of sessions whose clients are away.
+func (e *Edge) Sessions() int { return e.records.len() }
+
 // adopt gives a new transport to a loop. It is called from listeners.
 func (e *Edge) adopt(t *transport) {
 	l := e.loops[e.next.Add(1)%uint64(len(e.loops))]
