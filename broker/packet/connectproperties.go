@@ -39,7 +39,7 @@ func (p *ConnectProperties) decode(c *cursor) {
 		default:
 		}
 	}
-	p.User = s.user.clone()
+	p.User = s.end(c).clone()
 	if p.AuthData != nil && !p.HasAuthMethod {
 		c.fail(ruleAuthData, "authentication data without a method")
 	}

@@ -36,8 +36,12 @@ func decode(f packet.Frame) (appender, error) {
 		return decodeAs[packet.Connack](f)
 	case packet.PUBLISH:
 		return decodeAs[packet.Publish](f)
-	case packet.PUBACK, packet.PUBREC, packet.PUBREL, packet.PUBCOMP, packet.UNSUBACK:
+	case packet.PUBACK, packet.PUBREC, packet.PUBREL, packet.PUBCOMP:
 		return decodeAs[packet.Ack](f)
+	case packet.UNSUBACK:
+		return decodeAs[packet.Unsuback](f)
+	case packet.AUTH:
+		return decodeAs[packet.Auth](f)
 	case packet.SUBSCRIBE:
 		return decodeAs[packet.Subscribe](f)
 	case packet.SUBACK:

@@ -87,7 +87,7 @@ func (o *SubscribeProperties) decode(c *cursor) {
 	for s.next() {
 		o.SubscriptionID = s.subscriptionID() // the only one besides the user's
 	}
-	o.User = s.user.clone()
+	o.User = s.end(c).clone()
 }
 
 // Append writes the packet to dst.
