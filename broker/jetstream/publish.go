@@ -91,6 +91,7 @@ func (b *Bus) complete(e *entry) {
 	m.Position.Seq = out.seq
 	answer(e.ack, e.tag, m, nil)
 	b.inlet.deliver(m)
+	b.heads[m.Position.Shard].settle(out.seq)
 	if !b.Alone() {
 		// Waiting here slows the acknowledgements, and with them publishers,
 		// to what the other nodes can be told.
