@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -60,3 +61,12 @@ func (b *Bus) Trunk() *nats.Conn { return b.trunk }
 
 // NextID makes an id.
 func NextID(g *ids, now time.Time) ulid.ULID { return g.next(now) }
+
+// Side is the connection for reading.
+func (b *Bus) Side() *nats.Conn { return b.side }
+
+// JetStreamOf is the JetStream context of the bus.
+func JetStreamOf(b *Bus) jetstream.JetStream { return b.js }
+
+// LogHours are the hour tokens that a question names.
+func LogHours(since, now time.Time) []string { return logHours(since, now) }

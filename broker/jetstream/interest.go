@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -189,7 +188,8 @@ func (t *interests) flush(ctx context.Context, waiting []waiter) {
 	now := time.Now()
 	var again []waiter
 	for _, w := range waiting {
-		if now.After(w.deadline) || errors.Is(err, nats.ErrConnectionClosed) {
+		// The error of a flush that a lost connection ended says "closed" too.
+		if now.After(w.deadline) || t.conn.IsClosed() {
 			w.ready(broker.ErrUnavailable)
 		} else {
 			again = append(again, w)

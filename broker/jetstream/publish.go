@@ -56,7 +56,7 @@ func (b *Bus) Publish(m *broker.Message, ack broker.Acknowledger, tag uint64) er
 
 // check refuses what cannot be carried.
 func (b *Bus) check(m *broker.Message) error {
-	size := len(m.Payload) + len(m.Publisher) + len(m.ContentType) + len(b.cfg.Node) + maxEnvelope + maxHeaders
+	size := len(m.Payload) + properties(m) + len(m.Publisher) + len(b.cfg.Node) + maxEnvelope + maxHeaders
 	switch {
 	case m.QoS > maxQoS:
 		return fault.New(fault.Invalid, "the quality of service is not 0, 1 or 2")
@@ -66,6 +66,11 @@ func (b *Bus) check(m *broker.Message) error {
 		return errPayload
 	}
 	return checkTopic(m.Topic)
+}
+
+// properties is the size of what a message has beside its payload.
+func properties(m *broker.Message) int {
+	return len(m.ContentType) + len(m.ResponseTopic) + len(m.Correlation) + len(m.User)
 }
 
 // maxHeaders is the size of the NATS headers of an append, in bytes.
@@ -86,6 +91,7 @@ func (b *Bus) complete(e *entry) {
 	m.Position.Seq = out.seq
 	answer(e.ack, e.tag, m, nil)
 	b.inlet.deliver(m)
+	b.heads[m.Position.Shard].settle(out.seq)
 	if !b.Alone() {
 		// Waiting here slows the acknowledgements, and with them publishers,
 		// to what the other nodes can be told.

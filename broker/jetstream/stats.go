@@ -17,7 +17,13 @@ type Stats struct {
 	// SlowConsumers are spells in which NATS delivered faster than this node
 	// took; messages were lost to it.
 	SlowConsumers uint64
-	// Reconnects of the connection for live messages.
+	// Reads are the pages of the log that were asked for; Probes the questions
+	// that took, ProbesBroken those whose answer was not whole and Scans the
+	// pages read through a consumer. Heads are the questions for a shard's end.
+	Reads, Probes, ProbesBroken, Scans, Heads uint64
+	// Damaged messages in a stream could not be read and were passed over.
+	Damaged uint64
+	// Reconnects of the connections for live messages and for reading.
 	Reconnects uint64
 	// Pending and PendingBytes are the appends that wait for the log now.
 	Pending, PendingBytes int
@@ -30,6 +36,7 @@ type counters struct {
 	appended, duplicates, failed, retries                        atomic.Uint64
 	expired                                                      atomic.Uint64
 	liveSent, liveReceived, liveCopies, liveDropped, liveDamaged atomic.Uint64
+	reads, probes, probesBroken, scans, heads, damaged           atomic.Uint64
 	slowConsumers, reconnects                                    atomic.Uint64
 }
 
@@ -47,6 +54,12 @@ func (b *Bus) Stats() Stats {
 		LiveCopies:    c.liveCopies.Load(),
 		LiveDropped:   c.liveDropped.Load(),
 		LiveDamaged:   c.liveDamaged.Load(),
+		Reads:         c.reads.Load(),
+		Probes:        c.probes.Load(),
+		ProbesBroken:  c.probesBroken.Load(),
+		Scans:         c.scans.Load(),
+		Heads:         c.heads.Load(),
+		Damaged:       c.damaged.Load(),
 		SlowConsumers: c.slowConsumers.Load(),
 		Reconnects:    c.reconnects.Load(),
 		Pending:       int(b.appender.pending.Load()),
