@@ -24,12 +24,12 @@ const (
 type Identity struct {
 	Org      string
 	App      string
-	User     string // the token's sub
-	Device   string // the token's device claim, or empty: any client id
+	User     string // the token's sub, the login's user, or of the certificate
+	Device   string // the token's device claim or the login's device, or empty: any client id
 	ClientID string // the MQTT client identifier, chosen by the client
 	Tags     []string
 	Role     string
-	Expires  time.Time // when the connection has to end
+	Expires  time.Time // when the connection has to end; zero, for a login: never
 }
 
 // Same says whether another identity is the same user of the same app: what a

@@ -55,6 +55,14 @@ func (tenants) APIKeyByHash(context.Context, [32]byte) (tenant.APIKey, error) {
 	return tenant.APIKey{}, fault.New(fault.NotFound, "no such key")
 }
 
+func (tenants) Login(context.Context, string, string, string) (tenant.Login, error) {
+	return tenant.Login{}, fault.New(fault.NotFound, "no such login")
+}
+
+func (tenants) CertificatesBySubject(context.Context, [32]byte) ([]tenant.Certificate, error) {
+	return nil, fault.New(fault.NotFound, "no such certificate")
+}
+
 func (tenants) SessionByHash(context.Context, [32]byte, time.Time) (tenant.Member, error) {
 	return tenant.Member{}, fault.New(fault.NotFound, "no such session")
 }
