@@ -65,9 +65,6 @@ func (a *API) Publish(ctx context.Context, request spec.PublishRequestObject) (s
 		return nil, err
 	}
 	body := request.Body
-	if body.Retain != nil && *body.Retain {
-		return nil, fault.New(fault.Invalid, "retained messages are not supported yet; leave it out or say false").At("/retain")
-	}
 	if err := push.ValidName(body.Topic); err != nil {
 		return nil, at(err, "/topic")
 	}
@@ -85,6 +82,7 @@ func (a *API) Publish(ctx context.Context, request spec.PublishRequestObject) (s
 	}
 	m := &broker.Message{
 		ID: a.newMessageID(), Topic: body.Topic, Payload: payload, QoS: qosOf(body.QoS), UTF8: text,
+		Retain:  body.Retain != nil && *body.Retain,
 		Expires: expires, Position: broker.Position{Shard: entry.App.Shard},
 	}
 	if body.ContentType != nil {
@@ -120,7 +118,7 @@ func qosOf(qos *spec.QoS) byte {
 	if qos == nil {
 		return defaultQoS
 	}
-	return byte(*qos) //nolint:gosec // 0 or 1, by the description
+	return byte(*qos) //nolint:gosec // 0 to 2, by the description
 }
 
 func ttlOf(seconds *spec.TTL) time.Duration {

@@ -28,7 +28,7 @@ const MaxTopic = 1024
 type Options struct {
 	// ID is the message's; its time names the log's hour.
 	ID ulid.ULID
-	// QoS is 0 or 1.
+	// QoS is 0 to 2.
 	QoS byte
 	// TTL is after what time nobody wants the message, or 0 for as long as
 	// the app's retention.

@@ -532,10 +532,10 @@ type PublishRequest struct {
 	// Payload The payload in the given encoding.
 	Payload string `json:"payload"`
 
-	// QoS MQTT quality of service: 0 at most once, 1 at least once and acknowledged by the log.
+	// QoS MQTT quality of service: 0 at most once; 1 at least once, 2 exactly once, both acknowledged by the log.
 	QoS *QoS `json:"qos,omitempty"`
 
-	// Retain Retained messages are not supported yet: `true` is refused.
+	// Retain Keep the message for later subscribers of its topic, in place of the one before. An empty payload removes that.
 	Retain *bool `json:"retain,omitempty"`
 
 	// Topic The full topic, `{org}/…`, without wildcards.
@@ -565,7 +565,7 @@ type PushRequest struct {
 	// Notification What to tell. Further fields are passed on as they are.
 	Notification Notification `json:"notification"`
 
-	// QoS MQTT quality of service: 0 at most once, 1 at least once and acknowledged by the log.
+	// QoS MQTT quality of service: 0 at most once; 1 at least once, 2 exactly once, both acknowledged by the log.
 	QoS *QoS `json:"qos,omitempty"`
 
 	// To Whom a push is for. Exactly one field is given.
@@ -590,7 +590,7 @@ type Pushed struct {
 	Topic string `json:"topic"`
 }
 
-// QoS MQTT quality of service: 0 at most once, 1 at least once and acknowledged by the log.
+// QoS MQTT quality of service: 0 at most once; 1 at least once, 2 exactly once, both acknowledged by the log.
 type QoS = int32
 
 // Readiness Whether the node can do its work, and the state of each component it has.

@@ -181,9 +181,10 @@ func (s *Session) Refuse(reason Reason, now time.Time) {
 // [MQTT-3.2.2-4] [MQTT-3.2.2-5].
 func (s *Session) refuse(reason Reason, now time.Time) {
 	p := packet.Connack{Version: s.version, Reason: reason.Code, Code: reason.Code.Connack()}
-	if reason.ServerReference != "" {
-		p.Properties.ServerReference = reason.ServerReference
+	if reason.Name == ReasonRate.Name {
+		p.Code = packet.BadUserNameOrPassword // 3.1.1 has no code for rates, and the credentials were wrong
 	}
+	p.Properties.ServerReference = reason.ServerReference
 	if !s.peer.noProblemInfo {
 		p.Properties.ReasonString = reason.show()
 	}

@@ -67,8 +67,9 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 		CertFile: p.cfg.TLSCert, KeyFile: p.cfg.TLSKey,
 		ProxyFrom: p.cfg.Proxies,
 		Admission: p.admission(),
-		Logger:    p.log,
-	}, edge.Deps{Bus: p.bus, Devices: auth.NewDevices(p.directory, time.Now)})
+		OperatorOrg: p.cfg.OperatorOrg, Version: p.version,
+		Logger: p.log,
+	}, edge.Deps{Bus: p.bus, Devices: auth.NewGuard(auth.NewDevices(p.directory, time.Now), time.Now)})
 	if err != nil {
 		return nil, err
 	}
