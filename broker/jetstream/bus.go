@@ -45,6 +45,9 @@ type Bus struct {
 	interests     *interests
 	announcements announcements
 	heads         []head // of the shards
+	retainedHead  head
+	keeper        *keeper
+	quotas        *quotas
 	readers       *pool
 	scanners      *pool
 
@@ -55,6 +58,8 @@ type Bus struct {
 	appending  sync.WaitGroup
 	stopLive   context.CancelFunc // ends those of live traffic
 	living     sync.WaitGroup
+	stopKeep   context.CancelFunc // ends the writing of retained messages
+	keeping    sync.WaitGroup
 	readCtx    context.Context //nolint:containedctx // of questions, which callers leave behind
 	stopRead   context.CancelFunc
 	reading    sync.WaitGroup
@@ -158,6 +163,15 @@ func (b *Bus) start() {
 	for range scanners {
 		b.reading.Go(func() { b.scanners.work(b.readCtx) })
 	}
+	var keepCtx context.Context
+	keepCtx, b.stopKeep = context.WithCancel(context.Background())
+	b.quotas = newQuotas(b.cfg)
+	b.quotas.count = b.countRetained
+	b.keeper = newKeeper(b.cfg.MaxPending)
+	b.keeper.write, b.keeper.hold, b.keeper.finish = b.retain, b.late, b.keptOne
+	for i := range b.keeper.lanes {
+		b.keeping.Go(func() { b.keeper.run(keepCtx, &b.keeper.lanes[i]) })
+	}
 	b.inlet = newInlet(&b.counters, b.cfg.Logger)
 	b.interests = newInterests(b.trunk, b.inlet.messages, b.cfg.Logger)
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
@@ -240,6 +254,9 @@ func (b *Bus) close() error {
 	b.stopAppend()
 	b.appending.Wait()
 	b.appender.close()
+	b.keeper.drain(ctx)
+	b.stopKeep()
+	b.keeping.Wait()
 	b.stopReading()
 	b.stopLive()
 	b.living.Wait()

@@ -164,6 +164,7 @@ type storedAnswer struct {
 	Message struct {
 		Subject string `json:"subject"`
 		Seq     uint64 `json:"seq"`
+		Header  []byte `json:"hdrs"`
 		Data    []byte `json:"data"`
 	} `json:"message"`
 }

@@ -1,6 +1,13 @@
 package jetstream
 
-import "sync/atomic"
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// statsAge is how old a figure may be that NATS must be asked for.
+const statsAge = 3 * time.Second
 
 // Stats are the bus's figures: totals since Open, unless said otherwise.
 type Stats struct {
@@ -27,6 +34,9 @@ type Stats struct {
 	Reconnects uint64
 	// Pending and PendingBytes are the appends that wait for the log now.
 	Pending, PendingBytes int
+	// Retained is the number of retained messages in the cluster, a few seconds
+	// old. Topics that were just cleared still count for a minute.
+	Retained int
 	// Interests is the number of distinct filters now.
 	Interests int
 }
@@ -38,6 +48,7 @@ type counters struct {
 	liveSent, liveReceived, liveCopies, liveDropped, liveDamaged atomic.Uint64
 	reads, probes, probesBroken, scans, heads, damaged           atomic.Uint64
 	slowConsumers, reconnects                                    atomic.Uint64
+	retained, retainedAt                                         atomic.Int64 // when: Unix ns
 }
 
 // Stats returns the figures.
@@ -64,6 +75,24 @@ func (b *Bus) Stats() Stats {
 		Reconnects:    c.reconnects.Load(),
 		Pending:       int(b.appender.pending.Load()),
 		PendingBytes:  int(b.appender.pendingBytes.Load()),
+		Retained:      b.retainedCount(),
 		Interests:     b.interests.len(),
 	}
+}
+
+// retainedCount is what was known last; it has the figure renewed when it is
+// old, and never waits.
+func (b *Bus) retainedCount() int {
+	now, at := time.Now().UnixNano(), b.counters.retainedAt.Load()
+	if now-at >= int64(statsAge) && b.counters.retainedAt.CompareAndSwap(at, now) {
+		b.readers.offer(func(ctx context.Context, a *asker) {
+			if a == nil {
+				return
+			}
+			if state, err := askState(ctx, b.side, retainedName); err == nil && state.Messages > 0 {
+				b.counters.retained.Store(int64(state.Messages) - 1) //nolint:gosec // all but the sentinel
+			}
+		})
+	}
+	return int(b.counters.retained.Load())
 }
