@@ -24,7 +24,7 @@ func (s *Session) receiveConnect(f packet.Frame) {
 	s.version = p.Version
 	switch {
 	case errors.Is(err, packet.ErrUnsupportedVersion):
-		s.version = packet.V311                                        // whose CONNACK everybody reads
+		s.version = packet.V311                                              // whose CONNACK everybody reads
 		s.refuse(ReasonUnsupportedVersion.with(p.Version.String()), s.heard) // [MQTT-3.1.2-2]
 		return
 	case err != nil:
