@@ -43,6 +43,7 @@ type Bus struct {
 	outbox        *outbox
 	inlet         *inlet
 	interests     *interests
+	groups        *groups
 	announcements announcements
 	heads         []head // of the shards
 	retainedHead  head
@@ -174,6 +175,7 @@ func (b *Bus) start() {
 	}
 	b.inlet = newInlet(&b.counters, b.cfg.Logger)
 	b.interests = newInterests(b.trunk, b.inlet.messages, b.cfg.Logger)
+	b.groups = newGroups(b.side, b.inlet, &b.counters, b.cfg.Logger)
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
 	b.appender = newAppender(b.cfg, b.shards, &b.counters)
 	b.appender.complete = b.complete
@@ -186,6 +188,8 @@ func (b *Bus) start() {
 	b.living.Go(b.outbox.run)
 	b.living.Go(func() { b.inlet.run(liveCtx) })
 	b.living.Go(func() { b.interests.run(liveCtx) })
+	b.living.Go(func() { b.groups.run(liveCtx) })
+	b.living.Go(func() { b.groups.receive(liveCtx) })
 }
 
 // Attach connects this node's edge, the receiver of what its sessions may

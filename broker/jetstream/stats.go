@@ -21,6 +21,8 @@ type Stats struct {
 	// are those received that matched several interests, LiveDropped were not
 	// sent because too many waited, LiveDamaged could not be read.
 	LiveSent, LiveReceived, LiveCopies, LiveDropped, LiveDamaged uint64
+	// Shared messages came to this node for share groups.
+	Shared uint64
 	// SlowConsumers are spells in which NATS delivered faster than this node
 	// took; messages were lost to it.
 	SlowConsumers uint64
@@ -37,8 +39,9 @@ type Stats struct {
 	// Retained is the number of retained messages in the cluster, a few seconds
 	// old. Topics that were just cleared still count for a minute.
 	Retained int
-	// Interests is the number of distinct filters now.
-	Interests int
+	// Interests is the number of distinct filters now, Groups that of share
+	// groups with members on this node; 0 when alone.
+	Interests, Groups int
 }
 
 // counters are the totals behind Stats.
@@ -47,7 +50,7 @@ type counters struct {
 	expired                                                      atomic.Uint64
 	liveSent, liveReceived, liveCopies, liveDropped, liveDamaged atomic.Uint64
 	reads, probes, probesBroken, scans, heads, damaged           atomic.Uint64
-	slowConsumers, reconnects                                    atomic.Uint64
+	shared, slowConsumers, reconnects                            atomic.Uint64
 	retained, retainedAt                                         atomic.Int64 // when: Unix ns
 }
 
@@ -76,7 +79,9 @@ func (b *Bus) Stats() Stats {
 		Pending:       int(b.appender.pending.Load()),
 		PendingBytes:  int(b.appender.pendingBytes.Load()),
 		Retained:      b.retainedCount(),
+		Shared:        c.shared.Load(),
 		Interests:     b.interests.len(),
+		Groups:        b.groups.len(),
 	}
 }
 
