@@ -142,11 +142,13 @@ func (s *Session) receiveAuth(f packet.Frame, now time.Time) {
 		s.malformed(err, now)
 	case p.Properties.AuthMethod != s.authMethod:
 		s.end(ReasonBadAuthMethod, now) // [MQTT-4.12.1-1]
-	case p.Reason != packet.Reauthenticate && p.Reason != packet.ContinueAuthentication:
-		s.end(ReasonProtocolError.with("a client does not send AUTH with this reason"), now)
+	case p.Reason != packet.Reauthenticate && (p.Reason != packet.ContinueAuthentication || !s.asked):
+		s.end(ReasonProtocolError.with("AUTH with a reason that is not expected"), now) // [MQTT-3.15.2-1]
 	case len(p.Properties.AuthData) == 0:
+		s.asked = true
 		s.sendAuth(packet.ContinueAuthentication)
 	default:
+		s.asked = false
 		s.reauth = true
 		s.emit(Effect{Kind: Reauthenticate, Token: p.Properties.AuthData})
 	}
@@ -188,7 +190,12 @@ func (s *Session) refuse(reason Reason, now time.Time) {
 	if !s.peer.noProblemInfo {
 		p.Properties.ReasonString = reason.show()
 	}
+	before := len(s.out)
 	s.out = p.Append(s.out)
+	if s.tooLarge(len(s.out) - before) { // [MQTT-3.2.2-19]
+		p.Properties.ReasonString = ""
+		s.out = p.Append(s.out[:before])
+	}
 	s.end(reason, now)
 }
 

@@ -18,7 +18,9 @@ func (s *Session) record(now time.Time) *broker.Record {
 		r.Subscriptions = append(r.Subscriptions, s.subscriptions.list[i].Subscription)
 	}
 	for i := range s.flights.list {
-		if e := &s.flights.list[i]; e.group == "" || e.Released {
+		// What came by a share group goes back to it, but for QoS 2, which is
+		// finished with whom it was begun. [MQTT-4.8.2-4]
+		if e := &s.flights.list[i]; e.group == "" || e.QoS == 2 {
 			r.Inflight = append(r.Inflight, e.Flight)
 		}
 	}

@@ -35,6 +35,7 @@ type Session struct {
 	clean     bool // the session ends with the connection (3.1 and 3.1.1)
 	shared    bool // has share subscriptions
 	lossless  bool // live messages are never missing
+	asked     bool // an AUTH asked for the token of a re-authentication
 	reauth    bool // a Reauthenticate effect waits for its answer
 
 	keepAlive uint16 // seconds; 0: off
