@@ -72,10 +72,15 @@ func (t *transport) certificates() []*x509.Certificate {
 	if ws, ok := nc.(*webSocket); ok {
 		nc = ws.Conn
 	}
-	if secure, ok := nc.(*tls.Conn); ok {
-		return secure.ConnectionState().PeerCertificates
+	secure, ok := nc.(*tls.Conn)
+	if !ok {
+		return nil
 	}
-	return nil
+	chain := secure.ConnectionState().PeerCertificates
+	if len(chain) == 0 {
+		return nil
+	}
+	return chain
 }
 
 func (t *transport) read() {
