@@ -5,7 +5,9 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
+	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker/edge"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
@@ -158,4 +160,28 @@ func TestDefaultsAdmitACrowd(t *testing.T) {
 	if d.MaxHalfOpenPerAddress < 20_000 || d.MaxHalfOpen < d.MaxHalfOpenPerAddress || d.MaxConnections != 0 {
 		t.Errorf("got %+v", d)
 	}
+}
+
+// idle is a connection that costs nothing.
+type idle struct{ net.Conn }
+
+// RemoteAddr implements net.Conn.
+func (idle) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1} }
+
+// Close implements net.Conn.
+func (idle) Close() error { return nil }
+
+func BenchmarkAdmission(b *testing.B) {
+	e, err := edge.New(edge.Config{Node: "n1"}, edge.Deps{
+		Bus: &bus{}, Devices: auth.NewDevices(auth.NewDirectory(tenants{}, time.Now), time.Now),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			e.PassThrough(idle{})
+		}
+	})
 }

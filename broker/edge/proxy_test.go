@@ -112,7 +112,7 @@ func TestProxyHeaderIsRequired(t *testing.T) {
 			}
 			gone(t, nc)
 		}
-		until(t, "counted", func() bool { return w.metric("proxy_header_failures_total", "") == float64(4*(n+1)) })
+		until(t, "it is counted", func() bool { return w.metric("proxy_header_failures_total", "") == float64(4*(n+1)) })
 	}
 	if !log.has("level=WARN", "no PROXY header from a load balancer", "remote=127.0.0.1:") {
 		t.Error("the reason is not logged")

@@ -158,9 +158,10 @@ func (t *transport) write() {
 // finish closes the socket after what is queued, within writeGrace.
 func (t *transport) finish() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.ending = true
-	if !t.writing {
+	writing := t.writing // if so, the writer says farewell
+	t.mu.Unlock()
+	if !writing {
 		t.farewell()
 		return
 	}
