@@ -319,7 +319,7 @@ func TestInterestFollowsSubscriptions(t *testing.T) {
 
 func TestWebSocket(t *testing.T) {
 	w := start(t)
-	ws, _, err := websocket.Dial(t.Context(), "ws://"+w.addr[edge.WS]+"/mqtt", &websocket.DialOptions{Subprotocols: []string{"mqtt"}})
+	ws, _, err := websocket.Dial(t.Context(), "ws://"+w.addr[edge.WS]+"/mqtt", &websocket.DialOptions{Subprotocols: []string{"mqtt"}}) //nolint:bodyclose // Dial says that it is never needed
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +340,7 @@ func TestWebSocket(t *testing.T) {
 // Only binary frames are MQTT [MQTT-6.0.0-1].
 func TestWebSocketRefusesText(t *testing.T) {
 	w := start(t)
-	ws, _, err := websocket.Dial(t.Context(), "ws://"+w.addr[edge.WS]+"/mqtt", &websocket.DialOptions{Subprotocols: []string{"mqtt"}})
+	ws, _, err := websocket.Dial(t.Context(), "ws://"+w.addr[edge.WS]+"/mqtt", &websocket.DialOptions{Subprotocols: []string{"mqtt"}}) //nolint:bodyclose // Dial says that it is never needed
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,6 +99,7 @@ func TestRefusesToStart(t *testing.T) {
 		{"HTTP port taken", "address already in use", serveArgs(t.TempDir(), "--http-addr", taken.Addr().String())},
 		{"spoilt key file", "does not hold 32 bytes", serveArgs(spoilt)},
 		{"the folder is a file", "FANFARE_DATA", serveArgs(aFile)},
+		{"no certificate", "TLS certificate", serveArgs(t.TempDir(), "--mqtts-addr", "127.0.0.1:0", "--tls-cert", aFile, "--tls-key", aFile)},
 		{"no PostgreSQL", "database", serveArgs(t.TempDir(), "--postgres-url", "postgres://u@127.0.0.1:1/d", "--master-key", masterKey())},
 		{"no NATS", "message log", serveArgs(t.TempDir(), "--nats-url", "nats://127.0.0.1:1")},
 	}

@@ -56,8 +56,8 @@ type Settings struct {
 	// far as it may and keeps a reserve for everything else. More connections
 	// are closed at once.
 	MaxConnections string `name:"max-connections" var:"FANFARE_MAX_CONNECTIONS" kind:"count" empty:"what the limit of open files allows" group:"Limits" help:"MQTT connections that may be open at once."`
-	// Half-open is a connection without an accepted CONNECT, for at most 20 s.
-	// The default is far above what good clients need, and costs half a
+	// Half-open is a connection without an accepted CONNECT. Each step up to
+	// there (PROXY header, TLS, WebSocket, CONNECT) has 10 s at most. The default is far above what good clients need, and costs half a
 	// gigabyte at worst.
 	MaxHalfOpen string `name:"max-half-open" var:"FANFARE_MAX_HALF_OPEN" default:"50000" kind:"count" group:"Limits" help:"Connections that may be half-open at once."`
 	// A load balancer without the PROXY protocol, or a network behind one
