@@ -30,6 +30,10 @@ const (
 	// maxFailing is how many addresses and accounts are counted, at some 200
 	// bytes each; who was idle longest is forgotten first.
 	maxFailing = 50_000
+	// maxAtOnce is how many attempts of an address may be under way before the
+	// next ones let those of others go first, as if they had failed: guesses
+	// that come all at once have not failed yet.
+	maxAtOnce = 8
 	// maxDelayed is how many failures are held back at a time.
 	maxDelayed = 4096
 )
@@ -46,28 +50,36 @@ type Authenticator interface {
 // and never slowed or refused, whatever has failed before. An expired token is
 // no failure: it was right.
 //
+// An address that has failed often, or tries very often at once, is behind
+// others where attempts have to wait: at the hashing of logins' passwords.
+//
 // It counts in memory, per node, and is safe for concurrent use.
 type Guard struct {
 	inner    Authenticator
 	failures *failures
+	underway *underway
 	delayed  chan struct{} // held by those who wait
 }
 
 // NewGuard returns a guard in front of an authenticator.
 func NewGuard(inner Authenticator, now func() time.Time) *Guard {
-	return &Guard{inner: inner, failures: newFailures(now), delayed: make(chan struct{}, maxDelayed)}
+	return &Guard{
+		inner: inner, failures: newFailures(now), underway: newUnderway(), delayed: make(chan struct{}, maxDelayed),
+	}
 }
 
 // Authenticate verifies credentials. Its faults are those of the authenticator
 // and TooManyRequests.
 func (g *Guard) Authenticate(ctx context.Context, c Credentials) (*Device, error) {
 	address := addressKey(c.Remote)
-	c.suspect = g.failures.count(address) > freeFailures
+	n := g.underway.begin(address)
+	c.suspect = n > maxAtOnce || g.failures.count(address) > freeFailures
 	device, err := g.inner.Authenticate(ctx, c)
+	g.underway.end(address)
 	if fault.CodeOf(err) != fault.Unauthenticated {
 		return device, err
 	}
-	n := g.failures.add(address, accountKey(&c))
+	n = g.failures.add(address, accountKey(&c))
 	switch {
 	case n <= freeFailures:
 		return nil, err

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/tenant"
 )
 
 // doorman lets in who has the password "right", at once.
@@ -201,4 +203,51 @@ func BenchmarkGuard(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// Guesses that come all at once, before any of them has failed, do not stand
+// in the way of somebody else's first right password.
+func TestGuessesDoNotStarveOthers(t *testing.T) {
+	v, src := newDevices(t)
+	src.setLogin(t, "acme/chat/robot")
+	own, err := auth.HashPassword(loginPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src.setLogin(t, "acme/chat/victim", func(l *tenant.Login) { l.PasswordHash = own }) // not known by the robot's
+	g := auth.NewGuard(v, time.Now)
+	try := func(ctx context.Context, remote, username, password string) error {
+		_, err := g.Authenticate(ctx, auth.Credentials{
+			ClientID: "x", Remote: remote, Username: username, Password: []byte(password),
+		})
+		return err
+	}
+	if err := try(t.Context(), "192.0.2.1", "acme/chat/robot", loginPassword); err != nil {
+		t.Fatal(err)
+	}
+	const guesses = 200
+	ctx, cancel := context.WithCancel(t.Context())
+	var guessed atomic.Int64
+	var wg sync.WaitGroup
+	begun := make(chan struct{})
+	begin := sync.OnceFunc(func() { close(begun) })
+	for i := range guesses {
+		wg.Go(func() {
+			err := try(ctx, "192.0.2.66", "acme/chat/robot", fmt.Sprintf("wrong password %d", i))
+			begin()
+			if ctx.Err() == nil && err != nil {
+				guessed.Add(1)
+			}
+		})
+	}
+	<-begun // the others are waiting by now
+	if err := try(t.Context(), "192.0.2.2", "acme/chat/victim", loginPassword); err != nil {
+		t.Error(err)
+	}
+	// Behind eight of them, while as many go through the other lane.
+	if n := guessed.Load(); n > guesses/2 {
+		t.Errorf("%d of %d guesses went first", n, guesses)
+	}
+	cancel()
+	wg.Wait()
 }

@@ -51,6 +51,9 @@ func ValidDevice(id string) error { return validID(id) }
 // ValidTag checks a tag, which becomes one level of a topic.
 func ValidTag(tag string) error { return validID(tag) }
 
+// ValidRole checks a role, as rules name it.
+func ValidRole(role string) error { return validID(role) }
+
 // validID says what is wrong in words that follow the name of the field.
 func validID(s string) error {
 	switch {

@@ -28,7 +28,7 @@ const (
 //
 // Hashing one takes some 30 ms of a core, by intent. So only as many are hashed
 // at a time as leave a core to the rest of the node; those from addresses that
-// have failed often share one lane, so that guesses do not stand in the way of
+// have failed often wait for one lane of their own, so that guesses do not stand in the way of
 // others. A password that was right before is not hashed again: it is known by
 // its HMAC under a key that this process has made, which covers the login's
 // hash too, and so is forgotten when that changes.
@@ -76,11 +76,8 @@ func (p *passwords) verify(ctx context.Context, login *tenant.Login, password []
 			return false, err
 		}
 	}
-	lane := p.lane
-	if suspect {
-		lane = p.suspectLane
-	}
-	if err := enter(ctx, lane); err != nil {
+	lane, err := p.enter(ctx, suspect)
+	if err != nil {
 		return false, err
 	}
 	defer func() { <-lane }()
@@ -95,22 +92,27 @@ func (p *passwords) verify(ctx context.Context, login *tenant.Login, password []
 	return true, nil
 }
 
-// enter waits for room in a lane.
-func enter(ctx context.Context, lane chan struct{}) error {
+// enter waits for room in a lane and returns the lane. A suspect takes what
+// nobody else wants at the moment, or waits for the other lane.
+func (p *passwords) enter(ctx context.Context, suspect bool) (chan struct{}, error) {
 	select {
-	case lane <- struct{}{}:
-		return nil
+	case p.lane <- struct{}{}:
+		return p.lane, nil
 	default:
+	}
+	lane := p.lane
+	if suspect {
+		lane = p.suspectLane
 	}
 	timer := time.NewTimer(passwordWait)
 	defer timer.Stop()
 	select {
 	case lane <- struct{}{}:
-		return nil
+		return lane, nil
 	case <-timer.C:
-		return fault.New(fault.Overloaded, "too many passwords wait to be checked")
+		return nil, fault.New(fault.Overloaded, "too many passwords wait to be checked")
 	case <-ctx.Done():
-		return fault.Wrap(fault.Overloaded, "the wait for a password to be checked was given up", ctx.Err())
+		return nil, fault.Wrap(fault.Overloaded, "the wait for a password to be checked was given up", ctx.Err())
 	}
 }
 
