@@ -85,3 +85,7 @@ func HoldRetained(b *Bus) (goOn func()) {
 	}
 	return func() { close(held) }
 }
+
+// SetReplicated makes a bus take an answering replica for one that may be
+// behind. Nothing may be asked before.
+func SetReplicated(b *Bus) { b.replicated = true }

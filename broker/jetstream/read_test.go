@@ -351,3 +351,35 @@ func TestLogHours(t *testing.T) {
 		t.Errorf("since ever: %v", got)
 	}
 }
+
+// TestReadWhilePublishing follows the log while it grows past what one answer
+// holds, by probes and then by scans: nothing is passed over.
+func TestReadWhilePublishing(t *testing.T) {
+	everywhere(t, func(t *testing.T, b *jetstream.Bus) {
+		const n = 2500
+		acks := newAnswers()
+		go func() {
+			for i := range n {
+				_ = b.Publish(message(1, fmt.Sprintf("acme/a/%d", i%3), fmt.Sprint(i)), acks, uint64(i))
+				_ = b.Publish(message(1, "acme/b", "other"), nil, 0)
+				if i%50 == 0 {
+					<-time.After(time.Millisecond)
+				}
+			}
+		}()
+		q, got := broker.Query{Filters: []string{"acme/a/+"}, Limit: 300}, 0
+		for got < n {
+			p := read(t, b, q)
+			for _, m := range p.Messages {
+				if string(m.Payload) != fmt.Sprint(got) {
+					t.Fatalf("%s, want %d", m.Payload, got)
+				}
+				got++
+			}
+			q.After = p.UpTo
+		}
+		if s := b.Stats(); s.Scans == 0 || s.Scans == s.Reads {
+			t.Errorf("%d scans of %d reads", s.Scans, s.Reads)
+		}
+	})
+}
