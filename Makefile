@@ -20,7 +20,7 @@ FUZZTIME ?= 20s
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build ## a push from sign-up to device, step by step (ARGS=--exit ends after it)
@@ -39,6 +39,11 @@ test: ## every test, with the servers it needs (PKG=./auth/... RUN=TestToken ARG
 	@scripts/need.sh gcc git curl postgres redis-server mosquitto_sub
 	@CGO_ENABLED=0 go build -buildvcs=false -o bin/testrun ./internal/testrun
 	@exec bin/testrun $(if $(RUN),-run '$(RUN)') $(ARGS) $(PKG)
+
+.PHONY: conformance
+conformance: build ## the protocol's clauses against the program, over TCP, TLS, WS and WSS (RUN=malformed)
+	@go test -c -o bin/conformance ./internal/conformance
+	@FANFARE_CONFORMANCE_BINARY=$(CURDIR)/bin/fanfare bin/conformance -transports all $(if $(RUN),-test.run '$(RUN)')
 
 .PHONY: lint
 lint: ## formatting, vet, the linters, fresh generated code

@@ -32,11 +32,15 @@ var allowed = map[string][]string{
 	"api/docs":         {"api", "fault"}, // the command that generates docs/errors.md
 
 	// What measures and tests (the folder itself has this test); the product imports none of it but the command.
-	"internal":         {},
-	"internal/bench":   {"broker/packet"},
-	"internal/testenv": {},
-	"internal/testsum": {},
-	"internal/testrun": {"internal/testenv", "internal/testsum"},
+	"internal":                     {},
+	"internal/bench":               {"broker/packet"},
+	"internal/clients":             {}, // other people's MQTT clients
+	"internal/conformance":         {}, // all of it is tests, which start the real command
+	"internal/conformance/list":    {}, // the command that generates docs/conformance.md
+	"internal/conformance/clauses": {},
+	"internal/testenv":             {},
+	"internal/testsum":             {},
+	"internal/testrun":             {"internal/testenv", "internal/testsum"},
 }
 
 // testOnly must never be part of the product.

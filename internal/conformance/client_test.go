@@ -80,10 +80,10 @@ func (c *client) expect(kind byte) received {
 	c.t.Helper()
 	p, err := c.next(patience)
 	if err != nil {
-		c.t.Fatalf("waiting for a packet of type %d: %v", kind, err)
+		c.t.Fatalf("waiting for %s: %v", kindNames[kind], err)
 	}
 	if p.kind != kind {
-		c.t.Fatalf("got %+v, want a packet of type %d", p, kind)
+		c.t.Fatalf("got %v, want %s", p, kindNames[kind])
 	}
 	return p
 }
@@ -101,17 +101,17 @@ func (c *client) closedWithin(within time.Duration, codes ...byte) {
 	p, err := c.next(within)
 	if err == nil {
 		if c.version < v5 {
-			c.t.Fatalf("got %+v, want the connection closed", p)
+			c.t.Fatalf("got %v, want the connection closed", p)
 		}
 		if p.kind != tDISCONNECT && p.kind != tCONNACK || !slices.Contains(codes, p.code) {
-			c.t.Fatalf("got %+v, want a DISCONNECT or CONNACK of % x", p, codes)
+			c.t.Fatalf("got %v, want a DISCONNECT or CONNACK of % x", p, codes)
 		}
 		p, err = c.next(within)
 	} else if c.version == v5 && len(codes) > 0 && !isReset(err) {
 		c.t.Fatalf("the connection is closed without a reason (%v), want one of % x", err, codes)
 	}
 	if err == nil {
-		c.t.Fatalf("got %+v, want the connection closed", p)
+		c.t.Fatalf("got %v, want the connection closed", p)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.t.Fatal("the connection stays open")
@@ -126,7 +126,7 @@ func (c *client) dropped() {
 	if err == nil {
 		refusal := p.kind == tCONNACK && p.code != 0 || p.kind == tDISCONNECT && p.code >= 0x80
 		if !refusal {
-			c.t.Fatalf("got %+v, want the connection closed", p)
+			c.t.Fatalf("got %v, want the connection closed", p)
 		}
 		_, err = c.next(patience)
 	}
@@ -153,7 +153,7 @@ func (c *client) leave(code byte, props ...prop) {
 	for {
 		p, err := c.next(patience)
 		if errors.Is(err, os.ErrDeadlineExceeded) || err == nil && p.kind == tDISCONNECT {
-			c.t.Fatalf("got %+v (%v), want the connection closed", p, err)
+			c.t.Fatalf("got %v (%v), want the connection closed", p, err)
 		}
 		if err != nil {
 			return
@@ -182,7 +182,7 @@ func (c *client) subscribe(props []prop, filters ...filter) received {
 	c.send(subscribe(c.version, id, props, filters...))
 	p := c.after(tSUBACK, id)
 	if len(p.codes) != len(filters) {
-		c.t.Fatalf("got %+v, want %d codes", p, len(filters))
+		c.t.Fatalf("got %v, want %d codes", p, len(filters))
 	}
 	return p
 }
@@ -233,7 +233,7 @@ func (c *client) after(kind byte, id int) received {
 		p, err = c.next(patience)
 	}
 	if err != nil || p.kind != kind || p.id != id {
-		c.t.Fatalf("got %+v (%v), want a packet of type %d with packet identifier %d", p, err, kind, id)
+		c.t.Fatalf("got %v (%v), want %s %d", p, err, kindNames[kind], id)
 	}
 	c.early = append(c.early, early...)
 	return p
@@ -244,7 +244,7 @@ func (c *client) get(payload string) received {
 	c.t.Helper()
 	p := c.expect(tPUBLISH)
 	if p.payload != payload {
-		c.t.Fatalf("got %+v, want payload %q", p, payload)
+		c.t.Fatalf("got %v, want payload %q", p, payload)
 	}
 	c.finish(p)
 	return p

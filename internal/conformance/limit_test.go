@@ -212,7 +212,7 @@ func smallAnswers(ask func(c *client) received) func(r *run) {
 		in := r.fresh()
 		in.props = list(num(pMaximumPacket, 16))
 		if p := ask(r.connect(in)); p.size > 16 {
-			r.Errorf("%d bytes: %+v", p.size, p)
+			r.Errorf("%d bytes: %v", p.size, p)
 		}
 	}
 }

@@ -77,7 +77,7 @@ func passed1(want prop) func(r *run) {
 	return func(r *run) {
 		p := r.passOn(1, want)
 		if got := get(p.props, want.id); got == nil || *got != want {
-			r.Errorf("got %+v, want %+v", p.props, want)
+			r.Errorf("got %v, want %+v", p.props, want)
 		}
 	}
 }

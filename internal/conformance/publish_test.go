@@ -73,7 +73,7 @@ var publishRules = []rule{
 		c.send(publish{topic: r.topic("a"), qos: 1, id: 3, dup: true, payload: "x"}.encode(r.version))
 		for range 2 {
 			if p, err := c.next(patience); err != nil || p.kind != tPUBLISH && p.kind != tPUBACK || p.dup {
-				r.Errorf("got %+v (%v)", p, err)
+				r.Errorf("got %v (%v)", p, err)
 			}
 		}
 	}},
@@ -144,11 +144,11 @@ func (c *client) pubGet(p publish) received {
 		case in.kind == tPUBLISH:
 			got = in
 		case in.kind != tPUBACK || in.id != p.id || p.qos != 1:
-			c.t.Fatalf("got %+v", in)
+			c.t.Fatalf("got %v", in)
 		}
 	}
 	if got.kind != tPUBLISH || got.payload != p.payload {
-		c.t.Fatalf("got %+v, want payload %q", got, p.payload)
+		c.t.Fatalf("got %v, want payload %q", got, p.payload)
 	}
 	c.finish(got)
 	return got

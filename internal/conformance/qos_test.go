@@ -237,7 +237,7 @@ var orderRules = []rule{
 		for range 20 {
 			p, err := pub.next(patience)
 			if err != nil || p.kind != tPUBACK && p.kind != tPUBREC || p.id <= last[p.kind] {
-				r.Fatalf("got %+v (%v) after %v", p, err, last)
+				r.Fatalf("got %v (%v) after %v", p, err, last)
 			}
 			last[p.kind] = p.id
 		}

@@ -5,14 +5,14 @@ import "fmt"
 // retainedRules are about retained messages: section 3.3.1.3.
 var retainedRules = []rule{
 	{v31: "3.1 §3.3", v311: "MQTT-3.3.1-6", v5: "MQTT-3.3.1-9", name: "a new subscription gets the retained message", run: func(r *run) {
-		r.keep("a", "kept", 1)
+		r.keep("kept", 1)
 		c := r.client()
 		c.sub(r.topic("a"), 1)
 		c.get("kept")
 		r.clear(r.topic("a"))
 	}},
 	{v311: "MQTT-3.3.1-8", v5: "3.3.1.3", name: "with RETAIN 1", run: func(r *run) {
-		r.keep("a", "kept", 1)
+		r.keep("kept", 1)
 		c := r.client()
 		c.sub(r.topic("a"), 1)
 		is(r, "RETAIN", c.get("kept").retain, true)
@@ -21,18 +21,18 @@ var retainedRules = []rule{
 	{v311: "MQTT-3.3.1-9", v5: "MQTT-3.3.1-12", name: "a standing subscription gets it with RETAIN 0", run: func(r *run) {
 		c := r.client()
 		c.sub(r.topic("a"), 1)
-		r.keep("a", "kept", 1)
+		r.keep("kept", 1)
 		is(r, "RETAIN", c.get("kept").retain, false)
 		r.clear(r.topic("a"))
 	}},
 	{v311: "MQTT-3.3.1-5", v5: "MQTT-3.3.1-5", name: "the last one replaces those before", run: func(r *run) {
-		r.keep("a", "one", 1)
-		r.keep("a", "two", 2)
-		r.only("a", "two")
+		r.keep("one", 1)
+		r.keep("two", 2)
+		r.only("two")
 		r.clear(r.topic("a"))
 	}},
 	{v311: "MQTT-3.3.1-7", v5: "MQTT-3.3.1-5", name: "QoS 0 replaces QoS 1", run: func(r *run) {
-		r.keep("a", "one", 1)
+		r.keep("one", 1)
 		pub := r.client()
 		pub.pub(publish{topic: r.topic("a"), retain: true, payload: "two"})
 		pub.ping()
@@ -49,9 +49,9 @@ var retainedRules = []rule{
 		r.Error("the older message stays")
 	}},
 	{v31: "3.1 §3.3", v311: "MQTT-3.3.1-10", v5: "MQTT-3.3.1-6", name: "an empty payload removes it", run: func(r *run) {
-		r.keep("a", "kept", 1)
+		r.keep("kept", 1)
 		r.clear(r.topic("a"))
-		r.only("a", "")
+		r.only("")
 	}},
 	{v311: "MQTT-3.3.1-10", v5: "MQTT-3.3.1-6", name: "and is a message like others", run: func(r *run) {
 		c := r.client()
@@ -61,22 +61,22 @@ var retainedRules = []rule{
 	}},
 	{v311: "MQTT-3.3.1-11", v5: "MQTT-3.3.1-7", name: "an empty payload is not kept", run: func(r *run) {
 		r.clear(r.topic("a"))
-		r.only("a", "")
+		r.only("")
 	}},
 	{v311: "MQTT-3.3.1-12", v5: "MQTT-3.3.1-8", name: "RETAIN 0 keeps nothing", run: func(r *run) {
 		r.client().pub(publish{topic: r.topic("a"), qos: 1, payload: "passing"})
-		r.only("a", "")
+		r.only("")
 	}},
 	{v311: "MQTT-3.3.1-12", v5: "MQTT-3.3.1-8", name: "RETAIN 0 replaces nothing", run: func(r *run) {
-		r.keep("a", "kept", 1)
+		r.keep("kept", 1)
 		r.client().pub(publish{topic: r.topic("a"), qos: 1, payload: "passing"})
 		r.client().pub(publish{topic: r.topic("a"), qos: 1})
-		r.only("a", "kept")
+		r.only("kept")
 		r.clear(r.topic("a"))
 	}},
 	{v311: "MQTT-3.3.1-6", v5: "MQTT-3.3.1-9", name: "all that a wildcard matches", run: wildcardRetained},
 	{v311: "MQTT-3.8.4-3", v5: "MQTT-3.8.4-4", name: "the same SUBSCRIBE again gets it again", run: func(r *run) {
-		r.keep("a", "kept", 1)
+		r.keep("kept", 1)
 		c := r.client()
 		for range 3 {
 			c.sub(r.topic("a"), 1)
@@ -85,7 +85,7 @@ var retainedRules = []rule{
 		r.clear(r.topic("a"))
 	}},
 	{v311: "MQTT-3.8.4-6", v5: "MQTT-3.8.4-8", name: "with the lower QoS", run: func(r *run) {
-		r.keep("a", "kept", 2)
+		r.keep("kept", 2)
 		for qos := range byte(3) {
 			c := r.client()
 			c.sub(r.topic("a"), qos)
@@ -96,7 +96,7 @@ var retainedRules = []rule{
 	{v5: "MQTT-3.3.2-5", name: "a retained message expires", run: func(r *run) {
 		r.client().pub(publish{topic: r.topic("a"), qos: 1, retain: true, payload: "kept", props: list(num(pMessageExpiry, 1))})
 		r.until(2200)
-		r.only("a", "")
+		r.only("")
 	}},
 	{v5: "MQTT-3.3.2-6", name: "and tells the time that is left", run: func(r *run) {
 		r.client().pub(publish{topic: r.topic("a"), qos: 1, retain: true, payload: "kept", props: list(num(pMessageExpiry, 50))})
@@ -120,7 +120,7 @@ var retainedRules = []rule{
 		r.clear(r.topic("a"))
 	}},
 	{v5: "4.8.2", name: "a shared subscription gets no retained messages", run: func(r *run) {
-		r.keep("a", "kept", 1)
+		r.keep("kept", 1)
 		c := r.client()
 		c.sub("$share/g/"+r.topic("a"), 1)
 		r.client().pub(publish{topic: r.topic("a"), qos: 1, payload: "live"})
@@ -129,21 +129,21 @@ var retainedRules = []rule{
 	}},
 }
 
-// keep publishes a retained message.
-func (r *run) keep(name, payload string, qos byte) {
+// keep publishes a retained message to a.
+func (r *run) keep(payload string, qos byte) {
 	r.Helper()
-	r.client().pub(publish{topic: r.topic(name), qos: qos, retain: true, payload: payload})
+	r.client().pub(publish{topic: r.topic("a"), qos: qos, retain: true, payload: payload})
 }
 
-// only subscribes: that retained message must come and no other, or none.
-func (r *run) only(name, payload string) {
+// only subscribes to a: that retained message must come and no other, or none.
+func (r *run) only(payload string) {
 	r.Helper()
 	c := r.client()
-	c.sub(r.topic(name), 1)
+	c.sub(r.topic("a"), 1)
 	if payload != "" {
 		c.get(payload)
 	}
-	r.client().pub(publish{topic: r.topic(name), qos: 1, payload: "marker"})
+	r.client().pub(publish{topic: r.topic("a"), qos: 1, payload: "marker"})
 	c.get("marker")
 }
 

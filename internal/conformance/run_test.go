@@ -107,7 +107,7 @@ func (r *run) connect(in connect) *client {
 	r.Helper()
 	c := r.try(in)
 	if c.connack.code != 0 {
-		r.Fatalf("CONNACK %+v", c.connack)
+		r.Fatalf("%v", c.connack)
 	}
 	return c
 }

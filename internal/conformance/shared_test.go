@@ -146,7 +146,7 @@ func (r *run) soon(c *client) (received, bool) {
 		return p, false
 	}
 	if err != nil || p.kind != tPUBLISH {
-		r.Fatalf("got %+v (%v), want a message", p, err)
+		r.Fatalf("got %v (%v), want a message", p, err)
 	}
 	c.finish(p)
 	return p, true
@@ -163,7 +163,7 @@ func badShare(prefix, name string) func(r *run) {
 		p, err := c.next(patience)
 		refused := err == nil && (p.kind == tSUBACK && p.codes[0] >= 0x80 || p.kind == tDISCONNECT && p.code >= 0x80)
 		if !refused {
-			r.Errorf("got %+v (%v), want a refusal", p, err)
+			r.Errorf("got %v (%v), want a refusal", p, err)
 		}
 	}
 }

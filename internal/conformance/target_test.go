@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,9 +29,9 @@ type target struct {
 
 // fanfare is what only a Fanfare server has.
 type fanfare struct {
-	api        *management.Client
-	app        spec.CreatedApp
-	other      spec.CreatedApp // of another organization
+	api   *management.Client
+	app   spec.CreatedApp
+	other spec.CreatedApp // of another organization
 }
 
 // token issues a device token.
@@ -107,6 +108,7 @@ func start(ctx context.Context, folder string) (places map[string]string, stop f
 func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if binary := os.Getenv("FANFARE_CONFORMANCE_BINARY"); binary != "" {
 		cmd := exec.CommandContext(ctx, binary, args...)
+		cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "FANFARE_") })
 		cmd.Stdout, cmd.Stderr = stdout, stderr
 		cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 		cmd.WaitDelay = patience

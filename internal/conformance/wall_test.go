@@ -70,7 +70,7 @@ func (c *client) pubAny(r *run, topic string) {
 	case errors.Is(err, io.EOF) && c.version < v5:
 	case err == nil && p.kind == tPUBACK && (c.version < v5 || p.code >= 0x80):
 	default:
-		r.Errorf("%s: got %+v (%v)", topic, p, err)
+		r.Errorf("%s: got %v (%v)", topic, p, err)
 	}
 }
 
