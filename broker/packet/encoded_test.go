@@ -43,9 +43,9 @@ func TestEncodedOwnsItsContent(t *testing.T) {
 }
 
 func BenchmarkPacketEncodedAppendTo(b *testing.B) {
-	for name, p := range messages {
-		b.Run(name, func(b *testing.B) {
-			e := packet.Encode(p)
+	for _, m := range messages {
+		b.Run(m.name, func(b *testing.B) {
+			e := packet.Encode(m.p)
 			buf := make([]byte, 0, e.Len())
 			b.SetBytes(int64(e.Len()))
 			b.ReportAllocs()
