@@ -42,6 +42,13 @@ func TestEncodedOwnsItsContent(t *testing.T) {
 	}
 }
 
+func TestEncodedIgnoresWhatReceiversHaveThemselves(t *testing.T) {
+	e := packet.Encode(packet.Publish{Topic: []byte("t"), QoS: 1, Dup: true, PacketID: 9})
+	if got := string(e.AppendTo(nil, 1, false)); got != "\x32\x05\x00\x01t\x00\x01" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func BenchmarkPacketEncodedAppendTo(b *testing.B) {
 	for _, m := range messages {
 		b.Run(m.name, func(b *testing.B) {
