@@ -40,6 +40,10 @@ func (p *ConnectProperties) decode(c *cursor) {
 		}
 	}
 	p.User = s.end(c).clone()
+	p.checkAuth(c)
+}
+
+func (p *ConnectProperties) checkAuth(c *cursor) {
 	if p.AuthData != nil && !p.HasAuthMethod {
 		c.fail(ruleAuthData, "authentication data without a method")
 	}

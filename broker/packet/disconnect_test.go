@@ -20,6 +20,8 @@ func TestDisconnectRefuses(t *testing.T) {
 func TestDecodeOfAnotherTypeIsAnError(t *testing.T) {
 	err := new(packet.Disconnect).Decode(packet.Frame{Type: packet.PINGREQ})
 	wantMalformed(t, err, packet.DISCONNECT, "section 2.2.1")
+	err = new(packet.Connect).Decode(packet.Frame{Type: packet.PINGREQ})
+	wantMalformed(t, err, packet.CONNECT, "section 2.2.1")
 }
 
 func TestDisconnectOf5(t *testing.T) {

@@ -94,6 +94,7 @@ func FuzzDecodeDisconnect(f *testing.F)  { fuzzType(f, packet.DISCONNECT) }
 func FuzzDecodeAuth(f *testing.F)        { fuzzType(f, packet.AUTH) }
 
 func fuzzType(f *testing.F, typ packet.Type) {
+	f.Helper()
 	for _, s := range append(samples(), samples5()...) {
 		frame, n, err := packet.Split([]byte(s), 0)
 		if err != nil || n == 0 || frame.Type != typ {

@@ -14,7 +14,8 @@ func TestPublishOf5(t *testing.T) {
 	}{
 		{"QoS 0", packet.Publish{Topic: []byte("a/b"), Payload: []byte("hi")}, "\x30\x08\x00\x03a/b\x00hi"},
 		{
-			"QoS 1", packet.Publish{QoS: 1, PacketID: 10, Topic: []byte("t"), Payload: []byte{}},
+			"QoS 1",
+			packet.Publish{QoS: 1, PacketID: 10, Topic: []byte("t"), Payload: []byte{}},
 			"\x32\x06\x00\x01t\x00\x0a\x00",
 		},
 		{

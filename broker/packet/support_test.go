@@ -48,7 +48,7 @@ func versionOf(p any) packet.Version {
 	if v.IsZero() {
 		v.SetUint(uint64(packet.V311))
 	}
-	return packet.Version(v.Uint()) //nolint:gosec // came from a byte
+	return packet.Version(v.Uint())
 }
 
 // split frames exactly one packet.

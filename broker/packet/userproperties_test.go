@@ -85,7 +85,7 @@ func TestUserPropertiesApart(t *testing.T) { // [MQTT-3.3.2-18]
 
 // Whoever appends to the pairs of a frame must not write into the frame.
 func TestUserPropertiesAreSealed(t *testing.T) {
-	f := places['P'].frame(section(string(users("a", "1"))))
+	f := places['P'].frame(section(string(users("a", "1")) + "\x02\x00\x00\x00\x3c\x23\x00\x01"))
 	before := string(f.Body)
 	var p packet.Publish
 	if err := p.Decode(f); err != nil {
