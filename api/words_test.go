@@ -42,7 +42,7 @@ func TestDetails(t *testing.T) {
 		{"POST", pushPath, key, `{"to":{"everyone":false},` + note + `}`, "to.everyone must be true"},
 		{"POST", pushPath, key, `{"to":{"group":"a"},` + note + `}`, "to.group is not a known field"},
 		{"POST", pushPath, key, `{"to":{"user":"a"},"notification":{"title":"x","body":null}}`, "notification.body must not be null"},
-		{"POST", pushPath, key, `{"to":{"user":"a"},"qos":2,` + note + `}`, "qos must be at most 1"},
+		{"POST", pushPath, key, `{"to":{"user":"a"},"qos":3,` + note + `}`, "qos must be at most 2"},
 		{"POST", pubPath, key, `{"topic":"globex/x","payload":""}`, `topic must start with "acme/"`},
 		{"POST", pubPath, key, `{"topic":"acme/x","payload":"` + strings.Repeat("a", 256<<10+1) + `"}`, "payload must have at most 262144 bytes"},
 		{"POST", pubPath, key, `{"topic":"acme/x","payload":"","content_type":" "}`, "content_type must be a MIME type such as text/plain"},
