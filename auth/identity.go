@@ -1,6 +1,6 @@
 // Package auth says who someone is and what they may do: devices by their JWT,
-// backends by their API key, members by their session; and, on topics, by the
-// wall, the app's rules and the default grants.
+// login or certificate, backends by their API key, members by their session;
+// and, on topics, by the wall, the app's rules and the default grants.
 package auth
 
 import (

@@ -41,7 +41,7 @@ func (v *Devices) byLogin(ctx context.Context, c Credentials) (*Device, error) {
 			Tags: last.Tags, Role: last.Role,
 		},
 		holds: func() bool {
-			now := login.current()
+			now := login.last()
 			return now.Enabled && now.PasswordHash == proved.PasswordHash && now.User == proved.User && now.Device == proved.Device
 		},
 	}, nil
