@@ -106,6 +106,7 @@ func TestPublisherFaults(t *testing.T) {
 		{broker.ErrUnavailable, 503, "unavailable", "5"},
 		{fault.Wrap(fault.Unavailable, "away", errors.New("at 10.1.2.3")), 503, "unavailable", "5"},
 		{context.DeadlineExceeded, 503, "unavailable", "5"},
+		{fault.Wrap(fault.Unavailable, "away", context.DeadlineExceeded), 503, "unavailable", "5"},
 		{errors.New("a secret at 10.1.2.3"), 500, "internal", ""},
 	} {
 		s.bus.err = c.err

@@ -48,7 +48,7 @@ func Compose(app tenant.App, to Target, notification json.RawMessage, opts Optio
 		return nil, err
 	}
 	if len(payload) > broker.MaxMessageBytes {
-		return nil, fault.Newf(fault.PayloadTooLarge, "the notification may have %d bytes", broker.MaxMessageBytes).At("/notification")
+		return nil, fault.Newf(fault.PayloadTooLarge, "must have at most %d bytes", broker.MaxMessageBytes).At("/notification")
 	}
 	expires, err := Deadline(app, opts.TTL, now)
 	if err != nil {
