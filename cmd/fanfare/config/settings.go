@@ -76,7 +76,8 @@ type Settings struct {
 	// Needed behind a proxy, too.
 	PublicWSURL string `name:"public-ws-url" var:"FANFARE_PUBLIC_WS_URL" kind:"url" schemes:"ws,wss" empty:"from the WebSocket address" group:"Organizations" help:"URL for MQTT over WebSocket that is shown to people."`
 
-	// debug tells why each client was refused or closed.
+	// info tells why a client was refused or cut off. debug adds what went
+	// well, failed handshakes and the words of the embedded NATS server.
 	LogLevel string `name:"log-level" var:"FANFARE_LOG_LEVEL" default:"info" kind:"choice" values:"debug,info,warn,error" group:"Logs" help:"The least important level that is logged."`
 	// auto: text on a terminal, JSON elsewhere. Logs go to standard error.
 	LogFormat string `name:"log-format" var:"FANFARE_LOG_FORMAT" default:"auto" kind:"choice" values:"auto,text,json" group:"Logs" help:"How log lines are written."`
