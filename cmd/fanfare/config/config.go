@@ -63,7 +63,7 @@ func (s Settings) Check(hostname string) (Config, error) {
 	}
 	for _, rule := range contradictions() {
 		if rule.broken(c) {
-			return Config{}, find(rule.field).errorf("%s", rule.problem)
+			return Config{}, Wrong(rule.field, "%s", rule.problem)
 		}
 	}
 	return c, checkDistinct(c)

@@ -29,7 +29,11 @@ func (p *process) openHTTP(ctx context.Context) (closer, error) {
 		}
 		closers = append(closers, c)
 	}
-	return all(closers...), nil
+	p.serving.Store(true)
+	return func(ctx context.Context) error {
+		p.serving.Store(false)
+		return all(closers...)(ctx)
+	}, nil
 }
 
 // listening is one address that serves a part of the API.
@@ -50,7 +54,7 @@ func (p *process) openSurface(ctx context.Context, l listening) (closer, error) 
 	if err != nil {
 		return nil, errors.Join(err, socket.Close())
 	}
-	return p.serveHTTP(l.name, socket, a.Handler()), nil
+	return p.serveHTTP(l.name, socket, a.Handler(), httpGrace), nil
 }
 
 func (p *process) apiConfig(surface api.Surface) api.Config {

@@ -42,7 +42,7 @@ func (p *process) openBus(ctx context.Context) (closer, error) {
 		Logger:     p.log,
 	})
 	if err != nil {
-		return nil, err
+		return nil, p.busFault(err)
 	}
 	p.bus = bus
 	return func(context.Context) error { return bus.Close() }, nil
