@@ -128,6 +128,9 @@ func (a *API) appView(app tenant.App) spec.App {
 	return spec.App{
 		ID: app.ID, Name: app.Name, Organization: app.Organization, TopicPrefix: app.TopicPrefix(),
 		RetentionSeconds: int64(app.Retention / time.Second), CreatedAt: app.CreatedAt,
-		Endpoints: spec.Endpoints{API: a.cfg.PublicHTTP, MQTT: a.cfg.PublicMQTT, WS: a.cfg.PublicWS},
+		Endpoints: spec.Endpoints{
+			API: a.cfg.PublicHTTP, MQTT: ref(a.cfg.PublicMQTT), MQTTS: ref(a.cfg.PublicMQTTS),
+			WS: ref(a.cfg.PublicWS), WSS: ref(a.cfg.PublicWSS),
+		},
 	}
 }

@@ -19,9 +19,11 @@ const DefaultRetention = 7 * 24 * time.Hour
 type Config struct {
 	// Surface says which part of the API is served.
 	Surface Surface
-	// PublicHTTP, PublicMQTT and PublicWS are the addresses that backends and
-	// devices are told to use, as URLs.
-	PublicHTTP, PublicMQTT, PublicWS string
+	// PublicHTTP is the address that backends are told to use, as a URL.
+	PublicHTTP string
+	// PublicMQTT, PublicMQTTS, PublicWS and PublicWSS are the addresses that
+	// devices are told to use, as URLs. An empty one is not there.
+	PublicMQTT, PublicMQTTS, PublicWS, PublicWSS string
 	// PublicAdmin is where management is served, if apart from the rest. The
 	// default is PublicHTTP.
 	PublicAdmin string

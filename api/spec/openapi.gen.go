@@ -230,7 +230,8 @@ type APIKey struct {
 type App struct {
 	CreatedAt time.Time `json:"created_at"`
 
-	// Endpoints Where backends and devices connect.
+	// Endpoints Where backends and devices connect. Of the addresses for devices those are there that the
+	// server knows of: what it listens on itself, or what its operator has published instead.
 	Endpoints Endpoints `json:"endpoints"`
 
 	// ID A name of lower case letters, digits and inner hyphens.
@@ -271,7 +272,8 @@ type CreatedApp struct {
 	APIKey    NewAPIKey `json:"api_key"`
 	CreatedAt time.Time `json:"created_at"`
 
-	// Endpoints Where backends and devices connect.
+	// Endpoints Where backends and devices connect. Of the addresses for devices those are there that the
+	// server knows of: what it listens on itself, or what its operator has published instead.
 	Endpoints Endpoints `json:"endpoints"`
 
 	// ID A name of lower case letters, digits and inner hyphens.
@@ -315,16 +317,31 @@ type DeviceToken struct {
 // Example: ana@example.com
 type Email = string
 
-// Endpoints Where backends and devices connect.
+// Endpoints Where backends and devices connect. Of the addresses for devices those are there that the
+// server knows of: what it listens on itself, or what its operator has published instead.
 type Endpoints struct {
 	// API Example: https://push.example.com
 	API string `json:"api"`
 
-	// MQTT Example: mqtt://push.example.com:1883
-	MQTT string `json:"mqtt"`
+	// MQTT MQTT over TCP.
+	//
+	// Example: mqtt://push.example.com:1883
+	MQTT *string `json:"mqtt,omitempty"`
 
-	// WS Example: ws://push.example.com:8083/mqtt
-	WS string `json:"ws"`
+	// MQTTS MQTT over TLS.
+	//
+	// Example: mqtts://push.example.com:8883
+	MQTTS *string `json:"mqtts,omitempty"`
+
+	// WS MQTT over WebSocket.
+	//
+	// Example: ws://push.example.com:8083/mqtt
+	WS *string `json:"ws,omitempty"`
+
+	// WSS MQTT over WebSocket and TLS.
+	//
+	// Example: wss://push.example.com:8084/mqtt
+	WSS *string `json:"wss,omitempty"`
 }
 
 // FieldFault What is wrong with one field of the body, or with one parameter.
