@@ -183,6 +183,9 @@ func TestCheck(t *testing.T) {
 func TestUnknownVariables(t *testing.T) {
 	t.Parallel()
 	for variable, hint := range map[string]string{
+		"FANFARE_FOO":          "is no setting of Fanfare; unset it",
+		"FANFARE_DAT":          "did you mean FANFARE_DATA?",
+		"FANFARE_NODES":        "did you mean FANFARE_NODE?",
 		"FANFARE_DATA":         "",
 		"FANFARE_API_KEY":      "",
 		"FANFARE_TEST_REDIS":   "",
