@@ -85,6 +85,12 @@ var connectRules = []rule{
 			r.Errorf("got packets %v, want SUBACK and PINGRESP", kinds)
 		}
 	}},
+	{v5: "MQTT-3.2.0-2", name: "one CONNACK, and no more", run: func(r *run) {
+		c := r.client()
+		c.sub(r.topic("a"), 1)
+		c.pubGet(publish{topic: r.topic("a"), qos: 1, payload: "x"})
+		c.ping()
+	}},
 	{v31: "3.1 §3.3", v311: "MQTT-3.12.4-1", v5: "MQTT-3.12.4-1", name: "PINGREQ is answered", run: func(r *run) {
 		c := r.client()
 		c.send(pingreq(), pingreq(), pingreq())

@@ -3,4 +3,6 @@
 // reader of its own: a mistake that the broker's codec makes on both sides
 // would not show in a test that used it. DESIGN.md says how to run it, also
 // against other brokers.
+//
+//go:generate go run ./list -root ../..
 package conformance

@@ -226,22 +226,37 @@ var orderRules = []rule{
 		}
 		r.goodbye(sub)
 	}},
-	{v311: "MQTT-4.6.0-4", v5: "MQTT-4.3.3-8", name: "acknowledgements in the order of the messages", run: func(r *run) {
-		pub := r.client()
-		var packets []byte
-		for id := 1; id <= 20; id++ {
-			packets = append(packets, publish{topic: r.topic("a"), qos: byte(1 + id%2), id: id}.encode(r.version)...)
+	{v311: "MQTT-4.6.0-2", v5: "MQTT-4.3.2-4", name: "PUBACKs in the order of the messages", run: ackOrder(1, tPUBACK)},
+	{v311: "MQTT-4.6.0-3", v5: "MQTT-4.3.3-8", name: "PUBRECs in the order of the messages", run: ackOrder(2, tPUBREC)},
+	{v311: "MQTT-4.6.0-4", v5: "MQTT-4.3.3-4", name: "PUBRELs in the order of the PUBRECs", run: func(r *run) {
+		sub, pub := r.client(), r.client()
+		sub.sub(r.topic("a"), 2)
+		var recs []byte
+		var ids []int
+		for range 10 {
+			pub.pub(publish{topic: r.topic("a"), qos: 2})
+			ids = append(ids, sub.expect(tPUBLISH).id)
+			recs = append(ack(tPUBREC, ids[len(ids)-1]), recs...)
 		}
-		pub.send(packets)
-		last := map[byte]int{}
-		for range 20 {
-			p, err := pub.next(patience)
-			if err != nil || p.kind != tPUBACK && p.kind != tPUBREC || p.id <= last[p.kind] {
-				r.Fatalf("got %v (%v) after %v", p, err, last)
-			}
-			last[p.kind] = p.id
+		sub.send(recs) // the last message's first
+		for i := range ids {
+			sub.acked(tPUBREL, ids[len(ids)-1-i])
 		}
 	}},
+}
+
+func ackOrder(qos, kind byte) func(r *run) {
+	return func(r *run) {
+		pub := r.client()
+		var packets []byte
+		for id := 20; id >= 1; id-- {
+			packets = append(packets, publish{topic: r.topic("a"), qos: qos, id: id}.encode(r.version)...)
+		}
+		pub.send(packets)
+		for id := 20; id >= 1; id-- {
+			pub.acked(kind, id)
+		}
+	}
 }
 
 func inOrder(qos byte) func(r *run) {
