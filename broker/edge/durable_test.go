@@ -233,3 +233,29 @@ func TestReauthentication(t *testing.T) {
 		t.Errorf("DISCONNECT %v, %v", bye.Reason, err)
 	}
 }
+
+// A client of a mounted app knows nothing of the prefix: not in topics, not in
+// shares, wills and response topics.
+func TestMountedMode(t *testing.T) {
+	w := start(t)
+	ana := w.connect("mounted", "ana", "phone", v5)
+	ana.subscribe(1, "presence", "$share/g/example/#")
+	bob := w.connect("mounted", "bob", "laptop", func(p *packet.Connect) {
+		v5(p)
+		p.Properties.SessionExpiry = 0
+		p.Will = &packet.Will{Topic: "presence", Payload: []byte("gone")}
+	})
+	bob.send(packet.Publish{Version: packet.V5, Topic: []byte("example/1"), Payload: []byte("hello"), Properties: packet.PublishProperties{ResponseTopic: []byte("answers/bob")}}.Append(nil))
+	if p := ana.message(); string(p.Topic) != "example/1" || string(p.Properties.ResponseTopic) != "answers/bob" {
+		t.Errorf("got %s, answer to %s", p.Topic, p.Properties.ResponseTopic)
+	}
+	bob.nc.Close()
+	if p := ana.message(); string(p.Topic) != "presence" || string(p.Payload) != "gone" {
+		t.Errorf("got %s %s", p.Topic, p.Payload)
+	}
+	for _, filter := range []string{"#", "+/ana/#", "users/bob/#", "$share/g/#"} {
+		if codes := ana.subscribe(0, filter); codes[0] < 0x80 {
+			t.Errorf("%s: SUBACK %x", filter, codes)
+		}
+	}
+}
