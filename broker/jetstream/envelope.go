@@ -39,6 +39,12 @@ var (
 // appendEnvelope appends the message as it travels: a header and the payload.
 // The topic is not in it, the subject says it.
 func appendEnvelope(dst []byte, m *broker.Message) []byte {
+	return appendEnvelopeAt(dst, m, m.Position)
+}
+
+// appendEnvelopeAt is appendEnvelope with another position. It does not read
+// the message's own, which an append that is sent again may be given meanwhile.
+func appendEnvelopeAt(dst []byte, m *broker.Message, at broker.Position) []byte {
 	flags := m.QoS & flagQoS
 	if m.Retain {
 		flags |= flagRetain
@@ -51,8 +57,8 @@ func appendEnvelope(dst []byte, m *broker.Message) []byte {
 	}
 	dst = append(dst, envelopeVersion, flags)
 	dst = append(dst, m.ID[:]...)
-	dst = binary.AppendUvarint(dst, uint64(m.Position.Shard))
-	dst = binary.AppendUvarint(dst, m.Position.Seq)
+	dst = binary.AppendUvarint(dst, uint64(at.Shard))
+	dst = binary.AppendUvarint(dst, at.Seq)
 	dst = binary.AppendUvarint(dst, uint64(max(m.Expires, 0)))
 	dst = appendText(dst, m.Publisher)
 	dst = appendText(dst, m.Node)
