@@ -259,3 +259,16 @@ func TestMountedMode(t *testing.T) {
 		}
 	}
 }
+
+// A stopping edge sends its clients on.
+func TestDrainRedirects(t *testing.T) {
+	w := start(t, func(c *edge.Config) { c.DrainTo = "other.example:1883" })
+	ana := w.connect("acme", "ana", "phone", v5)
+	old := w.connect("acme", "ana", "old phone")
+	w.stop()
+	var bye packet.Disconnect
+	if err := bye.Decode(ana.next(packet.DISCONNECT)); err != nil || bye.Reason != packet.UseAnotherServer || bye.Properties.ServerReference != "other.example:1883" {
+		t.Errorf("DISCONNECT %+v, %v", bye, err)
+	}
+	old.closed()
+}

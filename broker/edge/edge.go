@@ -40,6 +40,9 @@ type Config struct {
 	Admission Admission
 	// Limits are the session's; the zero value means session.DefaultLimits.
 	Limits session.Limits
+	// DrainTo is the server reference that 5.0 clients get when the edge stops;
+	// empty: none, and where there are other nodes any of them.
+	DrainTo string
 	// OperatorOrg is the organization that may read $SYS; empty: none.
 	OperatorOrg string
 	// Version is the server's, for $SYS.

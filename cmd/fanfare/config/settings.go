@@ -69,6 +69,10 @@ type Settings struct {
 	// connections until it has calmed down.
 	MaxFailedConnects string `name:"max-failed-connects" var:"FANFARE_MAX_FAILED_CONNECTS" default:"100" kind:"count" group:"Limits" help:"Failed connects of one address per second that are taken calmly."`
 
+	// A node that stops asks its MQTT 5.0 clients to use another server. Those
+	// that understand a server reference go there; without one, and before 5.0,
+	// they connect again through the load balancer.
+	DrainTo string `name:"drain-to" var:"FANFARE_DRAIN_TO" kind:"server" empty:"any other node" group:"Cluster" help:"Server that clients are sent to when this process stops."`
 	// Several processes with one NATS and one PostgreSQL are one cluster, with
 	// no other configuration. The embedded server opens no port. A comma
 	// separates several servers of one cluster.

@@ -87,7 +87,7 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 		CertFile: p.cfg.TLSCert, KeyFile: p.cfg.TLSKey,
 		ProxyFrom:   p.cfg.Proxies,
 		Admission:   p.admission(),
-		OperatorOrg: p.cfg.OperatorOrg, Version: p.version,
+		OperatorOrg: p.cfg.OperatorOrg, Version: p.version, DrainTo: p.cfg.DrainTo,
 		Logger: p.log,
 	}, edge.Deps{Bus: p.bus, RetainedCount: func() int { return p.bus.Stats().Retained }, Devices: auth.NewGuard(auth.NewDevices(p.directory, time.Now), time.Now)})
 	if err != nil {
