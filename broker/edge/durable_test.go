@@ -272,3 +272,20 @@ func TestDrainRedirects(t *testing.T) {
 	}
 	old.closed()
 }
+
+// A will that may not be published refuses the connection, and costs neither
+// the session nor the app's count of connections.
+func TestRefusedWillKeepsTheSession(t *testing.T) {
+	w := start(t)
+	ana := w.connect("acme", "ana", "phone", durable)
+	ana.subscribe(1, "acme/chat/room/1")
+	ana.send(packet.Disconnect{}.Append(nil))
+	ana.closed()
+	greedy := func(p *packet.Connect) { p.Clean = false; p.Will = &packet.Will{Topic: "globex/chat/room/1"} }
+	if ack := w.dial().greet(w, "acme", "ana", "phone", greedy); ack.Code != packet.NotAuthorized {
+		t.Errorf("CONNACK %s", ack.Code)
+	}
+	if ack := w.dial().greet(w, "acme", "ana", "phone", durable); !ack.SessionPresent {
+		t.Error("the session is gone")
+	}
+}

@@ -44,6 +44,10 @@ func (tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error) {
 	switch {
 	case (org == "acme" || org == "globex") && app == "chat":
 		return entry(org), nil
+	case org == "small" && app == "chat":
+		e := entry(org)
+		e.App.Settings.MaxConnections, e.App.Settings.MaxSubscriptions, e.App.Settings.PublishRate = 2, 3, 10
+		return e, nil
 	case org == "mounted" && app == "chat":
 		e := entry(org)
 		e.App.Settings.Mounted, e.ACL.Rules = true, nil
