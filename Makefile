@@ -45,11 +45,22 @@ conformance: build ## the protocol's clauses against the program, over TCP, TLS,
 	@go test -c -o bin/conformance ./internal/conformance
 	@FANFARE_CONFORMANCE_BINARY=$(CURDIR)/bin/fanfare bin/conformance -transports all $(if $(RUN),-test.run '$(RUN)')
 
+.PHONY: test-clients
+test-clients: ## other people's MQTT clients against the server: npm, pip, Maven, Debian, Go (RUN=TestClients/mqttjs)
+	@scripts/need.sh gcc node npm python3-venv mvn javac paho-c mosquitto_sub
+	@scripts/clients.sh
+	@go test -tags clients -count=1 -v -run '$(if $(RUN),$(RUN),TestClients)' ./internal/conformance
+
+.PHONY: torture
+torture: ## ten million spoilt packets under a memory cap
+	@go test -count=1 -v -timeout 60m -run TestTorture ./internal/torture -packets 10000000
+
 .PHONY: lint
 lint: ## formatting, vet, the linters, fresh generated code
 	@scripts/need.sh git
 	@scripts/lint-tool.sh $(GOLANGCI_LINT)
 	@go vet ./...
+	@go vet -tags clients ./internal/conformance
 	@bin/golangci-lint run ./...
 	@scripts/generate-check.sh
 

@@ -127,7 +127,7 @@ var publishRules = []rule{
 
 // pubGet publishes to the client's own subscription, where the
 // acknowledgement and the message may come in either order.
-func (c *client) pubGet(p publish) received {
+func (c *client) pubGet(p publish) {
 	c.t.Helper()
 	p.id = c.packetID()
 	c.send(p.encode(c.version))
@@ -151,7 +151,6 @@ func (c *client) pubGet(p publish) received {
 		c.t.Fatalf("got %v, want payload %q", got, p.payload)
 	}
 	c.finish(got)
-	return got
 }
 
 // roundTrip publishes and receives with one QoS.

@@ -24,6 +24,7 @@ type target struct {
 	links              []link
 	username, password string
 	prefix             string // of every topic
+	ca                 string // file with the certificate that TLS clients trust
 	fanfare            *fanfare
 }
 
@@ -47,6 +48,7 @@ func foreign(urls string) (*target, error) {
 	t := &target{
 		username: os.Getenv("FANFARE_CONFORMANCE_USERNAME"),
 		password: os.Getenv("FANFARE_CONFORMANCE_PASSWORD"), prefix: "conformance",
+		ca: os.Getenv("FANFARE_CONFORMANCE_CA"),
 	}
 	if t.username == "" {
 		t.username, t.password = "conformance", "conformance"
@@ -148,7 +150,7 @@ func local(ctx context.Context, folder string) (*target, func() error, error) {
 		return nil, nil, err
 	}
 	f := &fanfare{api: management.New(places["API"], "")}
-	t := &target{username: "acme/chat", prefix: "acme/chat/open", fanfare: f}
+	t := &target{username: "acme/chat", prefix: "acme/chat/open", ca: folder + "/cert.pem", fanfare: f}
 	for _, k := range kinds {
 		u, err := url.Parse(places[k.place])
 		if err != nil {
