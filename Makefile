@@ -65,7 +65,7 @@ lint: ## formatting, vet, the linters, fresh generated code
 	@scripts/generate-check.sh
 
 .PHONY: check
-check: lint test ## what CI runs: lint, then every test
+check: lint test test-clients ## what CI runs: lint, every test, and other people's clients
 
 .PHONY: bench
 bench: build ## messages per second and CPU per delivery, beside mosquitto

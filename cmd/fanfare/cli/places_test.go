@@ -3,21 +3,12 @@ package cli_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
-	"math/big"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/cli"
 )
@@ -129,29 +120,6 @@ func TestEndpoints(t *testing.T) {
 // certificate makes one for this machine, and returns the flags that name it.
 func certificate(t *testing.T) []string {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now, NotAfter: now.Add(time.Hour), DNSNames: []string{"localhost"}}
-	leaf, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder, flags := t.TempDir(), []string{}
-	for flag, block := range map[string]*pem.Block{
-		"--tls-cert": {Type: "CERTIFICATE", Bytes: leaf}, "--tls-key": {Type: "PRIVATE KEY", Bytes: secret},
-	} {
-		path := filepath.Join(folder, flag[2:])
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		flags = append(flags, flag, path)
-	}
-	return flags
+	certFile, keyFile := keyPair(t)
+	return []string{"--tls-cert", certFile, "--tls-key", keyFile}
 }
