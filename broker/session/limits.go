@@ -52,8 +52,8 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		ConnectTimeout:         10 * time.Second, // two round trips and TLS on a poor mobile network
-		MaxInflight:            64, // at 100 ms round trip still 640 messages a second
-		MaxAcked:               512, // 4 KiB
+		MaxInflight:            64,               // at 100 ms round trip still 640 messages a second
+		MaxAcked:               512,              // 4 KiB
 		MaxReceive:             1_024,
 		MaxPacket:              broker.MaxMessageBytes + 4<<10, // room for the topic and the header beside a full payload
 		MaxTopicAlias:          32,
