@@ -16,11 +16,11 @@ ARGS ?=
 PKG ?= ./...
 RUN ?=
 # The time of one fuzz target: make fuzz FUZZTIME=5m
-FUZZTIME ?= 20s
+FUZZTIME ?= 60s
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build ## a push from sign-up to device, step by step (ARGS=--exit ends after it)
@@ -40,11 +40,27 @@ test: ## every test, with the servers it needs (PKG=./auth/... RUN=TestToken ARG
 	@CGO_ENABLED=0 go build -buildvcs=false -o bin/testrun ./internal/testrun
 	@exec bin/testrun $(if $(RUN),-run '$(RUN)') $(ARGS) $(PKG)
 
+.PHONY: conformance
+conformance: build ## the protocol's clauses against the program, over TCP, TLS, WS and WSS (RUN=malformed)
+	@go test -c -o bin/conformance ./internal/conformance
+	@FANFARE_CONFORMANCE_BINARY=$(CURDIR)/bin/fanfare bin/conformance -transports all $(if $(RUN),-test.run '$(RUN)')
+
+.PHONY: test-clients
+test-clients: ## other people's MQTT clients against the server: npm, pip, Maven, Debian, Go (RUN=TestClients/mqttjs)
+	@scripts/need.sh gcc node npm python3-venv mvn javac paho-c mosquitto_sub
+	@scripts/clients.sh
+	@go test -tags clients -count=1 -v -run '$(if $(RUN),$(RUN),TestClients)' ./internal/conformance
+
+.PHONY: torture
+torture: ## ten million spoilt packets under a memory cap
+	@go test -count=1 -v -timeout 60m -run TestTorture ./internal/torture -packets 10000000
+
 .PHONY: lint
 lint: ## formatting, vet, the linters, fresh generated code
 	@scripts/need.sh git
 	@scripts/lint-tool.sh $(GOLANGCI_LINT)
 	@go vet ./...
+	@go vet -tags clients ./internal/conformance
 	@bin/golangci-lint run ./...
 	@scripts/generate-check.sh
 
@@ -57,7 +73,7 @@ bench: build ## messages per second and CPU per delivery, beside mosquitto
 	@bin/fanfare bench $(ARGS)
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME each (default 20s)
+fuzz: ## every fuzz target for FUZZTIME each (default 60s)
 	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \

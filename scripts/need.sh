@@ -8,6 +8,16 @@ set -euo pipefail
 
 # present PROGRAM: is it in the PATH, or where Debian keeps it out of the PATH?
 present() {
+	case $1 in
+	paho-c) # a library
+		test -e /usr/include/MQTTClient.h
+		return
+		;;
+	python3-venv) # a module
+		python3 -c 'import ensurepip, venv' 2>/dev/null
+		return
+		;;
+	esac
 	command -v "$1" >/dev/null 2>&1 ||
 		compgen -G "/usr/lib/postgresql/*/bin/$1" >/dev/null ||
 		test -x "/usr/sbin/$1"
@@ -22,6 +32,12 @@ package() {
 	mosquitto_sub | mosquitto_pub) echo mosquitto-clients ;;
 	curl | git) echo "$1 ca-certificates" ;;
 	gcc) echo gcc libc6-dev ;; # for the race detector
+	node) echo nodejs ;;
+	npm) echo npm ;;
+	python3-venv) echo python3 python3-venv ;;
+	mvn) echo maven ;;
+	javac) echo default-jdk-headless ;;
+	paho-c) echo libpaho-mqtt-dev libc6-dev ;;
 	*)
 		echo "need.sh: no package is known for $1" >&2
 		return 1

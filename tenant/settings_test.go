@@ -11,7 +11,8 @@ import (
 
 func TestSettingsCheck(t *testing.T) {
 	for _, good := range []tenant.Settings{
-		{}, tenant.DefaultSettings(),
+		{},
+		tenant.DefaultSettings(),
 		{SessionExpiry: tenant.MaxSessionExpiry, RetainedExpiry: tenant.MaxRetainedExpiry, PublishBytes: 1e12, MaxRetained: 1e9},
 	} {
 		if err := good.Check(); err != nil {

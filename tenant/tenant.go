@@ -138,7 +138,8 @@ type ACL struct {
 // Entry is all that the edge needs to know of an app to authenticate and
 // authorize its devices, read at once so that it is consistent.
 type Entry struct {
-	App         App
-	SigningKeys []SigningKey
-	ACL         ACL
+	App          App
+	SigningKeys  []SigningKey
+	Certificates []Certificate // of the authorities of its devices, the newest first
+	ACL          ACL
 }

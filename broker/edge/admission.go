@@ -112,8 +112,8 @@ func newAdmission(limits Admission, refused *prometheus.CounterVec, log *slog.Lo
 func (a *admission) enter(nc net.Conn, proxied bool) *guest {
 	g := &guest{Conn: nc, admission: a, since: time.Now(), remote: nc.RemoteAddr()}
 	if reason := a.seat(g, proxied); reason != "" {
-		_ = nc.Close() // it is turned away
 		a.turnAway(g, reason)
+		_ = nc.Close()
 		return nil
 	}
 	return g
@@ -143,8 +143,8 @@ func (a *admission) arrived(g *guest) bool {
 	ok := g.stage != halfOpen || a.join(g)
 	a.mu.Unlock()
 	if !ok {
-		_ = g.Close() // it is turned away
 		a.turnAway(g, fullAddress)
+		_ = g.Close()
 	}
 	return ok
 }

@@ -62,11 +62,11 @@ func (c *conn) authenticated(device *auth.Device, err error, now time.Time) {
 		return
 	}
 	app := device.App().Entry().App
+	c.device, c.shard = device, app.Shard
 	if c.usage, err = e.apps.connect(app.TopicPrefix(), device.Settings()); err != nil {
 		c.refuse(err, now)
 		return
 	}
-	c.device, c.shard = device, app.Shard
 	key := broker.SessionKey(device.Org, device.Identity.App, device.User, device.ClientID)
 	e.own(key, c, now, func() {
 		c.loop.post(event{kind: evDo, do: c.admit})
@@ -92,8 +92,11 @@ func (c *conn) admit(now time.Time) {
 			Record: record,
 		}, now)
 	})
-	if c.session.Connected() {
+	switch {
+	case c.session.Connected():
 		e.admission.accepted(c.transport)
+	case record != nil: // refused for its will: the session waits on
+		e.records.put(c.key, record)
 	}
 	c.readOn(now)
 }

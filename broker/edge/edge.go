@@ -40,6 +40,9 @@ type Config struct {
 	Admission Admission
 	// Limits are the session's; the zero value means session.DefaultLimits.
 	Limits session.Limits
+	// DrainTo is the server reference that 5.0 clients get when the edge stops;
+	// empty: none, and where there are other nodes any of them.
+	DrainTo string
 	// OperatorOrg is the organization that may read $SYS; empty: none.
 	OperatorOrg string
 	// Version is the server's, for $SYS.
@@ -180,6 +183,9 @@ func (e *Edge) drain() {
 
 // Ready reports whether every configured listener accepts connections.
 func (e *Edge) Ready() bool { return e.accepting.Load() }
+
+// Sessions is the number of sessions whose clients are away.
+func (e *Edge) Sessions() int { return e.records.len() }
 
 // adopt gives a new transport to a loop. It is called from listeners.
 func (e *Edge) adopt(t *transport) {

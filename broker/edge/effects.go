@@ -212,6 +212,8 @@ func (c *conn) close(ef *session.Effect) {
 	}
 	if c.admitted {
 		e.records.put(c.key, ef.Record)
+	}
+	if c.usage != nil {
 		e.apps.disconnect(c.device.App().Entry().App.TopicPrefix(), c.usage)
 	}
 	e.disown(c)

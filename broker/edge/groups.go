@@ -27,8 +27,8 @@ type member struct {
 	filter string // as the client wrote it
 }
 
-// groupBacklog bounds what waits for a member with room.
-const groupBacklog = 10_000
+// groupBacklog bounds what waits for a member with room, in messages.
+const groupBacklog = 1 << 16
 
 // groupName makes the groups of organizations differ: a group is its
 // organization's. All of $queue is one group, which no $share can name.

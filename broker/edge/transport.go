@@ -72,10 +72,15 @@ func (t *transport) certificates() []*x509.Certificate {
 	if ws, ok := nc.(*webSocket); ok {
 		nc = ws.Conn
 	}
-	if secure, ok := nc.(*tls.Conn); ok {
-		return secure.ConnectionState().PeerCertificates
+	secure, ok := nc.(*tls.Conn)
+	if !ok {
+		return nil
 	}
-	return nil
+	chain := secure.ConnectionState().PeerCertificates
+	if len(chain) == 0 {
+		return nil
+	}
+	return chain
 }
 
 func (t *transport) read() {
@@ -153,9 +158,10 @@ func (t *transport) write() {
 // finish closes the socket after what is queued, within writeGrace.
 func (t *transport) finish() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.ending = true
-	if !t.writing {
+	writing := t.writing // if so, the writer says farewell
+	t.mu.Unlock()
+	if !writing {
 		t.farewell()
 		return
 	}

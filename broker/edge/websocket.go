@@ -150,8 +150,9 @@ func (s *webSocket) next() error {
 		switch websocket.CloseStatus(err) {
 		case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
 			return io.EOF
+		default:
+			return err
 		}
-		return err
 	}
 	if kind != websocket.MessageBinary {
 		s.closeWith(websocket.StatusUnsupportedData, "only binary frames are MQTT")

@@ -15,7 +15,7 @@ func (a *AckProperties) decode(c *cursor) {
 	for s.next() {
 		a.ReasonString = string(s.text()) // the only one besides the user's
 	}
-	a.User = s.user.clone()
+	a.User = s.end(c).clone()
 }
 
 // decodeOptional reads them where a packet may end without their length.

@@ -46,7 +46,7 @@ func (a *AuthProperties) decode(c *cursor) {
 		default:
 		}
 	}
-	a.User = s.user.clone()
+	a.User = s.end(c).clone()
 	if !s.has(propAuthMethod) {
 		c.fail(ruleNoAuthMethod, "no authentication method")
 	}

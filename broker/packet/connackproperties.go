@@ -35,7 +35,7 @@ func (p *ConnackProperties) decode(c *cursor) {
 			p.decodeText(&s)
 		}
 	}
-	p.User = s.user.clone()
+	p.User = s.end(c).clone()
 }
 
 // decodeLimit reads s.id if it is a number.

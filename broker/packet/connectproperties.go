@@ -39,7 +39,11 @@ func (p *ConnectProperties) decode(c *cursor) {
 		default:
 		}
 	}
-	p.User = s.user.clone()
+	p.User = s.end(c).clone()
+	p.checkAuth(c)
+}
+
+func (p *ConnectProperties) checkAuth(c *cursor) {
 	if p.AuthData != nil && !p.HasAuthMethod {
 		c.fail(ruleAuthData, "authentication data without a method")
 	}

@@ -48,7 +48,7 @@ func (d *DisconnectProperties) decodeOptional(c *cursor) {
 		default:
 		}
 	}
-	d.User = s.user.clone()
+	d.User = s.end(c).clone()
 }
 
 // Append writes the packet to dst in its shortest form.

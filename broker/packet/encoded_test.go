@@ -42,10 +42,17 @@ func TestEncodedOwnsItsContent(t *testing.T) {
 	}
 }
 
+func TestEncodedIgnoresWhatReceiversHaveThemselves(t *testing.T) {
+	e := packet.Encode(packet.Publish{Topic: []byte("t"), QoS: 1, Dup: true, PacketID: 9})
+	if got := string(e.AppendTo(nil, 1, false)); got != "\x32\x05\x00\x01t\x00\x01" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func BenchmarkPacketEncodedAppendTo(b *testing.B) {
-	for name, p := range messages {
-		b.Run(name, func(b *testing.B) {
-			e := packet.Encode(p)
+	for _, m := range messages {
+		b.Run(m.name, func(b *testing.B) {
+			e := packet.Encode(m.p)
 			buf := make([]byte, 0, e.Len())
 			b.SetBytes(int64(e.Len()))
 			b.ReportAllocs()

@@ -2,29 +2,31 @@ package packet
 
 // properties reads a section of properties, one at a time:
 //
-//	for s := c.properties(PUBLISH); s.next(); {
+//	s := c.properties(PUBLISH)
+//	for s.next() {
 //		switch s.id { … s.uint32() … }
 //	}
+//	user := s.end(c)
 //
 // It refuses what may not stand in the section and what stands there twice,
-// and gathers the user properties. An error is the cursor's once next has
-// returned false. Before 5.0 the section is empty and takes no bytes.
+// and gathers the user properties. Before 5.0 the section is empty and takes
+// no bytes.
 type properties struct {
 	cursor // within the section
 
 	id    property // of the one to be read
-	user  UserProperties
-	outer *cursor
 	place Type
 	seen  uint64 // by identifier, of those that may stand once
 	whole []byte
-	// The user properties of which none stood apart lie at whole[from:to].
+	// The user properties lie together at whole[from:to], or if others stand
+	// in between they are gathered.
 	from, to int
+	gathered UserProperties
 }
 
 // properties begins to read the section of a packet, or of the will.
 func (c *cursor) properties(place Type) properties {
-	s := properties{cursor: cursor{packet: c.packet, version: c.version}, outer: c, place: place}
+	s := properties{cursor: cursor{packet: c.packet, version: c.version}, place: place}
 	if c.version == V5 {
 		s.whole = c.take(c.varint("the property length"), "the properties")
 		s.rest = s.whole
@@ -38,22 +40,23 @@ func (s *properties) next() bool {
 		start := len(s.whole) - len(s.rest)
 		s.identify()
 		if s.id != propUser || s.err != nil {
-			return s.err == nil || s.end()
+			return s.err == nil
 		}
 		s.pair(start)
 	}
-	return s.end()
+	return false
 }
 
-// end hands the outcome to the cursor of the packet.
-func (s *properties) end() bool {
-	if s.err != nil && s.outer.err == nil {
-		s.outer.err, s.outer.rest = s.err, nil
+// end gives the packet's cursor the error of the section, and returns the user
+// properties, which alias the frame if they can.
+func (s *properties) end(c *cursor) UserProperties {
+	if s.err != nil && c.err == nil {
+		c.err, c.rest = s.err, nil
 	}
-	if s.user == nil && s.to > s.from {
-		s.user = UserProperties(s.whole[s.from:s.to:s.to])
+	if s.gathered == nil && s.to > s.from {
+		return UserProperties(s.whole[s.from:s.to:s.to])
 	}
-	return false
+	return s.gathered
 }
 
 // identify reads an identifier and asks whether it may stand here.
@@ -92,14 +95,14 @@ func (s *properties) pair(start int) {
 	end := len(s.whole) - len(s.rest)
 	switch {
 	case s.err != nil:
-	case s.user != nil:
-		s.user = append(s.user, s.whole[start:end]...)
+	case s.gathered != nil:
+		s.gathered = append(s.gathered, s.whole[start:end]...)
 	case s.to == s.from:
 		s.from, s.to = start, end
 	case s.to == start:
 		s.to = end
 	default:
-		s.user = append(append(s.user, s.whole[s.from:s.to]...), s.whole[start:end]...)
+		s.gathered = append(append(s.gathered, s.whole[s.from:s.to]...), s.whole[start:end]...)
 	}
 }
 

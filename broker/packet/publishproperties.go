@@ -38,7 +38,7 @@ func (p *PublishProperties) decode(c *cursor) {
 		default:
 		}
 	}
-	p.User = s.user
+	p.User = s.end(c)
 }
 
 // topicAlias reads an alias, which is never zero.

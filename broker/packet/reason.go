@@ -56,7 +56,7 @@ const (
 )
 
 // reasonNames are the names of table 2-6.
-var reasonNames = [...]string{
+var reasonNames = [...]string{ //nolint:gosec // what sounds like a password is a name
 	Success:                             "Success",
 	GrantedQoS1:                         "Granted QoS 1",
 	GrantedQoS2:                         "Granted QoS 2",

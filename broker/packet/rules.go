@@ -61,6 +61,6 @@ var (
 	ruleNoUnsubscribe    = rule{v311: "MQTT-3.10.3-2", v5: "MQTT-3.10.3-2", reason: ProtocolError}
 	ruleNoUnsubackCode   = rule{v5: "MQTT-3.11.3-1"}
 	ruleDisconnectFlags  = rule{v311: "MQTT-3.14.1-1", v5: "MQTT-3.14.1-1"}
-	ruleAuthFlags        = rule{v5: "MQTT-3.15.1-1"}
+	ruleAuthFlags        = rule{v311: "section 2.2.1", v5: "MQTT-3.15.1-1"} // there is none before 5.0
 	ruleNoAuthMethod     = rule{v5: "section 3.15.2.2.2", reason: ProtocolError}
 )

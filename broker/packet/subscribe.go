@@ -69,6 +69,7 @@ func (c *cursor) subscription(filter string) Subscription {
 		s.NoLocal = options&optionNoLocal != 0
 		s.RetainAsPublished = options&optionRetainAsPublished != 0
 		s.RetainHandling = options & optionRetainHandling >> 4
+	default:
 	}
 	if options&reserved != 0 {
 		c.fail(ruleSubscribeBits, "reserved bits of the subscription options are not zero")
@@ -87,7 +88,7 @@ func (o *SubscribeProperties) decode(c *cursor) {
 	for s.next() {
 		o.SubscriptionID = s.subscriptionID() // the only one besides the user's
 	}
-	o.User = s.user.clone()
+	o.User = s.end(c).clone()
 }
 
 // Append writes the packet to dst.

@@ -36,7 +36,7 @@ func (p *Unsubscribe) Decode(f Frame) error {
 func (c *cursor) userProperties() UserProperties {
 	s := c.properties(c.packet)
 	s.next()
-	return s.user.clone()
+	return s.end(c).clone()
 }
 
 // Append writes the packet to dst.

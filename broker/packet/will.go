@@ -56,7 +56,7 @@ func (w *WillProperties) decode(c *cursor) {
 		default:
 		}
 	}
-	w.User = s.user.clone()
+	w.User = s.end(c).clone()
 }
 
 func (w *Will) append(dst []byte, v Version) []byte {

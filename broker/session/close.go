@@ -23,7 +23,7 @@ func (s *Session) end(reason Reason, now time.Time) {
 		s.publishWill(now) // [MQTT-3.1.3-9]: no later than the session's end
 	}
 	for _, r := range s.rare().replays {
-		s.emit(Effect{Kind: Abandon, Cursor: r.cursor})
+		s.leaveReplay(r)
 	}
 	if len(s.subscriptions.list) > 0 {
 		s.emit(Effect{Kind: Unsubscribe, Filters: s.subscriptions.filters()})

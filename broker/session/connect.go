@@ -143,7 +143,7 @@ func (s *Session) receiveAuth(f packet.Frame, now time.Time) {
 	case p.Properties.AuthMethod != s.rare().authMethod:
 		s.end(ReasonBadAuthMethod, now) // [MQTT-4.12.1-1]
 	case p.Reason != packet.Reauthenticate && (p.Reason != packet.ContinueAuthentication || !s.rare().asking):
-		s.end(ReasonProtocolError.with("AUTH neither begins nor continues an authentication"), now)
+		s.end(ReasonProtocolError.with("AUTH neither begins nor continues an authentication"), now) // [MQTT-3.15.2-1]
 	case len(p.Properties.AuthData) == 0:
 		s.own().asking = true
 		s.sendAuth(packet.ContinueAuthentication)
@@ -200,9 +200,10 @@ func (s *Session) Refuse(reason Reason, now time.Time) {
 // [MQTT-3.2.2-4] [MQTT-3.2.2-5].
 func (s *Session) refuse(reason Reason, now time.Time) {
 	p := packet.Connack{Version: s.version, Reason: reason.Code, Code: reason.Code.Connack()}
-	if reason.ServerReference != "" {
-		p.Properties.ServerReference = reason.ServerReference
+	if reason.Name == ReasonRate.Name {
+		p.Code = packet.BadUserNameOrPassword // 3.1.1 has no code for rates, and the credentials were wrong
 	}
+	p.Properties.ServerReference = reason.ServerReference
 	if !s.peer.noProblemInfo {
 		p.Properties.ReasonString = reason.show()
 	}

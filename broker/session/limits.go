@@ -55,7 +55,7 @@ func DefaultLimits() Limits {
 		MaxInflight:            64,               // at 100 ms round trip still 640 messages a second
 		MaxAcked:               512,              // 4 KiB
 		MaxReceive:             1_024,
-		MaxPacket:              broker.MaxMessageBytes + 4<<10, // room for the topic and the header beside a full payload
+		MaxPacket:              broker.MaxMessageBytes,
 		MaxTopicAlias:          32,
 		MaxSubscriptions:       1_000,
 		MaxFiltersPerSubscribe: 256,

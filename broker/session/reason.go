@@ -45,7 +45,7 @@ var (
 	ReasonWillNotAuthorized  = Reason{Name: "will_not_authorized", Text: "the client may not publish its will", Code: packet.NotAuthorizedV5}
 	ReasonSlowConsumer       = Reason{Name: "slow_consumer", Text: "the client takes its messages too slowly", Code: packet.QuotaExceeded}
 	ReasonQuota              = Reason{Name: "quota_exceeded", Text: "a limit of the app is reached", Code: packet.QuotaExceeded}
-	ReasonRate               = Reason{Name: "rate_exceeded", Text: "too many attempts; try again later", Code: packet.ConnectionRateExceeded}
+	ReasonRate               = Reason{Name: "rate_exceeded", Text: "too many failures to authenticate; try again later", Code: packet.ConnectionRateExceeded}
 	ReasonOverloaded         = Reason{Name: "overloaded", Text: "the server has more to do than it can", Code: packet.ServerBusy}
 	ReasonUnavailable        = Reason{Name: "unavailable", Text: "a part that the server needs does not answer", Code: packet.ServerUnavailableV5}
 	ReasonInternal           = Reason{Name: "internal", Text: "the server made a mistake", Code: packet.UnspecifiedError}

@@ -10,7 +10,7 @@ import (
 // client. They go out in batches, after everything else, so that a wildcard
 // with many of them holds nothing up.
 type replay struct {
-	cursor uint32
+	cursor uint32 // 0: not opened yet
 	sub    subscription
 	asked  bool // a Replay waits for its answer
 	done   bool // the cursor has no more
@@ -28,18 +28,20 @@ func (s *Session) startReplay(r *replay) {
 		return // unsubscribed meanwhile
 	}
 	for _, other := range s.rare().replays {
-		if other.sub.Filter == r.sub.Filter && !other.begun() {
+		if other.sub.Filter == r.sub.Filter && other.cursor == 0 {
 			other.sub = r.sub
 			return
 		}
 	}
-	own := s.own()
-	own.cursors++
-	r.cursor = own.cursors
-	own.replays = append(own.replays, r)
+	s.own().replays = append(s.own().replays, r)
 }
 
-func (r *replay) begun() bool { return r.asked || r.done || r.page != nil || r.retry != 0 }
+// leaveReplay closes the cursor, if it was opened.
+func (s *Session) leaveReplay(r *replay) {
+	if r.cursor != 0 {
+		s.emit(Effect{Kind: Abandon, Cursor: r.cursor})
+	}
+}
 
 // replayOn sends retained messages and asks for more, one subscription after
 // the other.
@@ -52,13 +54,17 @@ func (s *Session) replayOn(now time.Time) {
 		case r.asked, !gone && r.retry != 0 && !passed(r.retry.time(), now):
 			return
 		case gone || (r.done && len(r.page) == 0):
-			s.emit(Effect{Kind: Abandon, Cursor: r.cursor})
+			s.leaveReplay(r)
 			if all.replays[0], all.replays = nil, all.replays[1:]; len(all.replays) == 0 {
 				all.replays = nil
 			}
 		case !s.sendRetainedPage(r, now):
 			return
 		case !r.done:
+			if r.cursor == 0 {
+				s.cursors++
+				r.cursor = s.cursors
+			}
 			r.asked = true
 			s.emit(Effect{Kind: Replay, Cursor: r.cursor, Filters: []string{r.sub.match}, Limit: replayBatch})
 			return

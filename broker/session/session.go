@@ -39,6 +39,7 @@ type Session struct {
 	shard     uint16
 	expiry    uint32  // session expiry interval in seconds
 	maxExpiry uint32  // the app's bound of it
+	cursors   uint32  // how many of retained messages were opened
 	heard     instant // the last sign of life; before CONNACK, the beginning
 	expires   instant // of the credentials
 
@@ -76,7 +77,6 @@ type seldom struct {
 	told        map[string]uint16 // topic aliases that the client was told
 	page        []*broker.Message // of the log, read and not sent yet
 	replays     []*replay         // of retained messages, oldest first
-	cursors     uint32            // how many replays there were
 	handed      []handed          // messages that wait for the window
 }
 

@@ -18,8 +18,11 @@ const appQuery = `SELECT ` + appColumns + ` FROM apps a JOIN organizations o ON 
 
 func scanApp(a *tenant.App) []any {
 	return []any{
-		&a.Organization, &a.ID, &a.Name, &a.Shard, microsScanner{&a.Retention},
-		settingsScanner{&a.Settings}, &a.Version, timeScanner{&a.CreatedAt},
+		&a.Organization, &a.ID, &a.Name, &a.Shard,
+		microsScanner{&a.Retention},
+		settingsScanner{&a.Settings},
+		&a.Version,
+		timeScanner{&a.CreatedAt},
 	}
 }
 

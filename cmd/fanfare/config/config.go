@@ -72,7 +72,7 @@ func (s Settings) Check(hostname string) (Config, error) {
 	c.numbers()
 	for _, rule := range contradictions() {
 		if rule.broken(c) {
-			return Config{}, find(rule.field).errorf("%s", rule.problem)
+			return Config{}, Wrong(rule.field, "%s", rule.problem)
 		}
 	}
 	return c, checkDistinct(c)

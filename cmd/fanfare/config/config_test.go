@@ -183,6 +183,9 @@ func TestCheck(t *testing.T) {
 func TestUnknownVariables(t *testing.T) {
 	t.Parallel()
 	for variable, hint := range map[string]string{
+		"FANFARE_FOO":          "is no setting of Fanfare; unset it",
+		"FANFARE_DAT":          "did you mean FANFARE_DATA?",
+		"FANFARE_NODES":        "did you mean FANFARE_NODE?",
 		"FANFARE_DATA":         "",
 		"FANFARE_API_KEY":      "",
 		"FANFARE_TEST_REDIS":   "",
@@ -190,7 +193,7 @@ func TestUnknownVariables(t *testing.T) {
 		"FANFARE_MQTTADDR":     "did you mean FANFARE_MQTT_ADDR?",
 		"FANFARE_REDIS_URL":    "is no setting of Fanfare",
 		"FANFARE_PROXY_FORM":   "did you mean FANFARE_PROXY_FROM?",
-		"FANFARE_":             "is no setting of Fanfare",
+		"FANFARE_":             "is no setting of Fanfare; unset it",
 		"FANFARE_NATS_REPLICA": "did you mean FANFARE_NATS_REPLICAS?",
 	} {
 		err := config.ParseEnviron([]string{"PATH=/bin", variable + "=x=y"}).CheckNames()

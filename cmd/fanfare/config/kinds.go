@@ -46,10 +46,28 @@ func kinds() map[string]kind {
 		"node":     {describe: said("letters, digits, - and _"), check: checkNode},
 		"replicas": {describe: said("1 to 5"), check: checkReplicas},
 		"secret":   {describe: said("secret"), check: nothing, secret: true},
+		"server":   {describe: said("host or host:port, several with spaces"), check: checkServers},
 		"slug":     {describe: said("slug"), check: checkSlug},
 		"url":      {describe: schemes, check: checkURL, secret: true},
 		"urls":     {describe: schemes, check: checkURLs, secret: true},
 	}
+}
+
+// checkServers takes what a server reference may say (MQTT 5.0 section 4.11).
+func checkServers(_ Setting, value string) string {
+	for server := range strings.FieldsSeq(value) {
+		host := server
+		if h, port, err := net.SplitHostPort(server); err == nil {
+			if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+				return "has no valid port: " + server
+			}
+			host = h
+		}
+		if host == "" || strings.ContainsAny(host, "/@ ") {
+			return "is not a host or host:port: " + server
+		}
+	}
+	return ""
 }
 
 // Form says what a value of the setting looks like.

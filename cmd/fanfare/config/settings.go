@@ -56,8 +56,8 @@ type Settings struct {
 	// far as it may and keeps a reserve for everything else. More connections
 	// are closed at once.
 	MaxConnections string `name:"max-connections" var:"FANFARE_MAX_CONNECTIONS" kind:"count" empty:"what the limit of open files allows" group:"Limits" help:"MQTT connections that may be open at once."`
-	// Half-open is a connection without an accepted CONNECT, for at most 20 s.
-	// The default is far above what good clients need, and costs half a
+	// Half-open is a connection without an accepted CONNECT. Each step up to
+	// there (PROXY header, TLS, WebSocket, CONNECT) has 10 s at most. The default is far above what good clients need, and costs half a
 	// gigabyte at worst.
 	MaxHalfOpen string `name:"max-half-open" var:"FANFARE_MAX_HALF_OPEN" default:"50000" kind:"count" group:"Limits" help:"Connections that may be half-open at once."`
 	// A load balancer without the PROXY protocol, or a network behind one
@@ -69,6 +69,10 @@ type Settings struct {
 	// connections until it has calmed down.
 	MaxFailedConnects string `name:"max-failed-connects" var:"FANFARE_MAX_FAILED_CONNECTS" default:"100" kind:"count" group:"Limits" help:"Failed connects of one address per second that are taken calmly."`
 
+	// A node that stops asks its MQTT 5.0 clients to use another server. Those
+	// that understand a server reference go there; without one, and before 5.0,
+	// they connect again through the load balancer.
+	DrainTo string `name:"drain-to" var:"FANFARE_DRAIN_TO" kind:"server" empty:"any other node" group:"Cluster" help:"Server that clients are sent to when this process stops."`
 	// Several processes with one NATS and one PostgreSQL are one cluster, with
 	// no other configuration. The embedded server opens no port. A comma
 	// separates several servers of one cluster.
@@ -98,7 +102,8 @@ type Settings struct {
 	// Needed behind a proxy, too.
 	PublicWSURL string `name:"public-ws-url" var:"FANFARE_PUBLIC_WS_URL" kind:"url" schemes:"ws,wss" empty:"from the WebSocket address" group:"Organizations" help:"URL for MQTT over WebSocket that is shown to people."`
 
-	// debug tells why each client was refused or closed.
+	// info tells why a client was refused or cut off. debug adds what went
+	// well, failed handshakes and the words of the embedded NATS server.
 	LogLevel string `name:"log-level" var:"FANFARE_LOG_LEVEL" default:"info" kind:"choice" values:"debug,info,warn,error" group:"Logs" help:"The least important level that is logged."`
 	// auto: text on a terminal, JSON elsewhere. Logs go to standard error.
 	LogFormat string `name:"log-format" var:"FANFARE_LOG_FORMAT" default:"auto" kind:"choice" values:"auto,text,json" group:"Logs" help:"How log lines are written."`

@@ -20,8 +20,8 @@ func openFiles() int {
 			limit = raised
 		}
 	}
-	if uint64(limit.Cur) > math.MaxInt32 { //nolint:gosec,unconvert // infinity is negative on some systems, where it is signed
+	if uint64(limit.Cur) > math.MaxInt32 { //nolint:unconvert // it is signed on some systems, and infinity negative
 		return 0
 	}
-	return int(limit.Cur) //nolint:gosec // checked above
+	return int(limit.Cur)
 }
