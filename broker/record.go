@@ -49,4 +49,6 @@ type Flight struct {
 	Seq      uint64 // in the log
 	QoS      byte   // it was sent with, 1 or 2
 	Released bool   // QoS 2: PUBREC came, PUBREL was sent
+	Retain   bool   // it was sent with RETAIN
+	Group    string // the share filter it came by, in full; empty: none
 }

@@ -20,32 +20,46 @@ func (s *Session) Accept(a Admission, now time.Time) {
 	if s.phase != authenticating {
 		return
 	}
-	p := s.connect
-	s.key, s.authorizer, s.shard, s.expires = a.Key, a.Authorizer, a.Shard, a.Expires
+	p := s.own().connect
+	s.key, s.authorizer, s.shard, s.expires = a.Key, a.Authorizer, a.Shard, at(a.Expires)
 	s.node, s.mount, s.lossless = a.Node, a.Mount, a.Lossless
 	s.clientID = suffix(a.Key, p.ClientID)
-	if passed(a.Expires, now) {
-		s.refuse(ReasonTokenExpired, now)
-		return
-	}
 	will, reason := s.takeWill(p.Will)
+	if passed(a.Expires, now) {
+		reason = ReasonTokenExpired
+	}
 	if reason.Name != "" {
-		s.refuse(reason, now)
+		s.reject(reason, a.Record, now)
 		return
 	}
-	s.will = will // [MQTT-3.1.2-8]
-	s.settleExpiry(p, a.MaxExpiry)
-	s.keepAlive, s.heard = s.grantKeepAlive(p.KeepAlive), now
-	s.phase, s.connect = connected, nil
 	record := a.Record
 	if p.Clean { // [MQTT-3.1.2-4] [MQTT-3.1.2-6]
 		record = nil
 	}
+	s.settleExpiry(p, a.MaxExpiry)
+	s.keepAlive, s.heard = s.grantKeepAlive(p.KeepAlive), at(now)
+	before := len(s.out)
 	s.out = s.connack(p, a, record != nil).Append(s.out) // [MQTT-3.1.4-4] [MQTT-3.1.4-5]
+	if s.tooMuch(before, packet.CONNACK, now) {
+		s.keep(a.Record)
+		return
+	}
+	s.will = will // [MQTT-3.1.2-8]
+	s.phase, s.own().connect = connected, nil
 	if record != nil {
 		s.resume(record, now)
 	}
 }
+
+// reject refuses a client that was accepted. Its session is none the worse for
+// that.
+func (s *Session) reject(reason Reason, record *broker.Record, now time.Time) {
+	s.refuse(reason, now)
+	s.keep(record)
+}
+
+// keep puts a record that was not used into the Close effect.
+func (s *Session) keep(record *broker.Record) { s.effects[len(s.effects)-1].Record = record }
 
 // settleExpiry decides how long the session outlives its connection.
 func (s *Session) settleExpiry(p *packet.Connect, most time.Duration) {
@@ -56,9 +70,7 @@ func (s *Session) settleExpiry(p *packet.Connect, most time.Duration) {
 	switch {
 	case s.v5():
 		s.expiry = min(p.Properties.SessionExpiry, s.maxExpiry)
-	case p.Clean:
-		s.clean = true
-	default:
+	case !p.Clean:
 		s.expiry = s.maxExpiry
 	}
 }
@@ -94,7 +106,7 @@ func (s *Session) connack(p *packet.Connect, a Admission, present bool) packet.C
 	if p.Properties.RequestResponseInfo {
 		props.ResponseInfo = strings.TrimPrefix(a.ResponseInfo, s.mount) // [MQTT-3.1.2-28]
 	}
-	props.AuthMethod = s.authMethod // [MQTT-4.12.0-5]
+	props.AuthMethod = s.rare().authMethod // [MQTT-4.12.0-5]
 	return ack
 }
 

@@ -22,8 +22,8 @@ func (s *Session) end(reason Reason, now time.Time) {
 	if s.will != nil && (!durable || s.will.delay == 0) {
 		s.publishWill(now) // [MQTT-3.1.3-9]: no later than the session's end
 	}
-	for _, r := range s.replays {
-		s.emit(Effect{Kind: Abandon, Cursor: r.cursor})
+	for _, r := range s.rare().replays {
+		s.leaveReplay(r)
 	}
 	if len(s.subscriptions.list) > 0 {
 		s.emit(Effect{Kind: Unsubscribe, Filters: s.subscriptions.filters()})
@@ -43,7 +43,7 @@ func (s *Session) end(reason Reason, now time.Time) {
 
 // sendDisconnect tells a 5.0 client why the connection ends. [MQTT-3.14.0-1].
 func (s *Session) sendDisconnect(reason Reason) {
-	p := packet.Disconnect{Version: s.version, Reason: reason.Code}
+	p := packet.Disconnect{Version: s.version, Reason: farewell(reason.Code)}
 	p.Properties.ServerReference = reason.ServerReference
 	if !s.peer.noProblemInfo {
 		p.Properties.ReasonString = reason.show()
@@ -54,6 +54,14 @@ func (s *Session) sendDisconnect(reason Reason) {
 		p.Properties.ReasonString = ""
 		s.out = p.Append(s.out[:before])
 	}
+}
+
+// farewell is a reason as a DISCONNECT may say it.
+func farewell(code packet.ReasonCode) packet.ReasonCode {
+	if code == packet.ServerUnavailableV5 {
+		return packet.ServerBusy
+	}
+	return code
 }
 
 // malformed ends the session for bytes that break the encoding.
@@ -81,7 +89,7 @@ func (s *Session) receiveDisconnect(f packet.Frame, now time.Time) {
 		return
 	}
 	if p.Properties.HasSessionExpiry {
-		if s.expiry == 0 && p.Properties.SessionExpiry != 0 {
+		if s.expiry == 0 && s.maxExpiry != 0 && p.Properties.SessionExpiry != 0 {
 			s.end(ReasonProtocolError.with("a session expiry that CONNECT did not have"), now) // section 3.14.2.2.2
 			return
 		}

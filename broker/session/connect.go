@@ -16,7 +16,7 @@ const jwtMethod = "JWT"
 // receiveConnect takes the first packet of the connection.
 func (s *Session) receiveConnect(f packet.Frame) {
 	if f.Type != packet.CONNECT {
-		s.end(ReasonProtocolError.with("the first packet is "+f.Type.String()), s.heard) // [MQTT-3.1.0-1]
+		s.end(ReasonProtocolError.with("the first packet is "+f.Type.String()), s.heard.time()) // [MQTT-3.1.0-1]
 		return
 	}
 	p := new(packet.Connect)
@@ -24,8 +24,8 @@ func (s *Session) receiveConnect(f packet.Frame) {
 	s.version = p.Version
 	switch {
 	case errors.Is(err, packet.ErrUnsupportedVersion):
-		s.version = packet.V311                                              // whose CONNACK everybody reads
-		s.refuse(ReasonUnsupportedVersion.with(p.Version.String()), s.heard) // [MQTT-3.1.2-2]
+		s.version = packet.V311                                                     // whose CONNACK everybody reads
+		s.refuse(ReasonUnsupportedVersion.with(p.Version.String()), s.heard.time()) // [MQTT-3.1.2-2]
 		return
 	case err != nil:
 		s.badConnect(err)
@@ -33,20 +33,20 @@ func (s *Session) receiveConnect(f packet.Frame) {
 	}
 	s.meet(p)
 	if detail := s.clientIDFlaw(p); detail != "" {
-		s.refuse(ReasonClientIDRejected.with(detail), s.heard) // [MQTT-3.1.3-9]
+		s.refuse(ReasonClientIDRejected.with(detail), s.heard.time()) // [MQTT-3.1.3-9]
 		return
 	}
-	s.connect = p
+	s.own().connect = p
 	switch {
 	case !p.Properties.HasAuthMethod:
 		s.authenticate()
 	case p.Properties.AuthMethod != jwtMethod:
-		s.refuse(ReasonBadAuthMethod, s.heard) // [MQTT-4.12.0-1]
+		s.refuse(ReasonBadAuthMethod, s.heard.time()) // [MQTT-4.12.0-1]
 	case len(p.Properties.AuthData) == 0:
-		s.authMethod = jwtMethod
+		s.own().authMethod = jwtMethod
 		s.challenge()
 	default:
-		s.authMethod = jwtMethod
+		s.own().authMethod = jwtMethod
 		s.authenticate()
 	}
 }
@@ -56,19 +56,19 @@ func (s *Session) receiveConnect(f packet.Frame) {
 func (s *Session) badConnect(err error) {
 	reason := malformation(err)
 	if s.v5() {
-		s.refuse(reason, s.heard)
+		s.refuse(reason, s.heard.time())
 		return
 	}
-	s.end(reason, s.heard)
+	s.end(reason, s.heard.time())
 }
 
 // meet notes what the client says about itself.
 func (s *Session) meet(p *packet.Connect) {
-	s.peer.receiveMaximum = s.limits.MaxInflight
-	if n := int(p.Properties.ReceiveMaximum); n > 0 {
-		s.peer.receiveMaximum = min(n, s.limits.MaxInflight) // [MQTT-3.3.4-9]
+	s.peer.receiveMaximum = uint16(s.limits.MaxInflight) //nolint:gosec // within bounds
+	if n := p.Properties.ReceiveMaximum; n > 0 {
+		s.peer.receiveMaximum = min(n, s.peer.receiveMaximum) // [MQTT-3.3.4-9]
 	}
-	s.peer.maxPacket = int(p.Properties.MaximumPacketSize)
+	s.peer.maxPacket = p.Properties.MaximumPacketSize
 	s.peer.aliasMaximum = min(p.Properties.TopicAliasMaximum, s.limits.MaxTopicAlias) // [MQTT-3.1.2-26]
 	s.peer.noProblemInfo = p.Properties.NoProblemInfo
 }
@@ -90,7 +90,7 @@ func (s *Session) clientIDFlaw(p *packet.Connect) string {
 
 func (s *Session) authenticate() {
 	s.phase = authenticating
-	s.emit(Effect{Kind: Authenticate, Connect: s.connect})
+	s.emit(Effect{Kind: Authenticate, Connect: s.rare().connect})
 }
 
 // challenge asks for the token that CONNECT did not bring. [MQTT-4.12.0-2].
@@ -100,17 +100,17 @@ func (s *Session) challenge() {
 }
 
 func (s *Session) sendAuth(reason packet.ReasonCode) {
-	s.out = packet.Auth{Reason: reason, Properties: packet.AuthProperties{AuthMethod: s.authMethod}}.Append(s.out)
+	s.out = packet.Auth{Reason: reason, Properties: packet.AuthProperties{AuthMethod: s.rare().authMethod}}.Append(s.out)
 }
 
 // receiveChallenged takes the answer to a challenge.
 func (s *Session) receiveChallenged(f packet.Frame) {
 	if f.Type == packet.DISCONNECT {
-		s.end(ReasonDisconnected, s.heard)
+		s.end(ReasonDisconnected, s.heard.time())
 		return
 	}
 	if f.Type != packet.AUTH {
-		s.refuse(ReasonProtocolError.with("unexpected "+f.Type.String()+" during authentication"), s.heard) // [MQTT-3.1.2-30]
+		s.refuse(ReasonProtocolError.with("unexpected "+f.Type.String()+" during authentication"), s.heard.time()) // [MQTT-3.1.2-30]
 		return
 	}
 	var p packet.Auth
@@ -118,13 +118,13 @@ func (s *Session) receiveChallenged(f packet.Frame) {
 	case err != nil:
 		s.badConnect(err)
 	case p.Reason != packet.ContinueAuthentication: // [MQTT-4.12.0-3]
-		s.refuse(ReasonProtocolError.with("AUTH does not continue the authentication"), s.heard)
-	case p.Properties.AuthMethod != s.authMethod: // [MQTT-4.12.0-5]
-		s.refuse(ReasonBadAuthMethod, s.heard)
+		s.refuse(ReasonProtocolError.with("AUTH does not continue the authentication"), s.heard.time())
+	case p.Properties.AuthMethod != s.rare().authMethod: // [MQTT-4.12.0-5]
+		s.refuse(ReasonBadAuthMethod, s.heard.time())
 	case len(p.Properties.AuthData) == 0:
-		s.refuse(ReasonBadCredentials.with("no token"), s.heard)
+		s.refuse(ReasonBadCredentials.with("no token"), s.heard.time())
 	default:
-		s.connect.Properties.AuthData = p.Properties.AuthData
+		s.rare().connect.Properties.AuthData = p.Properties.AuthData
 		s.authenticate()
 	}
 }
@@ -132,7 +132,7 @@ func (s *Session) receiveChallenged(f packet.Frame) {
 // receiveAuth takes a request to renew the credentials, or the token that such
 // a request did not bring.
 func (s *Session) receiveAuth(f packet.Frame, now time.Time) {
-	if !s.v5() || s.authMethod == "" {
+	if !s.v5() || s.rare().authMethod == "" {
 		s.end(ReasonProtocolError.with("AUTH without an authentication method"), now) // [MQTT-4.12.1-1]
 		return
 	}
@@ -140,16 +140,15 @@ func (s *Session) receiveAuth(f packet.Frame, now time.Time) {
 	switch err := p.Decode(f); {
 	case err != nil:
 		s.malformed(err, now)
-	case p.Properties.AuthMethod != s.authMethod:
+	case p.Properties.AuthMethod != s.rare().authMethod:
 		s.end(ReasonBadAuthMethod, now) // [MQTT-4.12.1-1]
-	case p.Reason != packet.Reauthenticate && (p.Reason != packet.ContinueAuthentication || !s.asked):
-		s.end(ReasonProtocolError.with("AUTH with a reason that is not expected"), now) // [MQTT-3.15.2-1]
+	case p.Reason != packet.Reauthenticate && (p.Reason != packet.ContinueAuthentication || !s.rare().asking):
+		s.end(ReasonProtocolError.with("AUTH neither begins nor continues an authentication"), now) // [MQTT-3.15.2-1]
 	case len(p.Properties.AuthData) == 0:
-		s.asked = true
+		s.own().asking = true
 		s.sendAuth(packet.ContinueAuthentication)
 	default:
-		s.asked = false
-		s.reauth = true
+		s.own().asking, s.own().reauth = false, true
 		s.emit(Effect{Kind: Reauthenticate, Token: p.Properties.AuthData})
 	}
 }
@@ -158,17 +157,35 @@ func (s *Session) receiveAuth(f packet.Frame, now time.Time) {
 // again who it is, and may stay until expires, or err says why not.
 // [MQTT-4.12.1-2].
 func (s *Session) Reauthenticated(a Authorizer, expires time.Time, err error, now time.Time) {
-	if s.phase != connected || !s.reauth {
+	if s.phase != connected || !s.rare().reauth {
 		return
 	}
-	s.reauth = false
+	s.own().reauth = false
 	s.Alive(now)
 	if err != nil {
 		s.end(ReasonReauthentication.with(err.Error()), now)
 		return
 	}
-	s.authorizer, s.expires = a, expires
+	s.authorizer, s.expires = a, at(expires)
 	s.sendAuth(packet.Success)
+	s.regrant()
+}
+
+// regrant ends what the client may not do any more.
+func (s *Session) regrant() {
+	var removed []string
+	for _, filter := range s.subscriptions.filters() {
+		sub := &s.subscriptions.list[s.subscriptions.index(filter)]
+		if !s.authorizer.MaySubscribe(sub.match) {
+			s.subscriptions.remove(filter)
+			removed = append(removed, filter)
+			s.emit(Effect{Kind: Denied, Filters: []string{filter}, Reason: ReasonNotAuthorized})
+		}
+	}
+	s.leave(removed)
+	if s.will != nil && !s.authorizer.MayPublish(s.will.message.Topic) {
+		s.will = nil
+	}
 }
 
 // Refuse answers the Authenticate effect: the client may not come in, and the

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
-	"github.com/fanfare-mq/fanfare/broker/packet"
 )
 
 // Deliver takes a live message that matches a subscription, once. e is shared
@@ -17,6 +16,7 @@ func (s *Session) Deliver(m *broker.Message, e *Encodings, congested bool, now t
 		return
 	}
 	s.congested = congested
+	s.progress.heard = max(s.progress.heard, m.Position.Seq)
 	g, ok := s.grant(m)
 	switch {
 	case !ok: // matched a filter that was unsubscribed meanwhile [MQTT-3.10.4-2]
@@ -25,7 +25,9 @@ func (s *Session) Deliver(m *broker.Message, e *Encodings, congested bool, now t
 	case g.qos == 0 && congested:
 		s.drops.Congested++
 	case g.qos == 0:
-		s.write(m, g, e, 0, m.Retain && g.retain, now)
+		s.write(m, g, e, 0, now)
+	case m.Position.Seq == 0:
+		s.deliverUnlogged(m, g, e, now)
 	default:
 		s.deliverLogged(m, g, e, now)
 	}
@@ -35,8 +37,8 @@ func (s *Session) Deliver(m *broker.Message, e *Encodings, congested bool, now t
 func (s *Session) deliverLogged(m *broker.Message, g grant, e *Encodings, now time.Time) {
 	seq := m.Position.Seq
 	switch {
-	case seq != 0 && (seq <= s.reader.upTo || s.progress.done(seq) || s.flights.carries(seq)):
-		s.progress.newest = max(s.progress.newest, seq) // had before
+	case seq <= s.reader.upTo || s.progress.done(seq) || s.flights.carries(seq):
+		// Had before.
 	case s.reader.behind || !s.mayFly():
 		s.fallBehind(seq)
 		s.pump(now)
@@ -46,12 +48,27 @@ func (s *Session) deliverLogged(m *broker.Message, g grant, e *Encodings, now ti
 	}
 }
 
+// deliverUnlogged takes a message that is nowhere else: as nobody durable can
+// want it, the log was spared it. It waits for room within bounds; without any
+// the client would miss it, and has to know.
+func (s *Session) deliverUnlogged(m *broker.Message, g grant, e *Encodings, now time.Time) {
+	switch {
+	case !s.reader.behind && len(s.rare().handed) == 0 && s.mayFly():
+		s.launch(m, g, e, now)
+	case len(s.rare().handed) < maxHanded:
+		s.own().handed = append(s.own().handed, handed{message: m})
+		s.pump(now)
+	default:
+		s.end(ReasonSlowConsumer, now)
+	}
+}
+
 // launch sends a message with QoS 1 or 2.
 func (s *Session) launch(m *broker.Message, g grant, e *Encodings, now time.Time) {
 	id := s.flights.open(flight{
-		Flight: broker.Flight{Seq: m.Position.Seq, QoS: g.qos}, at: m.ID.Time(),
+		Flight: broker.Flight{Seq: m.Position.Seq, QoS: g.qos, Retain: g.retain}, at: m.ID.Time(),
 	})
-	if !s.write(m, g, e, id, m.Retain && g.retain, now) {
+	if !s.write(m, g, e, id, now) {
 		s.flights.remove(s.flights.index(id)) // as if it had been delivered [MQTT-3.1.2-25]
 		s.complete(m.Position.Seq, now)
 	}
@@ -60,7 +77,8 @@ func (s *Session) launch(m *broker.Message, g grant, e *Encodings, now time.Time
 // mayFly reports whether one more QoS 1 or 2 message may be sent.
 // [MQTT-3.3.4-9].
 func (s *Session) mayFly() bool {
-	return !s.congested && s.flights.len() < s.peer.receiveMaximum && len(s.flights.list) < s.limits.MaxInflight+s.peer.receiveMaximum
+	most := int(s.peer.receiveMaximum)
+	return !s.congested && s.flights.len() < most && len(s.flights.list) < s.limits.MaxInflight+most
 }
 
 // complete notes that the client has a message.
@@ -91,8 +109,8 @@ func (s *Session) roomy() bool {
 }
 
 // pump sends what waits, as far as the window and the transport allow: first
-// what a resumed session has to send again [MQTT-4.6.0-1], then share messages,
-// then the log, then retained messages.
+// what a resumed session has to send again [MQTT-4.6.0-1], then what was handed
+// to it, then the log, then retained messages.
 func (s *Session) pump(now time.Time) {
 	if s.phase != connected {
 		return
@@ -101,70 +119,4 @@ func (s *Session) pump(now time.Time) {
 	s.sendHanded(now)
 	s.readOn(now)
 	s.replayOn(now)
-}
-
-// receiveAck takes the client's acknowledgement of a message. One that belongs
-// to no message is ignored: it does no harm, and clients do send it after a
-// reconnect.
-func (s *Session) receiveAck(f packet.Frame, now time.Time) {
-	var p packet.Ack
-	if err := p.Decode(f); err != nil {
-		s.malformed(err, now)
-		return
-	}
-	i := s.flights.index(p.PacketID)
-	if i >= 0 && s.flights.list[i].unsent {
-		i = -1
-	}
-	switch f.Type {
-	case packet.PUBACK:
-		s.receivePuback(i, now)
-	case packet.PUBREC:
-		s.receivePubrec(i, &p, now)
-	default:
-		s.receivePubcomp(i)
-	}
-	s.pump(now)
-}
-
-func (s *Session) receivePuback(i int, now time.Time) {
-	if i < 0 || s.flights.list[i].QoS != 1 {
-		return
-	}
-	seq, own := s.flights.list[i].Seq, s.flights.list[i].group == ""
-	s.flights.remove(i) // [MQTT-4.3.2-3] its identifier is free
-	if own {
-		s.complete(seq, now)
-	}
-}
-
-// receivePubrec goes on to the second half of QoS 2: from now on the client
-// has the message, and it must not be sent again. [MQTT-4.3.3-4] [MQTT-4.3.3-5].
-func (s *Session) receivePubrec(i int, p *packet.Ack, now time.Time) {
-	if i < 0 || s.flights.list[i].QoS != 2 {
-		s.pubrel(p.PacketID, packet.PacketIdentifierNotFound)
-		return
-	}
-	e := &s.flights.list[i]
-	seq, own, first := e.Seq, e.group == "", !e.Released
-	if p.Reason >= packet.UnspecifiedError {
-		s.flights.remove(i) // the exchange is over, and nothing goes out again
-	} else {
-		e.Released, e.message = true, nil
-		s.pubrel(p.PacketID, packet.Success)
-	}
-	if own && first {
-		s.complete(seq, now)
-	}
-}
-
-// pubrel answers a PUBREC; only 5.0 can be told that it was not expected.
-func (s *Session) pubrel(id uint16, reason packet.ReasonCode) {
-	s.out = packet.Ack{Type: packet.PUBREL, Version: s.version, PacketID: id, Reason: reason}.Append(s.out) // [MQTT-3.6.1-1]
-}
-
-func (s *Session) receivePubcomp(i int) {
-	if i >= 0 && s.flights.list[i].Released {
-		s.flights.remove(i)
-	}
 }

@@ -16,9 +16,9 @@ type Encodings struct {
 }
 
 // variant numbers what makes encodings differ.
-func (s *Session) variant(qos byte, retain bool) int {
-	v := int(qos) * 8
-	if retain {
+func (s *Session) variant(g grant) int {
+	v := int(g.qos) * 8
+	if g.retain {
 		v += 4
 	}
 	if s.v5() {
@@ -31,21 +31,18 @@ func (s *Session) variant(qos byte, retain bool) int {
 }
 
 // write puts a PUBLISH into Output and reports whether the client can take it.
-// What all receivers get alike is encoded once. RETAIN is 0 for a subscription
-// that was there before the message [MQTT-3.3.1-12], unless it wants it as
-// published [MQTT-3.3.1-13]; DUP is 0 for a first attempt [MQTT-3.3.1-1].
-func (s *Session) write(m *broker.Message, g grant, e *Encodings, id uint16, retain bool, now time.Time) bool {
+// What all receivers get alike is encoded once. DUP is 0 for a first attempt.
+// [MQTT-3.3.1-1].
+func (s *Session) write(m *broker.Message, g grant, e *Encodings, id uint16, now time.Time) bool {
 	if e == nil || g.id != 0 || s.peer.aliasMaximum != 0 {
-		return s.writeOwn(m, g, id, retain, false, now)
+		return s.writeOwn(m, g, id, false, now)
 	}
 	if e.message != m {
 		*e = Encodings{message: m}
 	}
-	encoded := &e.variants[s.variant(g.qos, retain)]
+	encoded := &e.variants[s.variant(g)]
 	if *encoded == nil {
-		p := s.publication(m, g, now)
-		p.Retain = retain
-		*encoded = packet.Encode(p)
+		*encoded = packet.Encode(s.publication(m, g, now))
 	}
 	if s.tooLarge((*encoded).Len()) {
 		s.drops.TooLarge++
@@ -56,9 +53,9 @@ func (s *Session) write(m *broker.Message, g grant, e *Encodings, id uint16, ret
 }
 
 // writeOwn writes a PUBLISH that is this client's alone.
-func (s *Session) writeOwn(m *broker.Message, g grant, id uint16, retain, dup bool, now time.Time) bool {
+func (s *Session) writeOwn(m *broker.Message, g grant, id uint16, dup bool, now time.Time) bool {
 	p := s.publication(m, g, now)
-	p.PacketID, p.Retain, p.Dup = id, retain, dup
+	p.PacketID, p.Dup = id, dup
 	alias, known := s.alias(m.Topic)
 	p.Properties.TopicAlias = alias
 	if known {
@@ -72,14 +69,25 @@ func (s *Session) writeOwn(m *broker.Message, g grant, id uint16, retain, dup bo
 		return false
 	}
 	if alias != 0 && !known {
-		s.peer.aliases[m.Topic] = alias
+		s.own().told[m.Topic] = alias
 	}
 	return true
 }
 
 // tooLarge reports whether the client refuses packets of n bytes.
 // [MQTT-3.1.2-24].
-func (s *Session) tooLarge(n int) bool { return s.peer.maxPacket != 0 && n > s.peer.maxPacket }
+func (s *Session) tooLarge(n int) bool { return s.peer.maxPacket != 0 && n > int(s.peer.maxPacket) }
+
+// tooMuch takes back a packet, from before on in Output, that the client does
+// not take, and ends the session, as it cannot go on without.
+func (s *Session) tooMuch(before int, what packet.Type, now time.Time) bool {
+	if !s.tooLarge(len(s.out) - before) {
+		return false
+	}
+	s.out = s.out[:before]
+	s.end(ReasonPacketTooLarge.with("the "+what.String()+" is larger than the client takes"), now)
+	return true
+}
 
 // alias returns the number for a topic, if there is one, and whether the
 // client knows it. The first topics get them: most clients hear of few.
@@ -87,22 +95,23 @@ func (s *Session) alias(name string) (alias uint16, known bool) {
 	if s.peer.aliasMaximum == 0 {
 		return 0, false
 	}
-	if alias, known = s.peer.aliases[name]; known {
+	own := s.own()
+	if alias, known = own.told[name]; known {
 		return alias, true
 	}
-	if len(s.peer.aliases) >= int(s.peer.aliasMaximum) {
+	if len(own.told) >= int(s.peer.aliasMaximum) {
 		return 0, false // [MQTT-3.3.2-9]
 	}
-	if s.peer.aliases == nil {
-		s.peer.aliases = make(map[string]uint16)
+	if own.told == nil {
+		own.told = make(map[string]uint16)
 	}
-	return uint16(len(s.peer.aliases) + 1), false //nolint:gosec // below aliasMaximum
+	return uint16(len(own.told) + 1), false //nolint:gosec // below aliasMaximum
 }
 
 // publication is m as this client sees it.
 func (s *Session) publication(m *broker.Message, g grant, now time.Time) packet.Publish {
 	p := packet.Publish{
-		Version: s.version, QoS: g.qos, Topic: []byte(s.bare(m.Topic)), Payload: m.Payload,
+		Version: s.version, QoS: g.qos, Retain: g.retain, Topic: []byte(s.bare(m.Topic)), Payload: m.Payload,
 	}
 	if !s.v5() {
 		return p

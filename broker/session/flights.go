@@ -14,7 +14,6 @@ type flight struct {
 	at      uint64          // the message's time in Unix milliseconds
 	unsent  bool            // of a resumed session, and not sent again yet
 	message *broker.Message // of a share group, so that another member can have it; or of a resumed session until it is sent again
-	group   string          // the share filter it came by; empty: none
 }
 
 // flights are the messages on their way, oldest first: with a window of 64,
@@ -49,16 +48,17 @@ func (f *flights) index(id uint16) int {
 
 // carries reports whether the message at seq is on its way.
 func (f *flights) carries(seq uint64) bool {
-	return slices.ContainsFunc(f.list, func(e flight) bool { return e.Seq == seq && e.group == "" })
+	return slices.ContainsFunc(f.list, func(e flight) bool { return e.Seq == seq && e.Group == "" })
 }
 
 func (f *flights) remove(i int) { f.list = slices.Delete(f.list, i, i+1) }
 
-// lowest returns the lowest sequence that is not acknowledged, with its time.
-func (f *flights) lowest() (seq, at uint64, ok bool) {
+// lowest returns the lowest sequence above the floor that is not acknowledged,
+// with its time. Below are retained messages, and none in the case of 0.
+func (f *flights) lowest(floor uint64) (seq, at uint64, ok bool) {
 	for i := range f.list {
 		e := &f.list[i]
-		if e.group != "" || e.Released || e.Seq == 0 || (ok && e.Seq >= seq) {
+		if e.Group != "" || e.Released || e.Seq <= floor || (ok && e.Seq >= seq) {
 			continue
 		}
 		seq, at, ok = e.Seq, e.at, true

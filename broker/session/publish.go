@@ -47,26 +47,27 @@ func (s *Session) receivePublish(f packet.Frame, now time.Time) {
 // packet identifier and do not wait): it counts as a message of its own. With
 // QoS 2 the identifier is the message until PUBREL. [MQTT-4.3.3-9].
 func (s *Session) again(p *packet.Publish, now time.Time) bool {
-	if p.QoS == 2 && slices.Contains(s.received, p.PacketID) {
+	if p.QoS == 2 && slices.Contains(s.rare().received, p.PacketID) {
 		s.sendAck(packet.PUBREC, p.PacketID, packet.Success, "") // [MQTT-4.3.3-10]
 		return true
 	}
-	if (p.Dup || p.QoS == 2) && s.isIncoming(p.PacketID) {
+	if (p.Dup || p.QoS == 2) && s.isIncoming(p.PacketID, p.QoS) {
 		return true
 	}
-	if s.v5() && len(s.incoming)+len(s.received) >= s.limits.MaxReceive {
+	own := len(s.rare().received) - s.rare().inherited // the receive maximum is a connection's
+	if s.v5() && len(s.incoming)+own >= s.limits.MaxReceive {
 		s.end(ReasonReceiveMaximum, now) // [MQTT-3.3.4-7] [MQTT-3.3.4-8]
 		return true
 	}
-	if !s.v5() && len(s.received) >= s.limits.MaxReceive {
+	if !s.v5() && own >= s.limits.MaxReceive {
 		s.end(ReasonReceiveMaximum.with("QoS 2 messages without PUBREL"), now)
 		return true
 	}
 	return false
 }
 
-func (s *Session) isIncoming(id uint16) bool {
-	return slices.ContainsFunc(s.incoming, func(in incoming) bool { return in.id == id })
+func (s *Session) isIncoming(id uint16, qos byte) bool {
+	return slices.ContainsFunc(s.incoming, func(in incoming) bool { return in.id == id && in.qos == qos })
 }
 
 // accept takes a message in, or says why not.
@@ -110,8 +111,8 @@ func (s *Session) mayPublish(name string) (Reason, bool) {
 	if !s.withinLimits(name) {
 		return ReasonTopicLimit, false
 	}
-	if !s.authorizer.MayPublish(name) {
-		return ReasonNotAuthorized, false
+	if !s.authorizer.MayPublish(name) || (s.mount != "" && strings.HasPrefix(s.bare(name), "$")) {
+		return ReasonNotAuthorized, false // mounted, no $ would hide it from # [MQTT-4.7.2-1]
 	}
 	return Reason{}, true
 }
@@ -181,7 +182,7 @@ func (s *Session) acknowledge() {
 		if in.qos == 2 {
 			kind = packet.PUBREC // [MQTT-4.3.3-8]
 			if in.reason < packet.UnspecifiedError {
-				s.received = append(s.received, in.id) // [MQTT-4.3.3-9]
+				s.own().received = append(s.own().received, in.id) // [MQTT-4.3.3-9]
 			}
 		}
 		s.sendAck(kind, in.id, in.reason, in.why)
@@ -212,8 +213,12 @@ func (s *Session) receivePubrel(f packet.Frame, now time.Time) {
 		return
 	}
 	reason := packet.PacketIdentifierNotFound
-	if i := slices.Index(s.received, p.PacketID); i >= 0 {
-		s.received = slices.Delete(s.received, i, i+1)
+	if i := slices.Index(s.rare().received, p.PacketID); i >= 0 {
+		own := s.own()
+		own.received = slices.Delete(own.received, i, i+1)
+		if i < own.inherited {
+			own.inherited--
+		}
 		reason = packet.Success
 	}
 	ack := packet.Ack{Type: packet.PUBCOMP, Version: s.version, PacketID: p.PacketID, Reason: reason}
@@ -233,19 +238,21 @@ func (s *Session) resolve(p *packet.Publish, now time.Time) (string, bool) {
 		return "", false
 	}
 	if name == "" {
-		if int(alias) > len(s.aliases) || s.aliases[alias-1] == "" {
+		known := s.rare().aliases
+		if int(alias) > len(known) || known[alias-1] == "" {
 			s.end(ReasonTopicAlias.with("unknown"), now)
 			return "", false
 		}
-		return s.aliases[alias-1], true
+		return known[alias-1], true
 	}
 	if _, ok := s.checkName(name, now); !ok {
 		return "", false
 	}
-	for len(s.aliases) < int(alias) {
-		s.aliases = append(s.aliases, "")
+	own := s.own()
+	for len(own.aliases) < int(alias) {
+		own.aliases = append(own.aliases, "")
 	}
-	s.aliases[alias-1] = name
+	own.aliases[alias-1] = name
 	return name, true
 }
 

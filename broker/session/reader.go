@@ -10,18 +10,18 @@ import (
 // whose window or transport was full when a live message came.
 type reader struct {
 	behind  bool
-	asked   bool              // a Read waits for its answer
-	live    bool              // it was asked while the session was live
-	told    bool              // the log has answered since upTo was set
-	retry   time.Time         // when to ask again; zero: as soon as there is room
-	ready   bool              // the interest of all subscriptions is known to stand
-	upTo    uint64            // everything that matches up to it was sent or is done
-	missed  uint64            // the highest live sequence that was ignored
-	begun   uint64            // what upTo was at the last question
-	pageEnd uint64            // what upTo becomes when the page is sent
-	look    int               // how many acknowledgements to remember before asking
-	more    bool              // the log has more behind the page
-	page    []*broker.Message // read, not sent yet
+	asked   bool    // a Read waits for its answer
+	live    bool    // it was asked while the session was live
+	stale   bool    // there is a new filter since it was asked
+	told    bool    // the log has answered since upTo was set
+	retry   instant // when to ask again; zero: as soon as there is room
+	ready   bool    // the interest of all subscriptions is known to stand
+	upTo    uint64  // everything that matches up to it was sent or is done
+	missed  uint64  // the highest live sequence that was ignored
+	begun   uint64  // what upTo was at the last question
+	pageEnd uint64  // what upTo becomes when the page is sent
+	look    int     // how many acknowledgements to remember before asking
+	more    bool    // the log has more behind the page
 }
 
 // retryRead is how long to wait with the next question to a log that did not
@@ -38,16 +38,17 @@ func (s *Session) fallBehind(seq uint64) {
 	r := &s.reader
 	r.missed = max(r.missed, seq)
 	if !r.behind {
-		*r = reader{behind: true, asked: r.asked, live: r.live, ready: true, missed: r.missed, upTo: s.known()}
+		*r = reader{behind: true, asked: r.asked, live: r.live, stale: r.stale, ready: true, missed: r.missed, upTo: s.known()}
 	}
 }
 
 // known is the sequence up to which the session has had everything.
 func (s *Session) known() uint64 {
+	known := max(s.progress.floor, s.reader.upTo)
 	if s.lossless {
-		return max(s.progress.floor, s.progress.newest)
+		return max(known, s.progress.newest)
 	}
-	return s.progress.floor
+	return known
 }
 
 // readOn sends the page and asks for the next one.
@@ -56,22 +57,15 @@ func (s *Session) readOn(now time.Time) {
 	if !r.behind || s.flights.unsent > 0 {
 		return
 	}
-	for len(r.page) > 0 && s.roomy() {
-		m := r.page[0]
-		r.page[0], r.page = nil, r.page[1:]
-		s.sendRead(m, now)
-		r.upTo = max(r.upTo, m.Position.Seq)
-	}
-	if len(r.page) > 0 || r.asked || !r.ready {
+	if s.sendPage(now); len(s.rare().page) > 0 || r.asked || !r.ready {
 		return
 	}
-	r.page = nil
 	if r.told && !r.more && r.missed <= max(r.upTo, r.pageEnd) {
 		s.catchUp(max(r.upTo, r.pageEnd), now)
 		return
 	}
-	if r.told && !r.more && r.pageEnd <= r.begun {
-		r.retry = now.Add(retryRead) // a replica that lags
+	if r.told && r.pageEnd <= r.begun {
+		r.retry = at(now.Add(retryRead)) // a replica that lags
 	}
 	r.upTo, r.told = max(r.upTo, r.pageEnd), false
 	if s.roomy() && !s.waiting(now) {
@@ -79,19 +73,41 @@ func (s *Session) readOn(now time.Time) {
 	}
 }
 
+// sendPage sends what was read, as far as there is room.
+func (s *Session) sendPage(now time.Time) {
+	r := s.rare()
+	for len(r.page) > 0 && s.roomy() {
+		m := r.page[0]
+		if r.page[0], r.page = nil, r.page[1:]; len(r.page) == 0 {
+			r.page = nil
+		}
+		s.reader.upTo = max(s.reader.upTo, m.Position.Seq)
+		s.sendRead(m, now)
+	}
+}
+
 // waiting reports whether it is too early to ask.
 func (s *Session) waiting(now time.Time) bool {
 	r := &s.reader
-	if passed(r.retry, now) {
-		r.retry = time.Time{}
+	if passed(r.retry.time(), now) {
+		r.retry = 0
 	}
-	return !r.retry.IsZero()
+	return r.retry != 0
 }
 
 // catchUp makes the session live again: nothing was missed that it has not read.
 func (s *Session) catchUp(upTo uint64, now time.Time) {
 	s.reader = reader{ready: true, upTo: upTo}
 	s.progress.newest = max(s.progress.newest, upTo)
+	s.settle(now)
+}
+
+// settle lifts the floor as far as it is known, and sets when to look again.
+func (s *Session) settle(now time.Time) {
+	upTo := s.reader.upTo
+	if s.lossless {
+		upTo = s.known()
+	}
 	s.settleFloor(upTo, now)
 	s.reader.look = len(s.progress.acked) + s.limits.MaxAcked
 }
@@ -99,18 +115,15 @@ func (s *Session) catchUp(upTo uint64, now time.Time) {
 // ask reads the next page; live says that the session is not behind and only
 // wants to know how far it has come.
 func (s *Session) ask(live bool) {
-	after := s.reader.upTo
-	if live {
-		after = s.progress.floor
-	}
+	r, after := &s.reader, max(s.reader.upTo, s.progress.floor)
 	filters := s.subscriptions.owed()
 	if len(filters) == 0 {
-		s.reader = reader{ready: true}
+		*r = reader{ready: true, upTo: r.upTo, look: r.look}
 		return
 	}
-	s.reader.asked, s.reader.live, s.reader.begun = true, live, after
+	r.asked, r.live, r.stale, r.begun = true, live, false, after
 	s.emit(Effect{Kind: Read, Query: broker.Query{
-		Shard: s.shard, Filters: filters, After: after, Since: s.progress.since, Limit: pageSize,
+		Shard: s.shard, Filters: filters, After: after, Since: s.progress.since.time(), Limit: pageSize,
 	}})
 }
 
@@ -139,16 +152,19 @@ func (s *Session) Page(p broker.Page, err error, now time.Time) {
 	r.asked = false
 	switch {
 	case err != nil:
-		r.retry = now.Add(retryRead)
+		r.retry = at(now.Add(retryRead))
+	case !r.behind && r.stale:
+		s.ask(true)
 	case !r.behind:
 		s.advance(p, now)
-	case r.live:
+	case r.live || r.stale:
 		// Asked before the session fell behind: it does not tell what was
-		// ignored since.
+		// ignored since. Or before it had all its filters.
 		s.pump(now)
 	default:
-		r.page, r.more, r.pageEnd, r.told = p.Messages, p.More, p.UpTo, true
+		r.more, r.pageEnd, r.told = p.More, p.UpTo, true
 		if n := len(p.Messages); n > 0 {
+			s.own().page = p.Messages
 			r.pageEnd = max(r.pageEnd, p.Messages[n-1].Position.Seq)
 		}
 		s.pump(now)
@@ -167,13 +183,15 @@ func (s *Session) advance(p broker.Page, now time.Time) {
 			}
 		}
 	}
-	upTo := p.UpTo
-	if n := len(p.Messages); n > 0 && p.More {
-		upTo = p.Messages[n-1].Position.Seq
+	upTo := max(p.UpTo, s.reader.upTo)
+	if n := len(p.Messages); n > 0 {
+		upTo = max(upTo, p.Messages[n-1].Position.Seq)
 	}
-	s.reader.upTo = max(s.reader.upTo, upTo)
-	s.settleFloor(upTo, now)
-	s.reader.look = len(s.progress.acked) + s.limits.MaxAcked
+	s.reader.upTo = upTo
+	s.settle(now)
+	if p.More && upTo > s.reader.begun {
+		s.ask(true)
+	}
 }
 
 // lookUp asks how far the session has come when it remembers many
@@ -183,22 +201,25 @@ func (s *Session) lookUp(now time.Time) {
 	if r.behind || r.asked || len(s.progress.acked) < max(r.look, s.limits.MaxAcked) {
 		return
 	}
-	if !s.lossless {
-		s.ask(true)
-		return
+	s.settle(now) // what was on its way at the last answer may be done by now
+	if len(s.progress.acked) >= s.limits.MaxAcked {
+		s.Probe(now)
 	}
-	s.settleFloor(s.progress.newest, now)
-	r.look = len(s.progress.acked) + s.limits.MaxAcked
 }
 
-// askAgain repeats a question that it was too early for.
-func (s *Session) askAgain(now time.Time) {
-	if s.reader.retry.IsZero() || s.waiting(now) {
-		return
+// Probe makes the session ask the log whether it has missed something. A
+// driver calls it when live messages may have been lost, and else now and then.
+func (s *Session) Probe(now time.Time) {
+	r := &s.reader
+	if s.phase == connected && !s.lossless && !r.behind && !r.asked && !s.waiting(now) {
+		s.ask(true)
 	}
-	if s.reader.behind {
-		s.pump(now)
-	} else {
-		s.lookUp(now)
+}
+
+// askAgain repeats a question that it was too early for. That of a session
+// that is behind is repeated by pump.
+func (s *Session) askAgain(now time.Time) {
+	if s.reader.retry != 0 && !s.waiting(now) {
+		s.Probe(now)
 	}
 }

@@ -10,53 +10,89 @@ import (
 // client. They go out in batches, after everything else, so that a wildcard
 // with many of them holds nothing up.
 type replay struct {
-	cursor uint32
+	cursor uint32 // 0: not opened yet
 	sub    subscription
 	asked  bool // a Replay waits for its answer
 	done   bool // the cursor has no more
 	page   []*broker.Message
-	retry  time.Time
+	retry  instant
 }
 
 // replayBatch is how many retained messages are read at once.
 const replayBatch = 32
 
-func newReplay(sub *subscription) *replay { return &replay{sub: *sub} }
-
-// startReplay begins after the SUBACK. [MQTT-3.8.4-4].
+// startReplay begins after the SUBACK. [MQTT-3.8.4-4]. One of the same filter
+// that has not begun yet is as good as two.
 func (s *Session) startReplay(r *replay) {
 	if s.subscriptions.index(r.sub.Filter) < 0 {
 		return // unsubscribed meanwhile
 	}
-	s.cursors++
-	r.cursor = s.cursors
-	s.replays = append(s.replays, r)
+	for _, other := range s.rare().replays {
+		if other.sub.Filter == r.sub.Filter && other.cursor == 0 {
+			other.sub = r.sub
+			return
+		}
+	}
+	s.own().replays = append(s.own().replays, r)
+}
+
+// leaveReplay closes the cursor, if it was opened.
+func (s *Session) leaveReplay(r *replay) {
+	if r.cursor != 0 {
+		s.emit(Effect{Kind: Abandon, Cursor: r.cursor})
+	}
 }
 
 // replayOn sends retained messages and asks for more, one subscription after
 // the other.
 func (s *Session) replayOn(now time.Time) {
-	for len(s.replays) > 0 && !s.congested && len(s.out) < burst {
-		r := s.replays[0]
-		for len(r.page) > 0 && s.sendRetained(r, r.page[0], now) {
-			r.page[0], r.page = nil, r.page[1:]
-		}
-		if len(r.page) > 0 || r.asked || (!r.retry.IsZero() && !passed(r.retry, now)) {
+	all := s.rare()
+	for len(all.replays) > 0 {
+		r := all.replays[0]
+		gone := s.subscriptions.index(r.sub.Filter) < 0 // [MQTT-3.10.4-2]
+		switch {
+		case r.asked, !gone && r.retry != 0 && !passed(r.retry.time(), now):
+			return
+		case gone || (r.done && len(r.page) == 0):
+			s.leaveReplay(r)
+			if all.replays[0], all.replays = nil, all.replays[1:]; len(all.replays) == 0 {
+				all.replays = nil
+			}
+		case !s.sendRetainedPage(r, now):
+			return
+		case !r.done:
+			if r.cursor == 0 {
+				s.cursors++
+				r.cursor = s.cursors
+			}
+			r.asked = true
+			s.emit(Effect{Kind: Replay, Cursor: r.cursor, Filters: []string{r.sub.match}, Limit: replayBatch})
 			return
 		}
-		if r.done || s.subscriptions.index(r.sub.Filter) < 0 {
-			s.emit(Effect{Kind: Abandon, Cursor: r.cursor})
-			s.replays[0], s.replays = nil, s.replays[1:]
-			continue
-		}
-		r.asked, r.retry = true, time.Time{}
-		s.emit(Effect{Kind: Replay, Cursor: r.cursor, Filters: []string{r.sub.match}, Limit: replayBatch})
-		return
-	}
-	if len(s.replays) == 0 {
-		s.replays = nil
 	}
 }
+
+// sendRetainedPage sends what was read, and reports whether that was all.
+func (s *Session) sendRetainedPage(r *replay, now time.Time) bool {
+	r.retry = 0
+	for len(r.page) > 0 {
+		if s.congested {
+			return false
+		}
+		if len(s.out) >= replayBurst {
+			r.retry = at(now) // nobody acknowledges QoS 0, so go on by ourselves
+			return false
+		}
+		if !s.sendRetained(r, r.page[0], now) {
+			return false
+		}
+		r.page[0], r.page = nil, r.page[1:]
+	}
+	return !s.congested
+}
+
+// replayBurst bounds what is put into Output at once, in bytes.
+const replayBurst = 256 << 10
 
 // sendRetained sends one retained message, with RETAIN set [MQTT-3.3.1-8], and
 // reports whether it is dealt with.
@@ -66,20 +102,16 @@ func (s *Session) sendRetained(r *replay, m *broker.Message, now time.Time) bool
 		g.qos = 0
 	}
 	switch {
+	case !s.wants(&r.sub, m): // its own [MQTT-3.8.3-3]
 	case m.Expired(now): // [MQTT-3.3.2-5]
 		s.drops.Expired++
 	case g.qos == 0:
-		if len(s.out) >= burst {
-			return false
-		}
-		s.writeOwn(m, g, 0, true, false, now)
+		s.write(m, g, nil, 0, now)
 	case s.flights.carries(m.Position.Seq): // it came live at this moment
 	case !s.roomy():
 		return false
 	default:
-		retained := *m
-		retained.Retain = true
-		s.launch(&retained, g, nil, now)
+		s.launch(m, g, nil, now)
 	}
 	return true
 }
@@ -89,16 +121,16 @@ func (s *Session) Replayed(cursor uint32, messages []*broker.Message, done bool,
 	if s.phase != connected {
 		return
 	}
-	for _, r := range s.replays {
+	for _, r := range s.rare().replays {
 		if r.cursor != cursor || !r.asked {
 			continue
 		}
 		r.asked = false
 		if err != nil {
-			r.retry = now.Add(retryRead)
-			return
+			r.retry = at(now.Add(retryRead))
+		} else {
+			r.page, r.done = messages, done
 		}
-		r.page, r.done = messages, done
 		s.pump(now)
 		return
 	}

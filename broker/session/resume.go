@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
@@ -11,16 +12,16 @@ import (
 // record is what outlives the connection.
 func (s *Session) record(now time.Time) *broker.Record {
 	r := &broker.Record{
-		Floor: s.progress.floor, FloorTime: s.progress.since, Acked: s.progress.acked,
-		Received: s.received,
+		Floor: s.progress.floor, FloorTime: s.progress.since.time(), Acked: s.progress.acked,
+		Received: s.rare().received,
 	}
 	for i := range s.subscriptions.list {
-		r.Subscriptions = append(r.Subscriptions, s.subscriptions.list[i].Subscription)
+		if sub := &s.subscriptions.list[i]; sub.begun { // the others have no SUBACK
+			r.Subscriptions = append(r.Subscriptions, sub.Subscription)
+		}
 	}
 	for i := range s.flights.list {
-		// What came by a share group goes back to it, but for QoS 2, which is
-		// finished with whom it was begun. [MQTT-4.8.2-4]
-		if e := &s.flights.list[i]; e.group == "" || e.QoS == 2 {
+		if e := &s.flights.list[i]; e.outlives() {
 			r.Inflight = append(r.Inflight, e.Flight)
 		}
 	}
@@ -40,22 +41,34 @@ func (s *Session) record(now time.Time) *broker.Record {
 	return r
 }
 
+// outlives reports whether a flight goes on with the session's next connection:
+// QoS 1 messages of share groups go to other members, and what is not in the
+// log cannot be sent again.
+func (e *flight) outlives() bool {
+	return e.Released || (e.Seq != 0 && (e.Group == "" || e.QoS == 2))
+}
+
 // resume takes the session over from its last connection. Grants may have
 // changed since, so every filter is asked about again. The session is behind
 // until it has read what came meanwhile.
 func (s *Session) resume(r *broker.Record, now time.Time) {
-	s.progress = progress{floor: r.Floor, since: r.FloorTime, acked: r.Acked}
-	s.received = r.Received // [MQTT-4.3.3-10]
+	s.progress = progress{floor: r.Floor, since: at(r.FloorTime), acked: r.Acked}
+	if n := len(r.Received); n > 0 {
+		s.own().received, s.own().inherited = r.Received, n // [MQTT-4.3.3-10]
+	}
 	s.flights.last = r.LastPacketID
 	s.reader = reader{behind: true, upTo: r.Floor}
 	for _, sub := range r.Subscriptions {
 		parsed, err := topic.Parse(sub.Filter)
 		if err != nil || !s.authorizer.MaySubscribe(parsed.Filter) {
+			s.emit(Effect{Kind: Denied, Filters: []string{sub.Filter}, Reason: ReasonNotAuthorized})
 			continue
 		}
-		s.subscriptions.set(subscription{Subscription: sub, match: parsed.Filter, kind: parsed.Kind})
-		s.shared = s.shared || parsed.Kind == topic.Share || parsed.Kind == topic.Queue
+		s.subscriptions.list = append(s.subscriptions.list, subscription{
+			Subscription: sub, match: parsed.Filter, kind: parsed.Kind, begun: true,
+		})
 	}
+	s.subscriptions.compare()
 	s.takeUp(r.Inflight)
 	if filters := s.subscriptions.filters(); len(filters) > 0 {
 		s.emit(Effect{Kind: Subscribe, Filters: filters})
@@ -72,7 +85,7 @@ func (s *Session) takeUp(inflight []broker.Flight) {
 	for _, f := range inflight {
 		s.flights.list = append(s.flights.list, flight{Flight: f, unsent: true})
 		s.flights.unsent++
-		if !f.Released {
+		if !f.Released && !slices.Contains(seqs, f.Seq) {
 			seqs = append(seqs, f.Seq)
 		}
 	}
@@ -98,27 +111,34 @@ func (s *Session) Fetched(seqs []uint64, messages []*broker.Message, err error, 
 	s.pump(now)
 }
 
-// fetched finds the flight of a message; one whose message is gone is over. A
-// QoS 2 exchange has to be completed all the same.
+// fetched gives the flights of a sequence their message; those whose message is
+// gone are over. A QoS 2 exchange has to be completed all the same.
 func (s *Session) fetched(seq uint64, m *broker.Message) {
-	for i := range s.flights.list {
+	for i := 0; i < len(s.flights.list); i++ {
 		e := &s.flights.list[i]
 		if !e.unsent || e.Seq != seq || e.Released {
 			continue
 		}
 		if m != nil {
 			e.message, e.at = m, m.ID.Time()
-			return
+			continue
 		}
 		s.drops.Gone++
-		s.progress.ack(seq)
+		s.abandon(e)
 		if e.QoS == 2 {
 			e.Released = true
-			return
+			continue
 		}
 		s.flights.remove(i)
 		s.flights.unsent--
-		return
+		i--
+	}
+}
+
+// abandon notes that the message of a flight is not sent again.
+func (s *Session) abandon(e *flight) {
+	if e.Group == "" {
+		s.progress.ack(e.Seq)
 	}
 }
 
@@ -132,7 +152,7 @@ func (s *Session) sendAgain(now time.Time) {
 		if !e.unsent {
 			continue
 		}
-		if s.flights.len() >= s.peer.receiveMaximum || (e.message == nil && !e.Released) {
+		if !s.roomy() || (e.message == nil && !e.Released) {
 			return
 		}
 		e.unsent = false
@@ -153,27 +173,40 @@ func (s *Session) sendAgain(now time.Time) {
 // repeat sends one message again. One that the client has not seen for sure
 // and that has expired meanwhile is not sent. [MQTT-3.3.2-5].
 func (s *Session) repeat(m *broker.Message, e *flight, now time.Time) bool {
-	seq, qos := e.Seq, e.QoS
-	if m.Expired(now) && qos == 1 {
+	if m.Expired(now) && e.QoS == 1 {
 		s.drops.Expired++
-		s.progress.ack(seq)
+		s.abandon(e)
 		return false
 	}
-	g, _ := s.grantAfter(m, false)
-	g.qos = qos
-	if !s.writeOwn(m, g, e.PacketID, m.Retain && g.retain, true, now) {
-		s.progress.ack(seq)
+	g := s.grantAgain(m, e)
+	g.qos, g.retain = e.QoS, e.Retain
+	if !s.writeOwn(m, g, e.PacketID, true, now) {
+		s.abandon(e)
 		return false
 	}
 	return true
 }
 
-// resubscribed starts reading: messages published from now on arrive live.
-func (s *Session) resubscribed(err error, now time.Time) {
+// grantAgain finds the subscription identifiers of a message that is repeated.
+func (s *Session) grantAgain(m *broker.Message, e *flight) grant {
+	if e.Group == "" {
+		g, _ := s.grantAfter(m, false)
+		return g
+	}
+	if i := s.subscriptions.index(e.Group); i >= 0 {
+		return s.subscriptions.list[i].share(m)
+	}
+	return grant{}
+}
+
+// resubscribed starts reading: messages published from now on arrive live, so
+// the session is live when it has read up to the log's head.
+func (s *Session) resubscribed(head uint64, err error, now time.Time) {
 	if err != nil {
 		s.end(failure(err), now)
 		return
 	}
-	s.reader.ready = true
+	s.progress.heard = max(s.progress.heard, head)
+	s.reader.ready, s.reader.missed = true, max(s.reader.missed, head)
 	s.pump(now)
 }

@@ -7,6 +7,7 @@ package session
 import (
 	"time"
 
+	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
 
@@ -32,58 +33,90 @@ type Session struct {
 	phase     phase
 	version   packet.Version
 	congested bool // the transport has enough to write; set by Deliver, cleared by Drained
-	clean     bool // the session ends with the connection (3.1 and 3.1.1)
-	shared    bool // has share subscriptions
 	lossless  bool // live messages are never missing
-	asked     bool // an AUTH asked for the token of a re-authentication
-	reauth    bool // a Reauthenticate effect waits for its answer
 
 	keepAlive uint16 // seconds; 0: off
 	shard     uint16
-	expiry    uint32    // session expiry interval in seconds
-	maxExpiry uint32    // the app's bound of it
-	heard     time.Time // the last sign of life; before CONNACK, the beginning
-	expires   time.Time // of the credentials; zero: never
+	expiry    uint32  // session expiry interval in seconds
+	maxExpiry uint32  // the app's bound of it
+	cursors   uint32  // how many of retained messages were opened
+	heard     instant // the last sign of life; before CONNACK, the beginning
+	expires   instant // of the credentials
 
-	connect    *packet.Connect // until Accept
 	key        string
 	clientID   string
 	node       string
 	mount      string // in front of every topic of the client; empty: none
-	authMethod string // of enhanced authentication; empty: none
 	authorizer Authorizer
 	will       *will
 	peer       peer // what the client told about itself
 
 	subscriptions subscriptions
-	subscribing   []subscribing // SUBSCRIBEs without a SUBACK, oldest first
-	incoming      []incoming    // publishes that are not acknowledged, oldest first
-	received      []uint16      // QoS 2 publishes that wait for their PUBREL
-	aliases       []string      // topic aliases of the client, by number less one
-	flights       flights       // outgoing QoS 1 and 2 that are not completed
-	progress      progress      // of the session in the log
-	reader        reader        // of the log, while the session is behind
-	replays       []*replay     // of retained messages, oldest first
-	handed        []handed      // share messages that wait for the window
-	cursors       uint32        // how many replays there were
+	incoming      []incoming // publishes that are not acknowledged, oldest first
+	flights       flights    // outgoing QoS 1 and 2 that are not completed
+	progress      progress   // of the session in the log
+	reader        reader     // of the log, while the session is behind
+	seldom        *seldom    // what most sessions do without; see rare
 
 	drops   Drops
 	out     []byte
 	effects []Effect
 }
 
+// seldom is what a session has only at its beginning, or only if its client
+// makes use of it.
+type seldom struct {
+	connect     *packet.Connect   // until Accept
+	authMethod  string            // of enhanced authentication; empty: none
+	asking      bool              // an AUTH with a newer token is awaited
+	reauth      bool              // a Reauthenticate effect waits for its answer
+	subscribing []subscribing     // SUBSCRIBEs without a SUBACK, oldest first
+	received    []uint16          // QoS 2 publishes that wait for their PUBREL
+	inherited   int               // as many of them are of an earlier connection
+	aliases     []string          // topic aliases of the client, by number less one
+	told        map[string]uint16 // topic aliases that the client was told
+	page        []*broker.Message // of the log, read and not sent yet
+	replays     []*replay         // of retained messages, oldest first
+	handed      []handed          // messages that wait for the window
+}
+
+// none is what a session without anything rare has. It is never written to.
+var none seldom
+
+// rare is for reading: it may be shared.
+func (s *Session) rare() *seldom {
+	if s.seldom == nil {
+		return &none
+	}
+	return s.seldom
+}
+
+// own is for writing.
+func (s *Session) own() *seldom {
+	if s.seldom == nil {
+		s.seldom = new(seldom)
+	}
+	return s.seldom
+}
+
+// empty reports whether it can be let go: what is told once, as a method or an
+// alias, is kept.
+func (r *seldom) empty() bool {
+	return r.connect == nil && r.authMethod == "" && r.subscribing == nil && len(r.received) == 0 &&
+		r.aliases == nil && r.told == nil && r.page == nil && r.replays == nil && r.handed == nil
+}
+
 // peer is what bounds the packets to the client.
 type peer struct {
-	receiveMaximum int    // QoS 1 and 2 publishes at once
-	maxPacket      int    // bytes; 0: no bound
+	receiveMaximum uint16 // QoS 1 and 2 publishes at once
 	aliasMaximum   uint16 // topic aliases the client takes
-	aliases        map[string]uint16
-	noProblemInfo  bool // wants no reason strings
+	maxPacket      uint32 // bytes; 0: no bound
+	noProblemInfo  bool   // wants no reason strings
 }
 
 // New returns the session of a connection that was opened at now.
 func New(limits Limits, now time.Time) *Session {
-	return &Session{limits: limits.sane(), heard: now}
+	return &Session{limits: limits.sane(), heard: at(now)}
 }
 
 // Receive takes one packet from the client. It keeps nothing of f. Feed it
@@ -99,7 +132,7 @@ func (s *Session) Receive(f packet.Frame, now time.Time) {
 	case authenticating:
 		s.end(ReasonInternal, now)
 	case connected:
-		s.heard = now
+		s.heard = at(now)
 		s.receive(f, now)
 	case closed:
 	}
@@ -142,7 +175,7 @@ func (s *Session) Wants() bool {
 	case awaitingConnect, challenged:
 		return true
 	case connected:
-		return len(s.incoming) < s.limits.MaxUnacknowledged && len(s.subscribing) < s.limits.MaxUnacknowledged && !s.reauth
+		return len(s.incoming) < s.limits.MaxUnacknowledged && len(s.rare().subscribing) < s.limits.MaxUnacknowledged && !s.rare().reauth
 	default:
 		return false
 	}
@@ -187,8 +220,8 @@ func (s *Session) Version() packet.Version { return s.version }
 
 // ClientID is the client identifier, empty before CONNECT.
 func (s *Session) ClientID() string {
-	if s.connect != nil {
-		return s.connect.ClientID
+	if p := s.rare().connect; p != nil {
+		return p.ClientID
 	}
 	return s.clientID
 }
@@ -206,12 +239,18 @@ func (s *Session) v5() bool { return s.version == packet.V5 }
 
 // release gives back the small buffers of a connection that has nothing to
 // say: most connections are idle most of the time.
-func (s *Session) release() {
+func (s *Session) release(now time.Time) {
 	if len(s.out) == 0 {
 		s.out = nil
 	}
 	if len(s.incoming) == 0 {
 		s.incoming = nil
+	}
+	if s.seldom != nil && s.seldom.empty() {
+		s.seldom = nil
+	}
+	if s.lossless && !s.reader.behind && len(s.progress.acked) > 0 {
+		s.settle(now)
 	}
 	s.flights.release()
 	s.progress.release()

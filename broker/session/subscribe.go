@@ -41,10 +41,10 @@ func (s *Session) receiveSubscribe(f packet.Frame, now time.Time) {
 	for i, sub := range p.Subscriptions { // as if they came one by one [MQTT-3.8.4-5]
 		sub.Filter = s.fullFilter(sub.Filter)
 		e.requested = append(e.requested, sub.Filter)
-		s.enter(&e, i, sub, p.Properties.SubscriptionID)
+		s.enter(&e, i, sub, p.Properties.SubscriptionID, now)
 	}
 	e.settled = len(e.added) == 0
-	s.subscribing = append(s.subscribing, e)
+	s.own().subscribing = append(s.own().subscribing, e)
 	if !e.settled {
 		s.emit(Effect{Kind: Subscribe, PacketID: e.id, Filters: e.added})
 	}
@@ -66,9 +66,11 @@ func (s *Session) flaw(p *packet.Subscribe) Reason {
 }
 
 // enter takes one filter of a SUBSCRIBE in, or notes why not.
-func (s *Session) enter(e *subscribing, i int, asked packet.Subscription, id uint32) {
+func (s *Session) enter(e *subscribing, i int, asked packet.Subscription, id uint32, now time.Time) {
+	old := s.subscriptions.index(asked.Filter)
 	sub, code := s.allow(asked, id)
-	if i >= s.limits.MaxFiltersPerSubscribe || (code < packet.UnspecifiedError && s.isFull(sub.Filter)) {
+	full := old < 0 && len(s.subscriptions.list) >= s.limits.MaxSubscriptions
+	if i >= s.limits.MaxFiltersPerSubscribe || (full && code < packet.UnspecifiedError) {
 		code = packet.QuotaExceeded
 	}
 	if code >= packet.UnspecifiedError {
@@ -77,13 +79,16 @@ func (s *Session) enter(e *subscribing, i int, asked packet.Subscription, id uin
 		return
 	}
 	e.codes[i] = sub.QoS // [MQTT-3.8.4-7] [MQTT-3.8.4-8]
+	raised := old >= 0 && s.subscriptions.list[old].begun && !s.subscriptions.list[old].owed()
 	added := s.subscriptions.set(sub)
-	s.shared = s.shared || sub.kind == topic.Share || sub.kind == topic.Queue
-	if added {
+	switch {
+	case added:
 		e.added = append(e.added, sub.Filter)
+	case raised: // up to now the log kept nothing for it
+		s.owe(old, s.progress.heard, now)
 	}
 	if sub.replays(added) {
-		e.replays = append(e.replays, newReplay(&sub))
+		e.replays = append(e.replays, &replay{sub: sub})
 	}
 }
 
@@ -92,11 +97,6 @@ var refusals = map[packet.ReasonCode]Reason{
 	packet.TopicFilterInvalid: ReasonTopicFilterInvalid,
 	packet.NotAuthorizedV5:    ReasonNotAuthorized,
 	packet.QuotaExceeded:      ReasonQuota,
-}
-
-// isFull reports whether one more filter would be too many.
-func (s *Session) isFull(filter string) bool {
-	return len(s.subscriptions.list) >= s.limits.MaxSubscriptions && s.subscriptions.index(filter) < 0
 }
 
 // failed is a refusal as the client's version knows it: before 5.0 there is
@@ -122,7 +122,7 @@ func (s *Session) allow(asked packet.Subscription, id uint32) (subscription, pac
 	switch {
 	case err != nil:
 		return subscription{}, packet.TopicFilterInvalid
-	case !s.withinLimits(asked.Filter):
+	case !s.withinLimits(parsed.Filter) || len(asked.Filter) > s.limits.MaxTopicBytes:
 		return subscription{}, packet.TopicFilterInvalid
 	case !s.authorizer.MaySubscribe(parsed.Filter):
 		return subscription{}, packet.NotAuthorizedV5
@@ -150,7 +150,7 @@ func (s *subscription) replays(added bool) bool {
 }
 
 func (s *Session) findSubscribing(id uint16) int {
-	return slices.IndexFunc(s.subscribing, func(e subscribing) bool { return e.id == id })
+	return slices.IndexFunc(s.rare().subscribing, func(e subscribing) bool { return e.id == id })
 }
 
 // Subscribed answers a Subscribe effect: messages to its filters are sure to
@@ -162,33 +162,55 @@ func (s *Session) Subscribed(packetID uint16, head uint64, err error, now time.T
 	}
 	s.excuse(now)
 	if packetID == 0 {
-		s.resubscribed(err, now)
+		s.resubscribed(head, err, now)
 		return
 	}
 	i := s.findSubscribing(packetID)
-	if i < 0 || s.subscribing[i].settled {
+	if i < 0 || s.rare().subscribing[i].settled {
 		return
 	}
-	s.subscribing[i].settled = true
+	s.rare().subscribing[i].settled = true
 	if err != nil {
 		s.takeBack(i, failure(err).Code)
 	} else {
-		s.begin(s.subscribing[i].added, head, now)
+		s.begin(i, head, now)
 	}
 	s.acknowledgeSubscribes(now)
 }
 
-// begin notes where the messages begin that are owed to new filters. For the
-// first ones that is where the session itself begins.
-func (s *Session) begin(added []string, head uint64, now time.Time) {
-	if s.progress.floor == 0 {
-		s.progress.rise(head, now)
-		s.progress.newest = max(s.progress.newest, head)
-	}
-	for i := range s.subscriptions.list {
-		if sub := &s.subscriptions.list[i]; slices.Contains(added, sub.Filter) {
-			sub.Start = head
+// begin notes where the messages begin that are owed to the new filters of a
+// SUBSCRIBE.
+func (s *Session) begin(i int, head uint64, now time.Time) {
+	s.progress.heard = max(s.progress.heard, head)
+	for _, filter := range s.rare().subscribing[i].added {
+		if k := s.subscriptions.index(filter); k >= 0 && !s.addedLater(i, filter) {
+			s.owe(k, head, now)
 		}
+	}
+}
+
+// addedLater reports whether a SUBSCRIBE after i has added the filter anew and
+// waits for it on its own.
+func (s *Session) addedLater(i int, filter string) bool {
+	return slices.ContainsFunc(s.rare().subscribing[i+1:], func(e subscribing) bool { return slices.Contains(e.added, filter) })
+}
+
+// owe makes the messages of the log after a sequence owed to a subscription,
+// and not those that the session has read past already: they are older than
+// the SUBACK. The first subscription that is owed something begins the
+// session's own progress.
+func (s *Session) owe(k int, after uint64, now time.Time) {
+	sub, r := &s.subscriptions.list[k], &s.reader
+	sub.begun = false
+	first := len(s.subscriptions.owed()) == 0
+	sub.Start, sub.begun = max(after, s.progress.floor, r.upTo, r.pageEnd), true
+	if !sub.owed() {
+		return
+	}
+	r.stale = true
+	if first && !r.behind {
+		s.progress.newest = max(s.progress.newest, sub.Start)
+		s.settleFloor(sub.Start, now)
 	}
 }
 
@@ -196,14 +218,19 @@ func (s *Session) begin(added []string, head uint64, now time.Time) {
 // client itself has removed them in the meantime.
 func (s *Session) takeBack(i int, code packet.ReasonCode) {
 	var removed []string
-	for _, filter := range s.subscribing[i].added {
+	for _, filter := range s.rare().subscribing[i].added {
 		if s.failLater(i, filter, code) && s.subscriptions.remove(filter) {
 			removed = append(removed, filter)
 		}
 	}
-	s.subscribing[i].replays = nil
-	if len(removed) > 0 {
-		s.emit(Effect{Kind: Unsubscribe, Filters: removed})
+	s.leave(removed)
+}
+
+// leave ends the interest in filters that were removed.
+func (s *Session) leave(filters []string) {
+	if len(filters) > 0 {
+		s.emit(Effect{Kind: Unsubscribe, Filters: filters})
+		s.returnHanded()
 	}
 }
 
@@ -211,8 +238,8 @@ func (s *Session) takeBack(i int, code packet.ReasonCode) {
 // and in all later ones that relied on it. It is false if a later one has
 // added the filter anew and waits for it on its own.
 func (s *Session) failLater(i int, filter string, code packet.ReasonCode) bool {
-	for j := i; j < len(s.subscribing); j++ {
-		e := &s.subscribing[j]
+	for j := i; j < len(s.rare().subscribing); j++ {
+		e := &s.rare().subscribing[j]
 		if j > i && slices.Contains(e.added, filter) {
 			return false
 		}
@@ -229,16 +256,23 @@ func (s *Session) failLater(i int, filter string, code packet.ReasonCode) bool {
 // SUBSCRIBEs: one that added nothing relies on those before it. [MQTT-3.8.4-1]
 // [MQTT-3.8.4-2]. Retained messages follow.
 func (s *Session) acknowledgeSubscribes(now time.Time) {
-	n := 0
-	for ; n < len(s.subscribing) && s.subscribing[n].settled; n++ {
-		e := &s.subscribing[n]
+	n, r := 0, s.rare()
+	for ; n < len(r.subscribing) && r.subscribing[n].settled; n++ {
+		e := &r.subscribing[n]
+		before := len(s.out)
 		s.out = packet.Suback{Version: s.version, PacketID: e.id, Codes: e.codes}.Append(s.out)
+		if s.tooMuch(before, packet.SUBACK, now) {
+			return
+		}
 		for _, r := range e.replays {
 			s.startReplay(r)
 		}
 	}
-	if s.subscribing = slices.Delete(s.subscribing, 0, n); len(s.subscribing) == 0 {
-		s.subscribing = nil // clients subscribe once, at the beginning
+	if n == 0 {
+		return
+	}
+	if r.subscribing = slices.Delete(r.subscribing, 0, n); len(r.subscribing) == 0 {
+		r.subscribing = nil // clients subscribe once, at the beginning
 	}
 	s.pump(now)
 }
@@ -259,9 +293,9 @@ func (s *Session) receiveUnsubscribe(f packet.Frame, now time.Time) {
 		}
 		codes[i] = packet.NoSubscriptionExisted
 	}
-	if len(removed) > 0 {
-		s.emit(Effect{Kind: Unsubscribe, Filters: removed})
-	}
+	s.leave(removed)
 	// Even if nothing was removed. [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6]
+	before := len(s.out)
 	s.out = packet.Unsuback{Version: s.version, PacketID: p.PacketID, Codes: codes}.Append(s.out)
+	s.tooMuch(before, packet.UNSUBACK, now)
 }

@@ -13,6 +13,12 @@ type subscription struct {
 
 	match string // the filter without $share, $queue or $local
 	kind  topic.Kind
+	begun bool // Start is known: the log's messages after it are owed
+}
+
+// owed reports whether the log keeps messages for this subscription.
+func (s *subscription) owed() bool {
+	return s.begun && s.QoS > 0 && (s.kind == topic.Plain || s.kind == topic.Local) && !isServerTopic(s.match)
 }
 
 // subscriptions are a session's filters: most have a handful, so a slice.
@@ -29,7 +35,7 @@ type subscriptions struct {
 // grant is how a message is delivered to this session.
 type grant struct {
 	qos    byte
-	retain bool     // keep the RETAIN flag as published
+	retain bool     // the RETAIN flag
 	id     uint32   // the subscription identifier; 0: none
 	ids    []uint32 // all of them, when several filters have one
 }
@@ -43,7 +49,7 @@ func (s *subscriptions) index(filter string) int {
 func (s *subscriptions) set(sub subscription) (added bool) {
 	i := s.index(sub.Filter)
 	if i >= 0 {
-		sub.Start = s.list[i].Start
+		sub.Start, sub.begun = s.list[i].Start, s.list[i].begun
 		s.list[i] = sub
 	} else {
 		s.list = append(s.list, sub)
@@ -86,16 +92,16 @@ func (s *Session) grant(m *broker.Message) (grant, bool) {
 }
 
 // grantAfter looks at every filter. Owed says that m comes from the log, where
-// each filter has its own beginning.
+// each filter has its own beginning and one of them must be what it is kept for.
 func (s *Session) grantAfter(m *broker.Message, owed bool) (g grant, found bool) {
 	for i := range s.subscriptions.list {
 		sub := &s.subscriptions.list[i]
-		if !s.wants(sub, m) || (owed && (m.Position.Seq <= sub.Start || sub.QoS == 0)) {
+		if !s.wants(sub, m) || (owed && (!sub.begun || m.Position.Seq <= sub.Start)) {
 			continue
 		}
-		found = true
+		found = found || !owed || sub.owed()
 		g.qos = max(g.qos, sub.QoS)
-		g.retain = g.retain || sub.RetainAsPublished
+		g.retain = g.retain || (sub.RetainAsPublished && m.Retain) // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
 		g.note(sub.ID)
 	}
 	g.qos = min(g.qos, m.QoS)
@@ -140,7 +146,7 @@ func (s *subscriptions) filters() []string {
 func (s *subscriptions) owed() []string {
 	var filters []string
 	for i := range s.list {
-		if sub := &s.list[i]; sub.QoS > 0 && (sub.kind == topic.Plain || sub.kind == topic.Local) && !isServerTopic(sub.match) {
+		if sub := &s.list[i]; sub.owed() {
 			filters = append(filters, sub.match)
 		}
 	}
