@@ -16,7 +16,7 @@ ARGS ?=
 PKG ?= ./...
 RUN ?=
 # The time of one fuzz target: make fuzz FUZZTIME=5m
-FUZZTIME ?= 20s
+FUZZTIME ?= 60s
 
 .PHONY: help
 help: ## list the targets
@@ -65,7 +65,7 @@ lint: ## formatting, vet, the linters, fresh generated code
 	@scripts/generate-check.sh
 
 .PHONY: check
-check: lint test ## what CI runs: lint, then every test
+check: lint test test-clients ## what CI runs: lint, every test, and other people's clients
 
 .PHONY: bench
 bench: build ## messages per second and CPU per delivery, beside mosquitto
@@ -73,7 +73,7 @@ bench: build ## messages per second and CPU per delivery, beside mosquitto
 	@bin/fanfare bench $(ARGS)
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZTIME each (default 20s)
+fuzz: ## every fuzz target for FUZZTIME each (default 60s)
 	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \

@@ -16,8 +16,18 @@ import (
 // appOperations are the operations of one app, with bodies that are right.
 var appOperations = []struct{ method, path, body, scope string }{
 	{"GET", "", "", "read"},
+	{"PATCH", "", `{"name":"Chat"}`, "manage"},
 	{"GET", "/acl", "", "read"},
 	{"PUT", "/acl", `{"rules":[]}`, "manage"},
+	{"GET", "/logins", "", "read"},
+	{"POST", "/logins", `{"username":"new","password":"a long password","user":"ana"}`, "manage"},
+	{"GET", "/logins/robot", "", "read"},
+	{"PATCH", "/logins/robot", `{"enabled":false}`, "manage"},
+	{"DELETE", "/logins/robot", "", "manage"},
+	{"GET", "/certificates", "", "read"},
+	{"POST", "/certificates", jsonOf(map[string]any{"ca_pem": authorityPEM("New"), "user_from": "cn"}), "manage"},
+	{"GET", "/certificates/{certificate}", "", "read"},
+	{"DELETE", "/certificates/{certificate}", "", "manage"},
 	{"POST", "/tokens", `{"user":"ana"}`, "push"},
 	{"POST", "/push", `{"to":{"user":"a"},` + note + `}`, "push"},
 	{"POST", "/publish", `{"topic":"acme/chat/x","payload":""}`, "push"},
@@ -30,7 +40,9 @@ func TestTenancy(t *testing.T) {
 	s.app(acme, "chat")
 	other := s.app(acme, "mail")
 	foreign := s.app(globex, "theirs")
+	id := s.credentials("acme", "chat")
 	for _, op := range appOperations {
+		op.path = strings.ReplaceAll(op.path, "{certificate}", id)
 		var body any
 		if op.body != "" {
 			body = op.body
@@ -54,7 +66,9 @@ func TestScopes(t *testing.T) {
 	for i, scope := range []tenant.Scope{tenant.ScopePush, tenant.ScopeRead, tenant.ScopeManage} {
 		app := "app" + string(rune('0'+i))
 		key := s.key("acme", app, scope)
+		id := s.credentials("acme", app)
 		for _, op := range appOperations {
+			op.path = strings.ReplaceAll(op.path, "{certificate}", id)
 			var body any
 			if op.body != "" {
 				body = op.body
@@ -76,6 +90,9 @@ func TestViewersRead(t *testing.T) {
 	s.call("GET", "/v1/apps/chat", viewer, nil).want(t, http.StatusOK)
 	s.call("GET", "/v1/apps/chat/acl", viewer, nil).want(t, http.StatusOK)
 	s.call("POST", "/v1/apps", viewer, `{"id":"x","name":"x"}`).problem(t, 403, "forbidden")
+	s.call("PATCH", "/v1/apps/chat", viewer, `{"name":"x"}`).problem(t, 403, "forbidden")
+	s.call("GET", "/v1/apps/chat/logins", viewer, nil).want(t, http.StatusOK)
+	s.call("POST", "/v1/apps/chat/logins", viewer, `{"username":"a","password":"12345678","user":"a"}`).problem(t, 403, "forbidden")
 	s.call("PUT", "/v1/apps/chat/acl", viewer, `{"rules":[]}`).problem(t, 403, "forbidden")
 	s.call("POST", "/v1/apps/chat/push", viewer, `{"to":{"user":"a"},`+note+`}`).problem(t, 403, "forbidden")
 }

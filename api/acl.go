@@ -11,7 +11,7 @@ import (
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
-// anyVersion replaces the rules whatever their version is.
+// anyVersion makes a change whatever the version of what it changes is.
 const anyVersion int64 = -1
 
 // GetACL answers an app's access rules.
@@ -62,7 +62,7 @@ func versionOf(ifMatch *string) (int64, error) {
 	}
 	version, err := strconv.ParseInt(strings.Trim(*ifMatch, `"`), 10, 64)
 	if err != nil {
-		return 0, parameterError{error: fault.Wrap(fault.Invalid, "is no ETag of these rules", err), parameter: "If-Match"}
+		return 0, parameterError{error: fault.Wrap(fault.Invalid, "is no ETag of this", err), parameter: "If-Match"}
 	}
 	return version, nil
 }

@@ -12,9 +12,6 @@ import (
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
-// defaultPage is how many items a list answers unless asked otherwise.
-const defaultPage = 50
-
 // CreateApp creates an app with its first API key and signing key.
 func (a *API) CreateApp(ctx context.Context, request spec.CreateAppRequestObject) (spec.CreateAppResponseObject, error) {
 	body := request.Body
@@ -22,7 +19,10 @@ func (a *API) CreateApp(ctx context.Context, request spec.CreateAppRequestObject
 		return nil, err
 	}
 	org, now := callerOf(ctx).Organization, a.timestamp()
-	app := tenant.App{Organization: org, ID: body.ID, Name: body.Name, Retention: a.cfg.Retention, CreatedAt: now}
+	app := tenant.App{
+		Organization: org, ID: body.ID, Name: body.Name, Retention: a.cfg.Retention,
+		Settings: tenant.DefaultSettings(), CreatedAt: now,
+	}
 	secret := auth.NewAPIKeySecret()
 	key := tenant.APIKey{
 		ID: tenant.NewID("key"), Organization: org, App: app.ID, Hash: auth.HashSecret(secret), CreatedAt: now,
@@ -39,7 +39,7 @@ func (a *API) CreateApp(ctx context.Context, request spec.CreateAppRequestObject
 	view := a.appView(app)
 	return spec.CreateApp201JSONResponse{
 		ID: view.ID, Name: view.Name, Organization: view.Organization, TopicPrefix: view.TopicPrefix,
-		RetentionSeconds: view.RetentionSeconds, CreatedAt: view.CreatedAt, Endpoints: view.Endpoints,
+		RetentionSeconds: view.RetentionSeconds, Settings: view.Settings, CreatedAt: view.CreatedAt, Endpoints: view.Endpoints,
 		APIKey:     spec.NewAPIKey{ID: key.ID, Secret: secret, Scopes: scopesView(key.Scopes)},
 		SigningKey: spec.NewSigningKey{Kid: signing.KID, Alg: spec.NewSigningKeyAlg(signing.Algorithm), Secret: signing.Secret},
 	}, nil
@@ -55,29 +55,16 @@ func (a *API) ListApps(ctx context.Context, request spec.ListAppsRequestObject) 
 		}
 		return spec.ListApps200JSONResponse{Items: []spec.App{a.appView(app)}}, nil
 	}
-	limit, after := defaultPage, ""
-	if request.Params.Limit != nil {
-		limit = int(*request.Params.Limit)
-	}
-	if request.Params.Cursor != nil {
-		after = *request.Params.Cursor
-		if tenant.ValidSlug(after) != nil {
-			return nil, parameterError{error: fault.New(fault.Invalid, "is no cursor of this list"), parameter: "cursor"}
-		}
-	}
-	apps, err := a.deps.Store.Apps(ctx, caller.Organization, after, limit+1) // one more tells whether there are more
+	most, after, err := paging(request.Params.Limit, request.Params.Cursor, func(s string) bool { return tenant.ValidSlug(s) == nil })
 	if err != nil {
 		return nil, err
 	}
-	page := spec.ListApps200JSONResponse{Items: make([]spec.App, 0, len(apps))}
-	for i, app := range apps {
-		if i == limit {
-			page.NextCursor = &apps[limit-1].ID
-			break
-		}
-		page.Items = append(page.Items, a.appView(app))
+	apps, err := a.deps.Store.Apps(ctx, caller.Organization, after, most+1) // one more tells whether there are more
+	if err != nil {
+		return nil, err
 	}
-	return page, nil
+	items, next := pageOf(apps, most, a.appView, func(app tenant.App) string { return app.ID })
+	return spec.ListApps200JSONResponse{Items: items, NextCursor: next}, nil
 }
 
 // GetApp answers one app.
@@ -89,7 +76,9 @@ func (a *API) GetApp(ctx context.Context, request spec.GetAppRequestObject) (spe
 	if err != nil {
 		return nil, err
 	}
-	return spec.GetApp200JSONResponse(a.appView(app)), nil
+	return spec.GetApp200JSONResponse{
+		Body: a.appView(app), Headers: spec.GetApp200ResponseHeaders{ETag: etag(app.Version)},
+	}, nil
 }
 
 // sees hides the organization's other apps from an API key.
@@ -113,8 +102,8 @@ func (a *API) app(ctx context.Context, id string) (*auth.App, error) {
 	return app, err
 }
 
-// changed makes this node forget what it knows of an app and tells the others
-// to. A lost announcement costs time, not truth: every node reads an app again
+// changed makes this node forget what it knows of an app, or with
+// "{app}/{login}" of one of its logins, and tells the others to. A lost announcement costs time, not truth: every node reads an app again
 // after a while.
 func (a *API) changed(ctx context.Context, org, app string) {
 	a.deps.Apps.Invalidate(org, app)
@@ -127,7 +116,10 @@ func (a *API) changed(ctx context.Context, org, app string) {
 func (a *API) appView(app tenant.App) spec.App {
 	return spec.App{
 		ID: app.ID, Name: app.Name, Organization: app.Organization, TopicPrefix: app.TopicPrefix(),
-		RetentionSeconds: int64(app.Retention / time.Second), CreatedAt: app.CreatedAt,
-		Endpoints: spec.Endpoints{API: a.cfg.PublicHTTP, MQTT: a.cfg.PublicMQTT, WS: a.cfg.PublicWS},
+		RetentionSeconds: int64(app.Retention / time.Second), Settings: settingsView(app.Settings), CreatedAt: app.CreatedAt,
+		Endpoints: spec.Endpoints{
+			API: a.cfg.PublicHTTP, MQTT: ref(a.cfg.PublicMQTT), MQTTS: ref(a.cfg.PublicMQTTS),
+			WS: ref(a.cfg.PublicWS), WSS: ref(a.cfg.PublicWSS),
+		},
 	}
 }

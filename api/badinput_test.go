@@ -15,6 +15,9 @@ const (
 	pushPath   = "/v1/apps/chat/push"
 	pubPath    = "/v1/apps/chat/publish"
 	tokenPath  = "/v1/apps/chat/tokens"
+	appPath    = "/v1/apps/chat"
+	loginsPath = "/v1/apps/chat/logins"
+	certPath   = "/v1/apps/chat/certificates"
 	aclPath    = "/v1/apps/chat/acl"
 	jsonType   = "application/json"
 )
@@ -76,6 +79,51 @@ var badInputs = []badInput{
 	{"limit twice", "GET", "/v1/apps?limit=1&limit=2", "member", ``, 422, "invalid", fields("limit")},
 	{"no cursor", "GET", "/v1/apps?cursor=!", "member", ``, 422, "invalid", fields("cursor")},
 
+	// settings
+	{"change to a null", "PATCH", appPath, "key", `{"name":null}`, 422, "invalid", fields("/name")},
+	{"change to a bad name", "PATCH", appPath, "key", `{"name":" x"}`, 422, "invalid", fields("/name")},
+	{"change of the id", "PATCH", appPath, "key", `{"id":"x"}`, 422, "invalid", fields("/id")},
+	{"unknown setting", "PATCH", appPath, "key", `{"settings":{"colour":1}}`, 422, "invalid", fields("/settings/colour")},
+	{"settings out of range", "PATCH", appPath, "key", `{"settings":{"session_expiry_seconds":7776001,"max_retained":-1,"publish_bytes":1000000000001}}`, 422, "invalid", fields("/settings/max_retained", "/settings/publish_bytes", "/settings/session_expiry_seconds")},
+	{"settings of the wrong type", "PATCH", appPath, "key", `{"settings":{"mounted":"yes","max_connections":1.5}}`, 422, "invalid", fields("/settings/max_connections", "/settings/mounted")},
+	{"settings of no app", "PATCH", "/v1/apps/nope", "member", `{"settings":{"mounted":true}}`, 404, "not_found", nil},
+
+	// logins
+	{"login without anything", "POST", loginsPath, "key", `{}`, 422, "invalid", fields("/password", "/user", "/username")},
+	{"login with a slash", "POST", loginsPath, "key", `{"username":"a/b","password":"12345678","user":"ana"}`, 422, "invalid", fields("/username")},
+	{"login with a colon", "POST", loginsPath, "key", `{"username":"a:b","password":"12345678","user":"ana"}`, 422, "invalid", fields("/username")},
+	{"login with a long name", "POST", loginsPath, "key", `{"username":"` + strings.Repeat("x", 65) + `","password":"12345678","user":"ana"}`, 422, "invalid", fields("/username")},
+	{"login with a short password", "POST", loginsPath, "key", `{"username":"a","password":"1234567","user":"ana"}`, 422, "invalid", fields("/password")},
+	{"login with a NUL password", "POST", loginsPath, "key", `{"username":"a","password":"1234567\u0000","user":"ana"}`, 422, "invalid", fields("/password")},
+	{"login with many bytes of password", "POST", loginsPath, "key", `{"username":"a","password":"` + strings.Repeat("☕", 400) + `","user":"ana"}`, 422, "invalid", fields("/password")},
+	{"login of nobody who can be", "POST", loginsPath, "key", `{"username":"a","password":"12345678","user":"a/b","device":"+","tags":["ok","#"],"role":"\u0001"}`, 422, "invalid", fields("/device", "/role", "/tags/1", "/user")},
+	{"login with a tag twice", "POST", loginsPath, "key", `{"username":"a","password":"12345678","user":"ana","tags":["a","a"]}`, 422, "invalid", fields("/tags")},
+	{"login with a hash", "POST", loginsPath, "key", `{"username":"a","password_hash":"12345678","password":"12345678","user":"ana"}`, 422, "invalid", fields("/password_hash")},
+	{"login of no app", "POST", "/v1/apps/nope/logins", "member", `{"username":"a","password":"12345678","user":"ana"}`, 404, "not_found", nil},
+	{"logins of no app", "GET", "/v1/apps/nope/logins", "member", ``, 404, "not_found", nil},
+	{"logins with no cursor", "GET", loginsPath + "?cursor=a%2Fb", "key", ``, 422, "invalid", fields("cursor")},
+	{"logins with a large limit", "GET", loginsPath + "?limit=101", "key", ``, 422, "invalid", fields("limit")},
+	{"no such login", "GET", loginsPath + "/nobody", "key", ``, 404, "not_found", nil},
+	{"no login's name", "GET", loginsPath + "/%2B", "key", ``, 404, "not_found", nil},
+	{"change of no login", "PATCH", loginsPath + "/nobody", "key", `{"enabled":true}`, 404, "not_found", nil},
+	{"change to a bad user", "PATCH", loginsPath + "/robot", "key", `{"user":"a#","role":"a/b"}`, 422, "invalid", fields("/role", "/user")},
+	{"change of the name", "PATCH", loginsPath + "/robot", "key", `{"username":"other"}`, 422, "invalid", fields("/username")},
+	{"change to a short password", "PATCH", loginsPath + "/robot", "key", `{"password":"x"}`, 422, "invalid", fields("/password")},
+	{"login taken", "POST", loginsPath, "key", `{"username":"robot","password":"12345678","user":"ana"}`, 409, "conflict", fields("/username")},
+
+	// certificates
+	{"certificate without anything", "POST", certPath, "key", `{}`, 422, "invalid", fields("/ca_pem", "/user_from")},
+	{"no certificate", "POST", certPath, "key", `{"ca_pem":"x","user_from":"cn","tags":["+"],"role":"#"}`, 422, "invalid", fields("/ca_pem", "/role", "/tags/0")},
+	{"two certificates", "POST", certPath, "key", jsonOf(map[string]any{"ca_pem": authorityPEM("A") + authorityPEM("B"), "user_from": "cn"}), 422, "invalid", fields("/ca_pem")},
+	{"an expired certificate", "POST", certPath, "key", jsonOf(map[string]any{"ca_pem": authorityPEM("A", expired), "user_from": "cn"}), 422, "invalid", fields("/ca_pem")},
+	{"a device's certificate", "POST", certPath, "key", jsonOf(map[string]any{"ca_pem": authorityPEM("A", asDevice), "user_from": "cn"}), 422, "invalid", fields("/ca_pem")},
+	{"user from nowhere", "POST", certPath, "key", jsonOf(map[string]any{"ca_pem": authorityPEM("A"), "user_from": "serial"}), 422, "invalid", fields("/user_from")},
+	{"certificate of no app", "POST", "/v1/apps/nope/certificates", "member", jsonOf(map[string]any{"ca_pem": authorityPEM("A"), "user_from": "cn"}), 404, "not_found", nil},
+	{"certificates of no app", "GET", "/v1/apps/nope/certificates", "member", ``, 404, "not_found", nil},
+	{"certificates with no cursor", "GET", certPath + "?cursor=x", "key", ``, 422, "invalid", fields("cursor")},
+	{"no such certificate", "GET", certPath + "/ca_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "key", ``, 404, "not_found", nil},
+	{"no certificate's id", "GET", certPath + "/ca_1", "key", ``, 404, "not_found", nil},
+
 	// tokens
 	{"user with a slash", "POST", tokenPath, "key", `{"user":"a/b"}`, 422, "invalid", fields("/user")},
 	{"user with a plus", "POST", tokenPath, "key", `{"user":"a+"}`, 422, "invalid", fields("/user")},
@@ -100,7 +148,7 @@ var badInputs = []badInput{
 	{"push to no level", "POST", pushPath, "key", `{"to":{"topic":"a//b"},` + note + `}`, 422, "invalid", fields("/to/topic")},
 	{"own id", "POST", pushPath, "key", `{"to":{"user":"a"},"notification":{"id":"x","title":"x","body":"y"}}`, 422, "invalid", fields("/notification/id")},
 	{"no title, wrong body", "POST", pushPath, "key", `{"to":{"user":"a"},"notification":{"body":5}}`, 422, "invalid", fields("/notification/body", "/notification/title")},
-	{"QoS 2", "POST", pushPath, "key", `{"to":{"user":"a"},` + note + `,"qos":2}`, 422, "invalid", fields("/qos")},
+	{"QoS 3", "POST", pushPath, "key", `{"to":{"user":"a"},` + note + `,"qos":3}`, 422, "invalid", fields("/qos")},
 	{"TTL 0", "POST", pushPath, "key", `{"to":{"user":"a"},` + note + `,"ttl_seconds":0}`, 422, "invalid", fields("/ttl_seconds")},
 	{"TTL over the retention", "POST", pushPath, "key", `{"to":{"user":"a"},` + note + `,"ttl_seconds":604801}`, 422, "invalid", fields("/ttl_seconds")},
 	{"large notification", "POST", pushPath, "key", `{"to":{"user":"a"},"notification":{"title":"x","body":"y","more":"` + strings.Repeat("x", 256<<10) + `"}}`, 413, "payload_too_large", fields("/notification")},
@@ -115,7 +163,6 @@ var badInputs = []badInput{
 	{"the server's topics", "POST", pubPath, "key", `{"topic":"$SYS/x","payload":""}`, 403, "outside_wall", fields("/topic")},
 	{"publish to a wildcard", "POST", pubPath, "key", `{"topic":"+/chat/x","payload":""}`, 422, "invalid", fields("/topic")},
 	{"publish to NUL", "POST", pubPath, "key", `{"topic":"acme/\u0000","payload":""}`, 422, "invalid", fields("/topic")},
-	{"retain", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"","retain":true}`, 422, "invalid", fields("/retain")},
 	{"no base64", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"%%","encoding":"base64"}`, 422, "invalid", fields("/payload")},
 	{"unknown encoding", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"","encoding":"hex"}`, 422, "invalid", fields("/encoding")},
 	{"large payload", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"` + strings.Repeat("x", 256<<10+1) + `"}`, 413, "payload_too_large", fields("/payload")},
@@ -135,6 +182,7 @@ func TestBadInput(t *testing.T) {
 		"": "", "member": member, "key": s.app(member, "chat"),
 		"wrong key": auth.NewAPIKeySecret(), "wrong token": auth.NewSessionToken(),
 	}
+	s.credentials("acme", "chat")
 	for i, c := range badInputs {
 		t.Run(c.name, func(t *testing.T) {
 			token, known := tokens[c.as]

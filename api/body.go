@@ -27,7 +27,7 @@ const (
 func readBody(w http.ResponseWriter, r *http.Request, op *operation) ([]byte, error) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, op.maxBody))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, fault.Newf(fault.PayloadTooLarge, "the body may have %d bytes", op.maxBody)
+		return nil, fault.Newf(fault.PayloadTooLarge, "the body may have at most %d bytes", op.maxBody)
 	}
 	if err != nil {
 		return nil, fault.Wrap(fault.MalformedJSON, "the body ended early", err)

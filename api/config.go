@@ -19,9 +19,11 @@ const DefaultRetention = 7 * 24 * time.Hour
 type Config struct {
 	// Surface says which part of the API is served.
 	Surface Surface
-	// PublicHTTP, PublicMQTT and PublicWS are the addresses that backends and
-	// devices are told to use, as URLs.
-	PublicHTTP, PublicMQTT, PublicWS string
+	// PublicHTTP is the address that backends are told to use, as a URL.
+	PublicHTTP string
+	// PublicMQTT, PublicMQTTS, PublicWS and PublicWSS are the addresses that
+	// devices are told to use, as URLs. An empty one is not there.
+	PublicMQTT, PublicMQTTS, PublicWS, PublicWSS string
 	// PublicAdmin is where management is served, if apart from the rest. The
 	// default is PublicHTTP.
 	PublicAdmin string
@@ -56,6 +58,8 @@ type Deps struct {
 type Store interface {
 	Members
 	AppStore
+	LoginStore
+	CertificateStore
 }
 
 // Members keeps organizations and the people who manage them.
@@ -70,8 +74,26 @@ type AppStore interface {
 	CreateApp(ctx context.Context, app tenant.App, key tenant.APIKey, signing tenant.SigningKey) error
 	Apps(ctx context.Context, org, after string, limit int) ([]tenant.App, error)
 	App(ctx context.Context, org, app string) (tenant.App, error)
+	UpdateApp(ctx context.Context, org, app string, ifVersion int64, change func(*tenant.App) error) (tenant.App, error)
 	ACL(ctx context.Context, org, app string) (tenant.ACL, error)
 	SetACL(ctx context.Context, org, app string, rules []tenant.Rule, ifVersion int64) (tenant.ACL, error)
+}
+
+// LoginStore keeps the logins of apps' devices.
+type LoginStore interface {
+	CreateLogin(ctx context.Context, login tenant.Login) error
+	Logins(ctx context.Context, org, app, after string, limit int) ([]tenant.Login, error)
+	Login(ctx context.Context, org, app, username string) (tenant.Login, error)
+	UpdateLogin(ctx context.Context, org, app, username string, ifVersion int64, change func(*tenant.Login) error) (tenant.Login, error)
+	DeleteLogin(ctx context.Context, org, app, username string) error
+}
+
+// CertificateStore keeps the authorities of apps' devices' certificates.
+type CertificateStore interface {
+	CreateCertificate(ctx context.Context, c tenant.Certificate) error
+	Certificates(ctx context.Context, org, app, after string, limit int) ([]tenant.Certificate, error)
+	Certificate(ctx context.Context, org, app, id string) (tenant.Certificate, error)
+	DeleteCertificate(ctx context.Context, org, app, id string) error
 }
 
 // Apps is the cached directory of apps, for what must be fast and must go on
@@ -101,5 +123,6 @@ type Announcer interface {
 type Check func(ctx context.Context) error
 
 // AppChanged is the subject on which nodes learn that an app's settings have
-// changed. The data is the app's topic prefix, "org/app".
+// changed. The data is the app's topic prefix, "org/app", or "org/app/login" if
+// only that login has.
 const AppChanged = "app.changed"

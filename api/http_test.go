@@ -8,8 +8,11 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/fanfare-mq/fanfare"
 	"github.com/fanfare-mq/fanfare/api"
@@ -26,6 +29,8 @@ func TestRouting(t *testing.T) {
 		{"GET", "/v1/signup", "POST"},
 		{"DELETE", "/v1/apps", "GET, POST"},
 		{"PATCH", "/v1/apps/chat/acl", "GET, PUT"},
+		{"PUT", "/v1/apps/chat/logins/robot", "GET, PATCH, DELETE"},
+		{"PATCH", "/v1/apps/chat/certificates/ca_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "GET, DELETE"},
 		{"POST", "/healthz", "GET"},
 		{"POST", "/", "GET"},
 		{"PUT", "/openapi.yaml", "GET"},
@@ -50,12 +55,16 @@ func TestSurfaces(t *testing.T) {
 	}{
 		{"POST", "/v1/signup", false, true},
 		{"POST", "/v1/login", false, true},
-		{"GET", "/v1/me", false, true},
-		{"GET", "/v1/apps", false, true},
+		{"GET", "/v1/me", true, true},
+		{"GET", "/v1/apps", true, true},
 		{"POST", "/v1/apps", false, true},
-		{"GET", "/v1/apps/chat", false, true},
+		{"GET", "/v1/apps/chat", true, true},
+		{"PATCH", "/v1/apps/chat", true, true},
 		{"GET", "/v1/apps/chat/acl", true, true},
 		{"PUT", "/v1/apps/chat/acl", true, true},
+		{"POST", "/v1/apps/chat/logins", true, true},
+		{"DELETE", "/v1/apps/chat/logins/robot", true, true},
+		{"GET", "/v1/apps/chat/certificates", true, true},
 		{"POST", "/v1/apps/chat/tokens", true, false},
 		{"POST", "/v1/apps/chat/push", true, false},
 		{"POST", "/v1/apps/chat/publish", true, false},
@@ -74,10 +83,40 @@ func TestSurfaces(t *testing.T) {
 		s := newServer(t, func(c *api.Config, _ *api.Deps) { c.Surface = surface })
 		for _, r := range requests {
 			got := s.call(r.method, r.path, "", nil)
-			if missing := got.StatusCode == http.StatusNotFound; missing == there(r.app, r.admin) {
+			missing := got.StatusCode == http.StatusNotFound || got.StatusCode == http.StatusMethodNotAllowed
+			if missing == there(r.app, r.admin) {
 				t.Errorf("surface %d: %s %s answers %d", surface, r.method, r.path, got.StatusCode)
 			}
 		}
+	}
+}
+
+// TestSurfaceOfKeys: whatever an API key may call is on the surface of backends.
+func TestSurfaceOfKeys(t *testing.T) {
+	d, err := description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, func(c *api.Config, _ *api.Deps) { c.Surface = api.App })
+	called := 0
+	for path, item := range d.doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			security := d.doc.Security
+			if op.Security != nil {
+				security = *op.Security
+			}
+			if !slices.ContainsFunc(security, func(r openapi3.SecurityRequirement) bool { return r["apiKey"] != nil }) {
+				continue
+			}
+			called++
+			got := s.call(method, regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(path, "chat"), "", nil)
+			if got.StatusCode != http.StatusUnauthorized {
+				t.Errorf("%s %s answers %d, want it to ask for credentials", method, path, got.StatusCode)
+			}
+		}
+	}
+	if called < 8 {
+		t.Errorf("only %d operations take API keys", called)
 	}
 }
 
@@ -106,6 +145,7 @@ func TestPublisherFaults(t *testing.T) {
 		{broker.ErrUnavailable, 503, "unavailable", "5"},
 		{fault.Wrap(fault.Unavailable, "away", errors.New("at 10.1.2.3")), 503, "unavailable", "5"},
 		{context.DeadlineExceeded, 503, "unavailable", "5"},
+		{fault.Wrap(fault.Unavailable, "away", context.DeadlineExceeded), 503, "unavailable", "5"},
 		{errors.New("a secret at 10.1.2.3"), 500, "internal", ""},
 	} {
 		s.bus.err = c.err

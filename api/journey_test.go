@@ -109,8 +109,8 @@ func TestPublish(t *testing.T) {
 	s := newServer(t)
 	key := s.app(s.member("acme", "owner"), "chat")
 	s.call("POST", "/v1/apps/chat/publish", key,
-		`{"topic":"acme/other/x","payload":"AAECAw==","encoding":"base64","qos":0,"retain":false,"content_type":"image/png"}`).want(t, http.StatusAccepted)
-	if m := s.bus.last(t); m.Topic != "acme/other/x" || string(m.Payload) != "\x00\x01\x02\x03" || m.QoS != 0 || m.UTF8 || m.ContentType != "image/png" || m.Retain {
+		`{"topic":"acme/other/x","payload":"AAECAw==","encoding":"base64","qos":0,"retain":true,"content_type":"image/png"}`).want(t, http.StatusAccepted)
+	if m := s.bus.last(t); m.Topic != "acme/other/x" || string(m.Payload) != "\x00\x01\x02\x03" || m.QoS != 0 || m.UTF8 || m.ContentType != "image/png" || !m.Retain {
 		t.Errorf("message %+v", m)
 	}
 	got := s.call("POST", "/v1/apps/chat/publish", key, `{"topic":"acme/chat/x","payload":"grüß"}`).want(t, http.StatusAccepted)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -39,14 +40,16 @@ func (a *API) landing() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("landing page: %w", err)
 	}
-	mqtt, err := url.Parse(a.cfg.PublicMQTT)
+	mqtt, err := url.Parse(cmp.Or(a.cfg.PublicMQTT, a.cfg.PublicMQTTS))
 	if err != nil {
 		return nil, fmt.Errorf("public MQTT address: %w", err)
 	}
 	var b bytes.Buffer
 	err = page.Execute(&b, map[string]any{
-		"HTTP": a.cfg.PublicHTTP, "Admin": a.cfg.PublicAdmin, "MQTT": a.cfg.PublicMQTT, "WS": a.cfg.PublicWS,
-		"Host": mqtt.Hostname(), "Port": mqtt.Port(), "SignupClosed": a.cfg.SignupClosed,
+		"HTTP": a.cfg.PublicHTTP, "Admin": a.cfg.PublicAdmin,
+		"MQTT": a.cfg.PublicMQTT, "MQTTS": a.cfg.PublicMQTTS, "WS": a.cfg.PublicWS, "WSS": a.cfg.PublicWSS,
+		"Host": cmp.Or(mqtt.Hostname(), "$MQTT_HOST"), "Port": mqtt.Port(), "TLS": a.cfg.PublicMQTT == "" && a.cfg.PublicMQTTS != "",
+		"SignupClosed": a.cfg.SignupClosed,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("landing page: %w", err)

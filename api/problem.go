@@ -43,7 +43,7 @@ func (t throttledError) Unwrap() error { return t.error }
 // fail answers an error as a problem. An error without a code is internal: it
 // goes to the log and is never shown.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+	if gaveUp(r, err) && fault.CodeOf(err) == fault.Internal { // a part that says itself what it waited for is right
 		err = fault.Wrap(fault.Unavailable, "the request took too long or was given up", err)
 	}
 	code := fault.CodeOf(err)
@@ -73,6 +73,11 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	w.WriteHeader(status)
 	// An error here means that the client has gone.
 	_ = json.NewEncoder(w).Encode(p)
+}
+
+// gaveUp says that the time was over, or the client gone.
+func gaveUp(r *http.Request, err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) && r.Context().Err() != nil
 }
 
 // challenge tells how to authenticate (RFC 6750 §3).
@@ -106,11 +111,11 @@ func detailOf(code fault.Code, err error) string {
 		return fmt.Sprintf("The request has %d faults.", len(leaves))
 	}
 	f, _ := errors.AsType[*fault.Error](err)
-	name := strings.TrimPrefix(f.Field, "/")
+	name := fieldName(f.Field)
 	if p, ok := errors.AsType[parameterError](err); ok {
 		name = p.parameter
 	}
-	return cut(strings.TrimSpace(name+" "+f.Message), 500)
+	return cut(about(name, f.Message), 500)
 }
 
 // leavesOf returns the single errors of a joined one.

@@ -19,6 +19,11 @@ import (
 // defaultQoS is what a push is worth unless it says otherwise.
 const defaultQoS = 1
 
+// appendTimeout is how long a request waits for the log. An election of the
+// log's leader takes five seconds and is worth the wait; HTTP clients and
+// proxies commonly give up after ten or more. openapi.yaml tells it.
+const appendTimeout = 8 * time.Second
+
 // Push sends a notification to a target.
 func (a *API) Push(ctx context.Context, request spec.PushRequestObject) (spec.PushResponseObject, error) {
 	app, err := a.app(ctx, request.App)
@@ -35,7 +40,7 @@ func (a *API) Push(ctx context.Context, request spec.PushRequestObject) (spec.Pu
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.deps.Publisher.PublishWait(ctx, m); err != nil {
+	if err := a.appendMessage(ctx, m); err != nil {
 		return nil, err
 	}
 	return spec.Push202JSONResponse{ID: m.ID.String(), Topic: m.Topic}, nil
@@ -65,9 +70,6 @@ func (a *API) Publish(ctx context.Context, request spec.PublishRequestObject) (s
 		return nil, err
 	}
 	body := request.Body
-	if body.Retain != nil && *body.Retain {
-		return nil, fault.New(fault.Invalid, "retained messages are not supported yet; leave it out or say false").At("/retain")
-	}
 	if err := push.ValidName(body.Topic); err != nil {
 		return nil, at(err, "/topic")
 	}
@@ -85,15 +87,25 @@ func (a *API) Publish(ctx context.Context, request spec.PublishRequestObject) (s
 	}
 	m := &broker.Message{
 		ID: a.newMessageID(), Topic: body.Topic, Payload: payload, QoS: qosOf(body.QoS), UTF8: text,
+		Retain:  body.Retain != nil && *body.Retain,
 		Expires: expires, Position: broker.Position{Shard: entry.App.Shard},
 	}
 	if body.ContentType != nil {
 		m.ContentType = *body.ContentType
 	}
-	if _, err := a.deps.Publisher.PublishWait(ctx, m); err != nil {
+	if err := a.appendMessage(ctx, m); err != nil {
 		return nil, err
 	}
 	return spec.Publish202JSONResponse{ID: m.ID.String()}, nil
+}
+
+// appendMessage publishes a message and waits, within the log's patience, until it is
+// safe.
+func (a *API) appendMessage(ctx context.Context, m *broker.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
+	defer cancel()
+	_, err := a.deps.Publisher.PublishWait(ctx, m)
+	return err
 }
 
 // payloadOf decodes a payload and says whether it is text.
@@ -107,7 +119,7 @@ func payloadOf(body *spec.PublishRequest) (payload []byte, text bool, err error)
 		text = false
 	}
 	if len(payload) > broker.MaxMessageBytes {
-		return nil, false, fault.Newf(fault.PayloadTooLarge, "may have %d bytes", broker.MaxMessageBytes).At("/payload")
+		return nil, false, fault.Newf(fault.PayloadTooLarge, "must have at most %d bytes", broker.MaxMessageBytes).At("/payload")
 	}
 	return payload, text, nil
 }
@@ -120,7 +132,7 @@ func qosOf(qos *spec.QoS) byte {
 	if qos == nil {
 		return defaultQoS
 	}
-	return byte(*qos) //nolint:gosec // 0 or 1, by the description
+	return byte(*qos) //nolint:gosec // 0 to 2, by the description
 }
 
 func ttlOf(seconds *spec.TTL) time.Duration {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -46,49 +47,38 @@ func parameterDetail(invalid *openapi3filter.RequestError) string {
 	leaves := flatten(invalid.Err)
 	if len(leaves) > 0 {
 		if schema, ok := errors.AsType[*openapi3.SchemaError](leaves[0]); ok {
-			return schema.Reason
+			return schemaDetail(schema)
 		}
 	}
-	if types := invalid.Parameter.Schema.Value.Type; types != nil && len(types.Slice()) == 1 {
-		return "must be of type " + types.Slice()[0]
-	}
-	return "is ill-formed"
+	return typeDetail(invalid.Parameter.Schema.Value)
 }
 
 // schemaFaults turns what the validator found in a body into faults with
-// JSON pointers.
+// JSON pointers, one for each field: a value that breaks two rules is still
+// one to mend.
 func schemaFaults(err error) error {
 	var faults []error
+	seen := map[string]bool{}
 	for _, leaf := range flatten(err) {
 		schema, ok := errors.AsType[*openapi3.SchemaError](leaf)
 		if !ok {
 			return fmt.Errorf("validate the body: %w", leaf)
 		}
-		path, detail := schema.JSONPointer(), schema.Reason
-		switch schema.SchemaField {
-		case "required":
-			detail = "is required"
-		case "properties":
-			if name, ok := unknownName(schema.Reason); ok {
-				path, detail = append(path, name), "is not a known field"
-			}
-		case "readOnly":
-			detail = "is given by the server"
-		case "nullable":
-			detail = "must not be null"
-		case "minProperties", "maxProperties":
-			if only(schema.Schema) {
-				detail = "must have exactly one field"
-			}
+		path, detail := schema.JSONPointer(), schemaDetail(schema)
+		if name, ok := unknownName(schema.Reason); ok && schema.SchemaField == "properties" {
+			path, detail = append(path, name), "is not a known field"
 		}
-		faults = append(faults, fault.New(fault.Invalid, detail).At(pointer(path)))
+		if len(path) == 0 {
+			detail = "the body " + detail
+		}
+		at := pointer(path)
+		if seen[at] {
+			continue
+		}
+		seen[at] = true
+		faults = append(faults, fault.New(fault.Invalid, detail).At(at))
 	}
 	return errors.Join(faults...)
-}
-
-// only says that objects of the schema have exactly one field.
-func only(schema *openapi3.Schema) bool {
-	return schema.MinProps == 1 && schema.MaxProps != nil && *schema.MaxProps == 1
 }
 
 // unknownName reads the field's name out of the validator's reason, the only
@@ -140,12 +130,24 @@ func pointer(path []string) string {
 // the same, such as 1e2 for an integer.
 func (a *API) failDecoding(w http.ResponseWriter, r *http.Request, err error) {
 	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		err = fault.Wrap(fault.Invalid, "must be written as "+mismatch.Type.String(), err).
+		err = fault.Wrap(fault.Invalid, mismatchDetail(mismatch.Type), err).
 			At(pointer(strings.Split(mismatch.Field, ".")))
 	} else {
 		err = fault.Wrap(fault.MalformedJSON, "the body cannot be read", err)
 	}
 	a.fail(w, r, err)
+}
+
+// mismatchDetail says what a Go type wants in JSON.
+func mismatchDetail(want reflect.Type) string {
+	switch {
+	case want.Kind() >= reflect.Int && want.Kind() <= reflect.Uint64:
+		return "must be a whole number, written with digits alone"
+	case want.Kind() == reflect.String:
+		return "must be text"
+	default:
+		return "is of the wrong type"
+	}
 }
 
 // failBinding answers a parameter that is valid and does not fit its Go type,
@@ -157,5 +159,5 @@ func (a *API) failBinding(w http.ResponseWriter, r *http.Request, err error) {
 	} else if e, ok := errors.AsType[*spec.TooManyValuesForParamError](err); ok {
 		name = e.ParamName
 	}
-	a.fail(w, r, parameterError{error: fault.Wrap(fault.Invalid, "is ill-formed or repeated", err), parameter: name})
+	a.fail(w, r, parameterError{error: fault.Wrap(fault.Invalid, "does not have the right form, or is there twice", err), parameter: name})
 }

@@ -143,3 +143,11 @@ func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return nil, nil }
 func unauthenticated(format string, args ...any) error {
 	return fault.Newf(fault.Unauthenticated, format, args...)
 }
+
+// ignoreNotFound lets only other errors through.
+func ignoreNotFound(err error) error {
+	if fault.CodeOf(err) == fault.NotFound {
+		return nil
+	}
+	return err
+}

@@ -1,18 +1,42 @@
 package auth
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/fanfare-mq/fanfare/tenant"
+)
 
 // Device is an authenticated device: who it is and what it may do, by its
 // app's newest policy. One goroutine uses it at a time.
 type Device struct {
 	Identity
 
-	app  *App
-	memo memo
+	app   *App
+	holds func() bool // whether what it has proved itself with still stands; nil: yes
+	memo  memo
 }
 
 // App returns the device's app.
 func (d *Device) App() *App { return d.app }
+
+// Revoked says whether what the device has proved itself with was taken away
+// since: the token's signing key, the login (also if its password, user or
+// device was changed, or it was disabled) or the certificate's authority. Such
+// a device could not connect again. It is cheap and does not wait.
+func (d *Device) Revoked() bool { return d.holds != nil && !d.holds() }
+
+// Settings returns the app's newest known settings.
+func (d *Device) Settings() tenant.Settings { return d.app.Entry().App.Settings }
+
+// Mount returns what the edge puts in front of the device's topics, as in
+// "{org}/{app}/", or "" if the app is not in mounted mode.
+func (d *Device) Mount() string {
+	app := &d.app.Entry().App
+	if !app.Settings.Mounted {
+		return ""
+	}
+	return app.TopicPrefix() + "/"
+}
 
 // MayPublish decides about a topic name. Asking again about one of the last
 // few names is cheap.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
@@ -69,5 +70,40 @@ func BenchmarkMayPublish(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		d.MayPublish("acme/chat/users/ana/up/x")
+	}
+}
+
+// A device sees its app's settings change.
+func TestDeviceSettings(t *testing.T) {
+	src := newSource(entry("acme", "chat"))
+	dir := auth.NewDirectory(src, atNoon)
+	d, err := connect(t, auth.NewDevices(dir, atNoon), "acme/chat", token{}.text(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Mount() != "" || d.Settings() != (tenant.Settings{}) {
+		t.Errorf("mounted at %q with %+v", d.Mount(), d.Settings())
+	}
+	e := entry("acme", "chat")
+	e.App.Settings = tenant.Settings{Mounted: true, MaxConnections: 7}
+	src.set(e)
+	dir.Invalidate("acme", "chat")
+	lookUp(t, dir, "acme", "chat") // waits for the change
+	if d.Mount() != "acme/chat/" || d.Settings() != e.App.Settings {
+		t.Errorf("mounted at %q with %+v", d.Mount(), d.Settings())
+	}
+}
+
+func TestSameIdentity(t *testing.T) {
+	ana := auth.Identity{Org: "acme", App: "chat", User: "ana", Tags: []string{"a"}, ClientID: "1"}
+	for other, want := range map[*auth.Identity]bool{
+		{Org: "acme", App: "chat", User: "ana", Role: "driver"}: true,
+		{Org: "acme", App: "chat", User: "bob"}:                 false,
+		{Org: "acme", App: "shop", User: "ana"}:                 false,
+		{Org: "globex", App: "chat", User: "ana"}:               false,
+	} {
+		if ana.Same(other) != want || other.Same(&ana) != want {
+			t.Errorf("%+v: not %t", other, want)
+		}
 	}
 }

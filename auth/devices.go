@@ -28,21 +28,26 @@ const (
 // Credentials are what a CONNECT says about who is connecting.
 type Credentials struct {
 	ClientID string // the MQTT client identifier
-	Username string // "{org}/{app}", or empty: the token's kid names the app
-	Password []byte // the token, a JWT
+	// Username is "{org}/{app}", or empty if the token's kid or the certificate
+	// names the app; or "{org}/{app}/{login}" for a login.
+	Username string
+	Password []byte // the token, a JWT, or the login's password
 	// Certificates is the chain that the client showed in its TLS handshake,
 	// its own first, not verified yet; nil without one.
 	Certificates []*x509.Certificate
 	// Remote is the client's address without a port, to slow down who fails.
 	Remote string
+
+	suspect bool // the address has failed often: others go first
 }
 
-// Devices authenticates devices by their tokens. It is safe for concurrent
-// use.
+// Devices authenticates devices by their tokens, logins or certificates. It is
+// safe for concurrent use.
 type Devices struct {
 	directory *Directory
 	now       func() time.Time
 	parser    *jwt.Parser
+	passwords *passwords
 }
 
 // NewDevices returns an authenticator of the directory's apps' devices.
@@ -54,23 +59,36 @@ func NewDevices(dir *Directory, now func() time.Time) *Devices {
 			jwt.WithTimeFunc(now), jwt.WithLeeway(leeway), jwt.WithStrictDecoding(),
 			jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
 		),
+		passwords: newPasswords(),
 	}
 }
 
-// Authenticate verifies the credentials of a CONNECT. Its faults are
-// Unauthenticated, TokenExpired for a token that was right once, and
-// Unavailable; their messages are for the log and never hold the token.
+// Authenticate verifies the credentials of a CONNECT or of a re-authentication:
+// a password with the user name of a login, any other password as a token, and
+// without a password the certificate. Its faults are Unauthenticated,
+// TokenExpired for a token that was right once, Unavailable, and Overloaded if
+// too many passwords wait to be checked; their messages are for the log and
+// never hold the password.
 func (v *Devices) Authenticate(ctx context.Context, c Credentials) (*Device, error) {
-	if len(c.Password) == 0 {
-		return nil, unauthenticated("there is no password; it has to be a token")
+	switch {
+	case len(c.Password) > 0 && isLogin(c.Username):
+		return v.byLogin(ctx, c)
+	case len(c.Password) > 0:
+		return v.byToken(ctx, c)
+	case len(c.Certificates) > 0:
+		return v.byCertificate(ctx, c)
 	}
+	return nil, unauthenticated("there is no password and no certificate")
+}
+
+func (v *Devices) byToken(ctx context.Context, c Credentials) (*Device, error) {
 	if len(c.Password) > maxToken {
 		return nil, unauthenticated("the token has more than %d bytes", maxToken)
 	}
 	var app *App
 	var refused error
 	claims := new(claims)
-	_, err := v.parser.ParseWithClaims(string(c.Password), claims, func(t *jwt.Token) (any, error) {
+	token, err := v.parser.ParseWithClaims(string(c.Password), claims, func(t *jwt.Token) (any, error) {
 		var secret []byte
 		app, secret, refused = v.key(ctx, c.Username, t)
 		return secret, refused
@@ -90,6 +108,9 @@ func (v *Devices) Authenticate(ctx context.Context, c Credentials) (*Device, err
 		Org: of.Organization, App: of.ID, User: claims.user, ClientID: c.ClientID,
 		Tags: claims.tags, Role: claims.role, Expires: claims.ends(now),
 	}}
+	if kid, err := keyID(token); err == nil {
+		d.holds = func() bool { return app.signingKey(kid) != nil }
+	}
 	if claims.device != nil {
 		d.Device = *claims.device
 	}
@@ -142,6 +163,11 @@ func (v *Devices) app(ctx context.Context, username, kid string) (*App, error) {
 		}
 		return app, err
 	}
+	return v.namedApp(ctx, username)
+}
+
+// namedApp returns the app of a user name "{org}/{app}".
+func (v *Devices) namedApp(ctx context.Context, username string) (*App, error) {
 	org, id, ok := strings.Cut(username, "/")
 	if !ok || !couldBeSlug(org) || !couldBeSlug(id) {
 		return nil, unauthenticated("the user name has to be {org}/{app}")

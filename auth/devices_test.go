@@ -189,7 +189,7 @@ func TestAttacks(t *testing.T) {
 		username, password, says string
 	}
 	attacks := map[string]attack{
-		"no password":              {"acme/chat", "", "no password"},
+		"no password":              {"acme/chat", "", "no password and no certificate"},
 		"no user name nor kid":     {"", header("kid", nil).text(t), "kid"},
 		"garbage":                  {"acme/chat", "garbage", "not a token"},
 		"dots":                     {"acme/chat", "..", "not a token"},
@@ -238,7 +238,7 @@ func TestAttacks(t *testing.T) {
 		"unknown app":              {"acme/nope", good, "no app"},
 		"unknown organization":     {"nope/chat", good, "no app"},
 		"user name without slash":  {"acme", good, "{org}/{app}"},
-		"user name of three parts": {"acme/chat/x", good, "{org}/{app}"},
+		"user name of four parts":  {"acme/chat/x/y", good, "{org}/{app}"},
 		"user name with wildcard":  {"acme/+", good, "{org}/{app}"},
 		"user name empty parts":    {"/", good, "{org}/{app}"},
 		"user name with space":     {"acme/chat ", good, "no app"},

@@ -1,6 +1,6 @@
 // Package auth says who someone is and what they may do: devices by their JWT,
-// backends by their API key, members by their session; and, on topics, by the
-// wall, the app's rules and the default grants.
+// login or certificate, backends by their API key, members by their session;
+// and, on topics, by the wall, the app's rules and the default grants.
 package auth
 
 import (
@@ -24,12 +24,19 @@ const (
 type Identity struct {
 	Org      string
 	App      string
-	User     string // the token's sub
-	Device   string // the token's device claim, or empty: any client id
+	User     string // the token's sub, the login's user, or of the certificate
+	Device   string // the token's device claim or the login's device, or empty: any client id
 	ClientID string // the MQTT client identifier, chosen by the client
 	Tags     []string
 	Role     string
-	Expires  time.Time // when the connection has to end
+	Expires  time.Time // when the connection has to end; zero, for a login: never
+}
+
+// Same says whether another identity is the same user of the same app: what a
+// re-authentication has to prove (MQTT 5.0 §4.12.1). The rest may differ: a new
+// token may bring other tags.
+func (i *Identity) Same(o *Identity) bool {
+	return i.Org == o.Org && i.App == o.App && i.User == o.User
 }
 
 // ValidUser checks the id of an end user. It becomes one level of a topic, so
@@ -43,6 +50,9 @@ func ValidDevice(id string) error { return validID(id) }
 
 // ValidTag checks a tag, which becomes one level of a topic.
 func ValidTag(tag string) error { return validID(tag) }
+
+// ValidRole checks a role, as rules name it.
+func ValidRole(role string) error { return validID(role) }
 
 // validID says what is wrong in words that follow the name of the field.
 func validID(s string) error {

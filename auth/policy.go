@@ -36,7 +36,23 @@ func Compile(app tenant.App, acl tenant.ACL) (*Policy, error) {
 		p.rules = append(p.rules, c)
 	}
 	p.rules = append(p.rules, grants...)
+	if app.Settings.Mounted {
+		p.rules = append(p.rules, mountedGrants(app)...)
+	}
 	return p, nil
+}
+
+// mountedGrants let the devices of a mounted app use topics of their own
+// making ("presence", "example/#"), as clients do that know no prefix. The
+// well-known topics stay what they are, and so does the wall.
+func mountedGrants(app tenant.App) []rule {
+	prefix := app.TopicPrefix() + "/"
+	everyone := tenant.Who{Everyone: true}
+	var rules []rule
+	for _, space := range []string{"users", "devices", "topics", "tags", "broadcast"} {
+		rules = append(rules, rule{deny: true, publish: true, subscribe: true, who: everyone, filter: prefix + space + "/#"})
+	}
+	return append(rules, rule{publish: true, subscribe: true, who: everyone, filter: prefix + "#"})
 }
 
 // defaultGrants is what every device may do unless a rule says otherwise.

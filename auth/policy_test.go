@@ -45,6 +45,29 @@ func decide(t *testing.T, may func(*auth.Identity, string) bool, id auth.Identit
 	}
 }
 
+// The devices of a mounted app may use any topics of the app but the
+// well-known ones, which stay what they are.
+func TestMountedGrants(t *testing.T) {
+	mounted := chat
+	mounted.Settings.Mounted = true
+	p, err := auth.Compile(mounted, tenant.ACL{Rules: []tenant.Rule{{
+		Effect: tenant.Deny, Action: tenant.All, Topic: "acme/chat/secret/#", Who: tenant.Who{Everyone: true},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	private := []string{
+		"acme/chat/users/bob/x", "acme/chat/devices/phone-9", "acme/chat/tags/gamma", "acme/chat/secret/x",
+		"acme/shop/presence", "globex/chat/presence", "presence",
+	}
+	decide(t, p.MayPublish, ana,
+		[]string{"acme/chat/presence", "acme/chat/example/1", "acme/chat//x", "acme/chat/users/ana/up/x"},
+		append([]string{"acme/chat/topics/news", "acme/chat/broadcast", "acme/chat/users/ana/x"}, private...))
+	decide(t, p.MaySubscribe, ana,
+		[]string{"acme/chat/presence", "acme/chat/example/#", "$share/g/acme/chat/example/+", "acme/chat/users/ana/#", "acme/chat/broadcast"},
+		append([]string{"acme/chat/#", "acme/chat/+", "acme/chat/+/x", "acme/#", "#"}, private...))
+}
+
 func TestDefaultGrants(t *testing.T) {
 	p := compile(t)
 	decide(t, p.MaySubscribe, ana,

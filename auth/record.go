@@ -32,6 +32,10 @@ func (r *record[K, V]) current() *V {
 	return r.value.Load()
 }
 
+// last returns the newest value that was read, and asks for no newer one: for
+// who holds very many records, which are read again when they are invalidated.
+func (r *record[K, V]) last() *V { return r.value.Load() }
+
 // refresh starts to read a record again, unless that is under way.
 func (c *cache[K, V]) refresh(r *record[K, V]) {
 	c.mu.Lock()

@@ -21,6 +21,7 @@ type source struct {
 	entries  map[string]tenant.Entry
 	keys     map[[32]byte]tenant.APIKey
 	sessions map[[32]byte]tenant.Member
+	logins   map[string]tenant.Login // by MQTT user name
 	reads    int
 	failure  error         // what every read answers, if not nil
 	hold     chan struct{} // reads wait until it is closed, if not nil
@@ -31,6 +32,7 @@ func newSource(entries ...tenant.Entry) *source {
 		entries:  make(map[string]tenant.Entry),
 		keys:     make(map[[32]byte]tenant.APIKey),
 		sessions: make(map[[32]byte]tenant.Member),
+		logins:   make(map[string]tenant.Login),
 	}
 	for _, e := range entries {
 		s.set(e)
@@ -138,6 +140,27 @@ func (s *source) SessionByHash(ctx context.Context, hash [32]byte, _ time.Time) 
 	return read(ctx, s, func() (tenant.Member, bool) {
 		m, ok := s.sessions[hash]
 		return m, ok
+	})
+}
+
+func (s *source) Login(ctx context.Context, org, app, username string) (tenant.Login, error) {
+	return read(ctx, s, func() (tenant.Login, bool) {
+		l, ok := s.logins[org+"/"+app+"/"+username]
+		return l, ok
+	})
+}
+
+func (s *source) CertificatesBySubject(ctx context.Context, hash [32]byte) ([]tenant.Certificate, error) {
+	return read(ctx, s, func() ([]tenant.Certificate, bool) {
+		var found []tenant.Certificate
+		for _, e := range s.entries {
+			for _, c := range e.Certificates {
+				if c.SubjectHash == hash {
+					found = append(found, c)
+				}
+			}
+		}
+		return found, len(found) > 0
 	})
 }
 

@@ -17,6 +17,9 @@ type Record struct {
 	Acked []uint64
 	// Inflight are the messages sent and not completed, in the order of sending.
 	Inflight []Flight
+	// LastPacketID is the identifier given out last, so that reuse stays far
+	// apart.
+	LastPacketID uint16
 	// Received are the packet identifiers of the client's QoS 2 messages that
 	// are safe and wait for PUBREL.
 	Received []uint16
@@ -46,4 +49,6 @@ type Flight struct {
 	Seq      uint64 // in the log
 	QoS      byte   // it was sent with, 1 or 2
 	Released bool   // QoS 2: PUBREC came, PUBREL was sent
+	Retain   bool   // it was sent with RETAIN
+	Group    string // the share filter it came by, in full; empty: none
 }

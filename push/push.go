@@ -28,7 +28,7 @@ const MaxTopic = 1024
 type Options struct {
 	// ID is the message's; its time names the log's hour.
 	ID ulid.ULID
-	// QoS is 0 or 1.
+	// QoS is 0 to 2.
 	QoS byte
 	// TTL is after what time nobody wants the message, or 0 for as long as
 	// the app's retention.
@@ -48,7 +48,7 @@ func Compose(app tenant.App, to Target, notification json.RawMessage, opts Optio
 		return nil, err
 	}
 	if len(payload) > broker.MaxMessageBytes {
-		return nil, fault.Newf(fault.PayloadTooLarge, "the notification may have %d bytes", broker.MaxMessageBytes).At("/notification")
+		return nil, fault.Newf(fault.PayloadTooLarge, "must have at most %d bytes", broker.MaxMessageBytes).At("/notification")
 	}
 	expires, err := Deadline(app, opts.TTL, now)
 	if err != nil {

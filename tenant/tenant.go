@@ -41,39 +41,9 @@ type App struct {
 	// Retention is how long the log keeps the app's messages.
 	Retention time.Duration
 	Settings  Settings
+	// Version grows with every change of the name or the settings.
+	Version   int64
 	CreatedAt time.Time
-}
-
-// Settings are what an app's owner decides about its devices. A limit of 0
-// means that only the node's own limits apply.
-type Settings struct {
-	// Mounted lets devices use bare topics: the edge puts "{org}/{app}/" in
-	// front of what they say and takes it from what they hear.
-	Mounted bool `json:"mounted,omitempty"`
-	// SessionExpiry is how long a session outlives its connection: all of
-	// MQTT 3.1 and 3.1.1 with clean session 0, and at most what an MQTT 5.0
-	// client asks for. Whole seconds.
-	SessionExpiry time.Duration `json:"session_expiry,omitempty"`
-	// RetainedExpiry is how long a retained message is kept unless it expires
-	// earlier by itself; 0 means until it is replaced.
-	RetainedExpiry time.Duration `json:"retained_expiry,omitempty"`
-	// MaxRetained is how many retained messages the app may have.
-	MaxRetained int `json:"max_retained,omitempty"`
-	// MaxConnections and MaxSubscriptions bound what is open on one node.
-	MaxConnections   int `json:"max_connections,omitempty"`
-	MaxSubscriptions int `json:"max_subscriptions,omitempty"`
-	// PublishRate and PublishBytes bound what the app's devices publish on one
-	// node, in messages and in payload bytes a second.
-	PublishRate  int `json:"publish_rate,omitempty"`
-	PublishBytes int `json:"publish_bytes,omitempty"`
-}
-
-// DefaultSettings are those of a new app.
-func DefaultSettings() Settings {
-	return Settings{
-		SessionExpiry: 7 * 24 * time.Hour, // a phone that was off over a week's holiday resumes
-		MaxRetained:   100_000,
-	}
 }
 
 // TopicPrefix is where the app's own topics live, without a trailing slash.
@@ -168,7 +138,8 @@ type ACL struct {
 // Entry is all that the edge needs to know of an app to authenticate and
 // authorize its devices, read at once so that it is consistent.
 type Entry struct {
-	App         App
-	SigningKeys []SigningKey
-	ACL         ACL
+	App          App
+	SigningKeys  []SigningKey
+	Certificates []Certificate // of the authorities of its devices, the newest first
+	ACL          ACL
 }

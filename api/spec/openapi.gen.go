@@ -196,6 +196,30 @@ func (e TargetEveryone) Valid() bool {
 	}
 }
 
+// Defines values for UserFrom.
+const (
+	Cn       UserFrom = "cn"
+	SanDNS   UserFrom = "san_dns"
+	SanEmail UserFrom = "san_email"
+	SanURI   UserFrom = "san_uri"
+)
+
+// Valid indicates whether the value is a known member of the UserFrom enum.
+func (e UserFrom) Valid() bool {
+	switch e {
+	case Cn:
+		return true
+	case SanDNS:
+		return true
+	case SanEmail:
+		return true
+	case SanURI:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WhoEveryone.
 const (
 	WhoEveryoneTrue WhoEveryone = true
@@ -230,7 +254,8 @@ type APIKey struct {
 type App struct {
 	CreatedAt time.Time `json:"created_at"`
 
-	// Endpoints Where backends and devices connect.
+	// Endpoints Where backends and devices connect. Of the addresses for devices those are there that the
+	// server knows of: what it listens on itself, or what its operator has published instead.
 	Endpoints Endpoints `json:"endpoints"`
 
 	// ID A name of lower case letters, digits and inner hyphens.
@@ -251,15 +276,70 @@ type App struct {
 	// Example: 604800
 	RetentionSeconds int64 `json:"retention_seconds"`
 
+	// Settings What an app's owner decides about its devices. A limit of 0 means that only the node's own limits apply.
+	Settings Settings `json:"settings"`
+
 	// TopicPrefix Where the app's own topics live.
 	//
 	// Example: acme/chat
 	TopicPrefix string `json:"topic_prefix"`
 }
 
+// AppChange What to change of an app. What is absent stays as it is.
+type AppChange struct {
+	// Name A name for people.
+	//
+	// Example: Chat
+	Name *string `json:"name,omitempty"`
+
+	// Settings The settings to change. What is absent stays as it is.
+	Settings *SettingsChange `json:"settings,omitempty"`
+}
+
 // AppPage A page of apps.
 type AppPage struct {
 	Items []App `json:"items"`
+
+	// NextCursor Ask for the next page with it; absent on the last page.
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// Certificate An authority that signs the certificates of an app's devices.
+type Certificate struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Fingerprint The SHA-256 of the certificate.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Fingerprint string `json:"fingerprint"`
+
+	// ID Example: ca_01JD8ZC4E0Q6W5C0E6Z4R4S1T2
+	ID string `json:"id"`
+
+	// NotAfter When it ends.
+	NotAfter time.Time `json:"not_after"`
+
+	// Role The role of its users, for rules.
+	//
+	// Example: driver
+	Role *string `json:"role,omitempty"`
+
+	// Subject Its name.
+	//
+	// Example: CN=Acme Devices,O=Acme
+	Subject string `json:"subject"`
+
+	// Tags The user's tags, for rules and for `tags/{tag}` topics.
+	Tags Tags `json:"tags"`
+
+	// UserFrom Which part of a device's certificate is its user's id: the subject's common name, or the DNS
+	// name, the e-mail address or the URI among the alternative names. A URI with a slash is no id.
+	UserFrom UserFrom `json:"user_from"`
+}
+
+// CertificatePage A page of authorities.
+type CertificatePage struct {
+	Items []Certificate `json:"items"`
 
 	// NextCursor Ask for the next page with it; absent on the last page.
 	NextCursor *string `json:"next_cursor,omitempty"`
@@ -271,7 +351,8 @@ type CreatedApp struct {
 	APIKey    NewAPIKey `json:"api_key"`
 	CreatedAt time.Time `json:"created_at"`
 
-	// Endpoints Where backends and devices connect.
+	// Endpoints Where backends and devices connect. Of the addresses for devices those are there that the
+	// server knows of: what it listens on itself, or what its operator has published instead.
 	Endpoints Endpoints `json:"endpoints"`
 
 	// ID A name of lower case letters, digits and inner hyphens.
@@ -291,6 +372,9 @@ type CreatedApp struct {
 	//
 	// Example: 604800
 	RetentionSeconds int64 `json:"retention_seconds"`
+
+	// Settings What an app's owner decides about its devices. A limit of 0 means that only the node's own limits apply.
+	Settings Settings `json:"settings"`
 
 	// SigningKey A new signing key for device JWTs.
 	SigningKey NewSigningKey `json:"signing_key"`
@@ -315,16 +399,31 @@ type DeviceToken struct {
 // Example: ana@example.com
 type Email = string
 
-// Endpoints Where backends and devices connect.
+// Endpoints Where backends and devices connect. Of the addresses for devices those are there that the
+// server knows of: what it listens on itself, or what its operator has published instead.
 type Endpoints struct {
 	// API Example: https://push.example.com
 	API string `json:"api"`
 
-	// MQTT Example: mqtt://push.example.com:1883
-	MQTT string `json:"mqtt"`
+	// MQTT MQTT over TCP.
+	//
+	// Example: mqtt://push.example.com:1883
+	MQTT *string `json:"mqtt,omitempty"`
 
-	// WS Example: ws://push.example.com:8083/mqtt
-	WS string `json:"ws"`
+	// MQTTS MQTT over TLS.
+	//
+	// Example: mqtts://push.example.com:8883
+	MQTTS *string `json:"mqtts,omitempty"`
+
+	// WS MQTT over WebSocket.
+	//
+	// Example: ws://push.example.com:8083/mqtt
+	WS *string `json:"ws,omitempty"`
+
+	// WSS MQTT over WebSocket and TLS.
+	//
+	// Example: wss://push.example.com:8084/mqtt
+	WSS *string `json:"wss,omitempty"`
 }
 
 // FieldFault What is wrong with one field of the body, or with one parameter.
@@ -365,6 +464,79 @@ type LogIn struct {
 	// Example: correct horse battery
 	Password Password `json:"password"`
 }
+
+// Login A user name for devices, without its password.
+type Login struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Device The only MQTT client id that may use the login; absent if any may.
+	//
+	// Example: meter-7
+	Device *string `json:"device,omitempty"`
+
+	// Enabled Whether devices may connect with it.
+	Enabled bool `json:"enabled"`
+
+	// Role The user's role, for rules.
+	//
+	// Example: driver
+	Role *string `json:"role,omitempty"`
+
+	// Tags The user's tags, for rules and for `tags/{tag}` topics.
+	Tags Tags `json:"tags"`
+
+	// User The app's own id of one of its users. No slash, plus, hash or control characters, and no dollar sign at its start.
+	//
+	// Example: ana
+	User UserID `json:"user"`
+
+	// Username The last part of the MQTT user name `{org}/{app}/{username}`; unique in the app.
+	//
+	// Example: meter-7
+	Username Username `json:"username"`
+}
+
+// LoginChange What to change of a login. What is absent stays as it is.
+type LoginChange struct {
+	// Device The only MQTT client id that may use the login; empty if any may.
+	//
+	// Example: meter-7
+	Device *string `json:"device,omitempty"`
+
+	// Enabled Whether devices may connect with it.
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// Password The password, of at least 8 characters. It is kept as an argon2id hash and never shown.
+	//
+	// Example: a long random password
+	Password *LoginPassword `json:"password,omitempty"`
+
+	// Role The user's role, for rules; empty for none.
+	//
+	// Example: driver
+	Role *string `json:"role,omitempty"`
+
+	// Tags The user's tags, for rules and for `tags/{tag}` topics.
+	Tags *Tags `json:"tags,omitempty"`
+
+	// User The app's own id of one of its users. No slash, plus, hash or control characters, and no dollar sign at its start.
+	//
+	// Example: ana
+	User *UserID `json:"user,omitempty"`
+}
+
+// LoginPage A page of logins.
+type LoginPage struct {
+	Items []Login `json:"items"`
+
+	// NextCursor Ask for the next page with it; absent on the last page.
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// LoginPassword The password, of at least 8 characters. It is kept as an argon2id hash and never shown.
+//
+// Example: a long random password
+type LoginPassword = string
 
 // Me Who the credentials belong to. Either `member` or `app` and `api_key` are there.
 type Me struct {
@@ -435,6 +607,58 @@ type NewApp struct {
 	//
 	// Example: Chat
 	Name string `json:"name"`
+}
+
+// NewCertificate An authority to register.
+type NewCertificate struct {
+	// CaPem Its certificate in PEM, one, with basic constraints CA:TRUE and an EC, Ed25519 or RSA key, the last of at least 2048 bits.
+	CaPem string `json:"ca_pem"`
+
+	// Role The role of its users, for rules.
+	//
+	// Example: driver
+	Role *string `json:"role,omitempty"`
+
+	// Tags The user's tags, for rules and for `tags/{tag}` topics.
+	Tags *Tags `json:"tags,omitempty"`
+
+	// UserFrom Which part of a device's certificate is its user's id: the subject's common name, or the DNS
+	// name, the e-mail address or the URI among the alternative names. A URI with a slash is no id.
+	UserFrom UserFrom `json:"user_from"`
+}
+
+// NewLogin A login to create.
+type NewLogin struct {
+	// Device The only MQTT client id that may use the login. Without it any may.
+	//
+	// Example: meter-7
+	Device *string `json:"device,omitempty"`
+
+	// Enabled Whether devices may connect with it.
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// Password The password, of at least 8 characters. It is kept as an argon2id hash and never shown.
+	//
+	// Example: a long random password
+	Password LoginPassword `json:"password"`
+
+	// Role The user's role, for rules.
+	//
+	// Example: driver
+	Role *string `json:"role,omitempty"`
+
+	// Tags The user's tags, for rules and for `tags/{tag}` topics.
+	Tags *Tags `json:"tags,omitempty"`
+
+	// User The app's own id of one of its users. No slash, plus, hash or control characters, and no dollar sign at its start.
+	//
+	// Example: ana
+	User UserID `json:"user"`
+
+	// Username The last part of the MQTT user name `{org}/{app}/{username}`; unique in the app.
+	//
+	// Example: meter-7
+	Username Username `json:"username"`
 }
 
 // NewSigningKey A new signing key for device JWTs.
@@ -515,10 +739,10 @@ type PublishRequest struct {
 	// Payload The payload in the given encoding.
 	Payload string `json:"payload"`
 
-	// QoS MQTT quality of service: 0 at most once, 1 at least once and acknowledged by the log.
+	// QoS MQTT quality of service: 0 at most once; 1 at least once, 2 exactly once, both acknowledged by the log.
 	QoS *QoS `json:"qos,omitempty"`
 
-	// Retain Retained messages are not supported yet: `true` is refused.
+	// Retain Keep the message for later subscribers of its topic, in place of the one before. An empty payload removes that.
 	Retain *bool `json:"retain,omitempty"`
 
 	// Topic The full topic, `{org}/…`, without wildcards.
@@ -548,7 +772,7 @@ type PushRequest struct {
 	// Notification What to tell. Further fields are passed on as they are.
 	Notification Notification `json:"notification"`
 
-	// QoS MQTT quality of service: 0 at most once, 1 at least once and acknowledged by the log.
+	// QoS MQTT quality of service: 0 at most once; 1 at least once, 2 exactly once, both acknowledged by the log.
 	QoS *QoS `json:"qos,omitempty"`
 
 	// To Whom a push is for. Exactly one field is given.
@@ -573,7 +797,7 @@ type Pushed struct {
 	Topic string `json:"topic"`
 }
 
-// QoS MQTT quality of service: 0 at most once, 1 at least once and acknowledged by the log.
+// QoS MQTT quality of service: 0 at most once; 1 at least once, 2 exactly once, both acknowledged by the log.
 type QoS = int32
 
 // Readiness Whether the node can do its work, and the state of each component it has.
@@ -612,6 +836,88 @@ type RuleEffect string
 
 // Scope One thing an API key may do.
 type Scope string
+
+// Settings What an app's owner decides about its devices. A limit of 0 means that only the node's own limits apply.
+type Settings struct {
+	// MaxConnections The most connections of the app to one node.
+	//
+	// Example: 0
+	MaxConnections int32 `json:"max_connections"`
+
+	// MaxRetained The most retained messages of the app.
+	//
+	// Example: 100000
+	MaxRetained int32 `json:"max_retained"`
+
+	// MaxSubscriptions The most subscriptions of the app on one node.
+	//
+	// Example: 0
+	MaxSubscriptions int32 `json:"max_subscriptions"`
+
+	// Mounted Whether devices use bare topics, to which the server adds `{org}/{app}/`.
+	Mounted bool `json:"mounted"`
+
+	// PublishBytes The most payload bytes a second that the app's devices publish on one node.
+	//
+	// Example: 0
+	PublishBytes int64 `json:"publish_bytes"`
+
+	// PublishRate The most messages a second that the app's devices publish on one node.
+	//
+	// Example: 0
+	PublishRate int32 `json:"publish_rate"`
+
+	// RetainedExpirySeconds The longest that a retained message is kept, up to ten years; 0 until it is replaced.
+	//
+	// Example: 0
+	RetainedExpirySeconds int32 `json:"retained_expiry_seconds"`
+
+	// SessionExpirySeconds How long a session outlives its connection, up to 90 days: that of every MQTT 3.1 and 3.1.1 client without a clean session, and at most what an MQTT 5.0 client asks for.
+	//
+	// Example: 604800
+	SessionExpirySeconds int32 `json:"session_expiry_seconds"`
+}
+
+// SettingsChange The settings to change. What is absent stays as it is.
+type SettingsChange struct {
+	// MaxConnections The most connections of the app to one node.
+	//
+	// Example: 0
+	MaxConnections *int32 `json:"max_connections,omitempty"`
+
+	// MaxRetained The most retained messages of the app.
+	//
+	// Example: 100000
+	MaxRetained *int32 `json:"max_retained,omitempty"`
+
+	// MaxSubscriptions The most subscriptions of the app on one node.
+	//
+	// Example: 0
+	MaxSubscriptions *int32 `json:"max_subscriptions,omitempty"`
+
+	// Mounted Whether devices use bare topics, to which the server adds `{org}/{app}/`.
+	Mounted *bool `json:"mounted,omitempty"`
+
+	// PublishBytes The most payload bytes a second that the app's devices publish on one node.
+	//
+	// Example: 0
+	PublishBytes *int64 `json:"publish_bytes,omitempty"`
+
+	// PublishRate The most messages a second that the app's devices publish on one node.
+	//
+	// Example: 0
+	PublishRate *int32 `json:"publish_rate,omitempty"`
+
+	// RetainedExpirySeconds The longest that a retained message is kept, up to ten years; 0 until it is replaced.
+	//
+	// Example: 0
+	RetainedExpirySeconds *int32 `json:"retained_expiry_seconds,omitempty"`
+
+	// SessionExpirySeconds How long a session outlives its connection, up to 90 days: that of every MQTT 3.1 and 3.1.1 client without a clean session, and at most what an MQTT 5.0 client asks for.
+	//
+	// Example: 604800
+	SessionExpirySeconds *int32 `json:"session_expiry_seconds,omitempty"`
+}
 
 // SignUp A new organization and its owner.
 type SignUp struct {
@@ -660,6 +966,9 @@ type Slug = string
 // Example: 3600
 type TTL = int32
 
+// Tags The user's tags, for rules and for `tags/{tag}` topics.
+type Tags = []string
+
 // Target Whom a push is for. Exactly one field is given.
 type Target struct {
 	// Device A device's id.
@@ -705,10 +1014,19 @@ type TokenRequest struct {
 	User UserID `json:"user"`
 }
 
+// UserFrom Which part of a device's certificate is its user's id: the subject's common name, or the DNS
+// name, the e-mail address or the URI among the alternative names. A URI with a slash is no id.
+type UserFrom string
+
 // UserID The app's own id of one of its users. No slash, plus, hash or control characters, and no dollar sign at its start.
 //
 // Example: ana
 type UserID = string
+
+// Username The last part of the MQTT user name `{org}/{app}/{username}`; unique in the app.
+//
+// Example: meter-7
+type Username = string
 
 // Who Whom a rule is for. Exactly one field is given.
 type Who struct {
@@ -737,6 +1055,21 @@ type WhoEveryone bool
 // AppID defines model for AppID.
 type AppID = string
 
+// CertificateID defines model for CertificateID.
+type CertificateID = string
+
+// Cursor defines model for Cursor.
+type Cursor = string
+
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
+// Limit defines model for Limit.
+type Limit = int32
+
+// LoginName defines model for LoginName.
+type LoginName = string
+
 // Conflict What went wrong (RFC 9457).
 type Conflict = Problem
 
@@ -758,6 +1091,9 @@ type NotFound = Problem
 // PreconditionFailed What went wrong (RFC 9457).
 type PreconditionFailed = Problem
 
+// QuotaExceeded What went wrong (RFC 9457).
+type QuotaExceeded = Problem
+
 // TooLarge What went wrong (RFC 9457).
 type TooLarge = Problem
 
@@ -776,23 +1112,65 @@ type UnsupportedMediaType = Problem
 // ListAppsParams defines parameters for ListApps.
 type ListAppsParams struct {
 	// Limit The most items to answer.
-	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the page before.
-	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// UpdateAppParams defines parameters for UpdateApp.
+type UpdateAppParams struct {
+	// IfMatch The ETag of what is changed, or `*`. If it has changed since it was read, nothing changes and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // PutACLParams defines parameters for PutACL.
 type PutACLParams struct {
-	// IfMatch The ETag of the rules that these replace, or `*`. If the rules have changed since, nothing changes and the answer is 412.
-	IfMatch *string `json:"If-Match,omitempty"`
+	// IfMatch The ETag of what is changed, or `*`. If it has changed since it was read, nothing changes and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListCertificatesParams defines parameters for ListCertificates.
+type ListCertificatesParams struct {
+	// Limit The most items to answer.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListLoginsParams defines parameters for ListLogins.
+type ListLoginsParams struct {
+	// Limit The most items to answer.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// UpdateLoginParams defines parameters for UpdateLogin.
+type UpdateLoginParams struct {
+	// IfMatch The ETag of what is changed, or `*`. If it has changed since it was read, nothing changes and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateAppJSONRequestBody defines body for CreateApp for application/json ContentType.
 type CreateAppJSONRequestBody = NewApp
 
+// UpdateAppJSONRequestBody defines body for UpdateApp for application/json ContentType.
+type UpdateAppJSONRequestBody = AppChange
+
 // PutACLJSONRequestBody defines body for PutACL for application/json ContentType.
 type PutACLJSONRequestBody = ACL
+
+// CreateCertificateJSONRequestBody defines body for CreateCertificate for application/json ContentType.
+type CreateCertificateJSONRequestBody = NewCertificate
+
+// CreateLoginJSONRequestBody defines body for CreateLogin for application/json ContentType.
+type CreateLoginJSONRequestBody = NewLogin
+
+// UpdateLoginJSONRequestBody defines body for UpdateLogin for application/json ContentType.
+type UpdateLoginJSONRequestBody = LoginChange
 
 // PublishJSONRequestBody defines body for Publish for application/json ContentType.
 type PublishJSONRequestBody = PublishRequest
@@ -826,12 +1204,42 @@ type ServerInterface interface {
 	// GetApp Read an app
 	// (GET /v1/apps/{app})
 	GetApp(w http.ResponseWriter, r *http.Request, app AppID)
+	// UpdateApp Change an app's name and settings
+	// (PATCH /v1/apps/{app})
+	UpdateApp(w http.ResponseWriter, r *http.Request, app AppID, params UpdateAppParams)
 	// GetACL Read the access rules
 	// (GET /v1/apps/{app}/acl)
 	GetACL(w http.ResponseWriter, r *http.Request, app AppID)
 	// PutACL Replace the access rules
 	// (PUT /v1/apps/{app}/acl)
 	PutACL(w http.ResponseWriter, r *http.Request, app AppID, params PutACLParams)
+	// ListCertificates List the authorities of client certificates
+	// (GET /v1/apps/{app}/certificates)
+	ListCertificates(w http.ResponseWriter, r *http.Request, app AppID, params ListCertificatesParams)
+	// CreateCertificate Register an authority of client certificates
+	// (POST /v1/apps/{app}/certificates)
+	CreateCertificate(w http.ResponseWriter, r *http.Request, app AppID)
+	// DeleteCertificate Delete an authority of client certificates
+	// (DELETE /v1/apps/{app}/certificates/{certificate})
+	DeleteCertificate(w http.ResponseWriter, r *http.Request, app AppID, certificate CertificateID)
+	// GetCertificate Read an authority of client certificates
+	// (GET /v1/apps/{app}/certificates/{certificate})
+	GetCertificate(w http.ResponseWriter, r *http.Request, app AppID, certificate CertificateID)
+	// ListLogins List the logins
+	// (GET /v1/apps/{app}/logins)
+	ListLogins(w http.ResponseWriter, r *http.Request, app AppID, params ListLoginsParams)
+	// CreateLogin Create a login
+	// (POST /v1/apps/{app}/logins)
+	CreateLogin(w http.ResponseWriter, r *http.Request, app AppID)
+	// DeleteLogin Delete a login
+	// (DELETE /v1/apps/{app}/logins/{login})
+	DeleteLogin(w http.ResponseWriter, r *http.Request, app AppID, login LoginName)
+	// GetLogin Read a login
+	// (GET /v1/apps/{app}/logins/{login})
+	GetLogin(w http.ResponseWriter, r *http.Request, app AppID, login LoginName)
+	// UpdateLogin Change a login
+	// (PATCH /v1/apps/{app}/logins/{login})
+	UpdateLogin(w http.ResponseWriter, r *http.Request, app AppID, login LoginName, params UpdateLoginParams)
 	// Publish Publish a raw message
 	// (POST /v1/apps/{app}/publish)
 	Publish(w http.ResponseWriter, r *http.Request, app AppID)
@@ -886,6 +1294,12 @@ func (_ Unimplemented) GetApp(w http.ResponseWriter, r *http.Request, app AppID)
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// UpdateApp Change an app's name and settings
+// (PATCH /v1/apps/{app})
+func (_ Unimplemented) UpdateApp(w http.ResponseWriter, r *http.Request, app AppID, params UpdateAppParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetACL Read the access rules
 // (GET /v1/apps/{app}/acl)
 func (_ Unimplemented) GetACL(w http.ResponseWriter, r *http.Request, app AppID) {
@@ -895,6 +1309,60 @@ func (_ Unimplemented) GetACL(w http.ResponseWriter, r *http.Request, app AppID)
 // PutACL Replace the access rules
 // (PUT /v1/apps/{app}/acl)
 func (_ Unimplemented) PutACL(w http.ResponseWriter, r *http.Request, app AppID, params PutACLParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListCertificates List the authorities of client certificates
+// (GET /v1/apps/{app}/certificates)
+func (_ Unimplemented) ListCertificates(w http.ResponseWriter, r *http.Request, app AppID, params ListCertificatesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateCertificate Register an authority of client certificates
+// (POST /v1/apps/{app}/certificates)
+func (_ Unimplemented) CreateCertificate(w http.ResponseWriter, r *http.Request, app AppID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteCertificate Delete an authority of client certificates
+// (DELETE /v1/apps/{app}/certificates/{certificate})
+func (_ Unimplemented) DeleteCertificate(w http.ResponseWriter, r *http.Request, app AppID, certificate CertificateID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetCertificate Read an authority of client certificates
+// (GET /v1/apps/{app}/certificates/{certificate})
+func (_ Unimplemented) GetCertificate(w http.ResponseWriter, r *http.Request, app AppID, certificate CertificateID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListLogins List the logins
+// (GET /v1/apps/{app}/logins)
+func (_ Unimplemented) ListLogins(w http.ResponseWriter, r *http.Request, app AppID, params ListLoginsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateLogin Create a login
+// (POST /v1/apps/{app}/logins)
+func (_ Unimplemented) CreateLogin(w http.ResponseWriter, r *http.Request, app AppID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteLogin Delete a login
+// (DELETE /v1/apps/{app}/logins/{login})
+func (_ Unimplemented) DeleteLogin(w http.ResponseWriter, r *http.Request, app AppID, login LoginName) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetLogin Read a login
+// (GET /v1/apps/{app}/logins/{login})
+func (_ Unimplemented) GetLogin(w http.ResponseWriter, r *http.Request, app AppID, login LoginName) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UpdateLogin Change a login
+// (PATCH /v1/apps/{app}/logins/{login})
+func (_ Unimplemented) UpdateLogin(w http.ResponseWriter, r *http.Request, app AppID, login LoginName, params UpdateLoginParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1057,6 +1525,56 @@ func (siw *ServerInterfaceWrapper) GetApp(w http.ResponseWriter, r *http.Request
 	handler.ServeHTTP(w, r)
 }
 
+// UpdateApp operation middleware
+func (siw *ServerInterfaceWrapper) UpdateApp(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateAppParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateApp(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetACL operation middleware
 func (siw *ServerInterfaceWrapper) GetACL(w http.ResponseWriter, r *http.Request) {
 
@@ -1105,7 +1623,7 @@ func (siw *ServerInterfaceWrapper) PutACL(w http.ResponseWriter, r *http.Request
 
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
-		var IfMatch string
+		var IfMatch IfMatch
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
@@ -1124,6 +1642,367 @@ func (siw *ServerInterfaceWrapper) PutACL(w http.ResponseWriter, r *http.Request
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.PutACL(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListCertificates operation middleware
+func (siw *ServerInterfaceWrapper) ListCertificates(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListCertificatesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListCertificates(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateCertificate operation middleware
+func (siw *ServerInterfaceWrapper) CreateCertificate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateCertificate(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteCertificate operation middleware
+func (siw *ServerInterfaceWrapper) DeleteCertificate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "certificate" -------------
+	var certificate CertificateID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "certificate", chi.URLParam(r, "certificate"), &certificate, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "certificate", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteCertificate(w, r, app, certificate)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetCertificate operation middleware
+func (siw *ServerInterfaceWrapper) GetCertificate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "certificate" -------------
+	var certificate CertificateID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "certificate", chi.URLParam(r, "certificate"), &certificate, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "certificate", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetCertificate(w, r, app, certificate)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListLogins operation middleware
+func (siw *ServerInterfaceWrapper) ListLogins(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListLoginsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListLogins(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateLogin operation middleware
+func (siw *ServerInterfaceWrapper) CreateLogin(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateLogin(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteLogin operation middleware
+func (siw *ServerInterfaceWrapper) DeleteLogin(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "login" -------------
+	var login LoginName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "login", chi.URLParam(r, "login"), &login, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "login", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteLogin(w, r, app, login)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetLogin operation middleware
+func (siw *ServerInterfaceWrapper) GetLogin(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "login" -------------
+	var login LoginName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "login", chi.URLParam(r, "login"), &login, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "login", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetLogin(w, r, app, login)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateLogin operation middleware
+func (siw *ServerInterfaceWrapper) UpdateLogin(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "login" -------------
+	var login LoginName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "login", chi.URLParam(r, "login"), &login, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "login", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateLoginParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateLogin(w, r, app, login, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1385,6 +2264,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/apps/{app}", wrapper.GetApp)
 	})
 	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/apps/{app}", wrapper.UpdateApp)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/apps/{app}/tokens", wrapper.IssueToken)
 	})
 	r.Group(func(r chi.Router) {
@@ -1398,6 +2280,33 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Put(options.BaseURL+"/v1/apps/{app}/acl", wrapper.PutACL)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/logins", wrapper.ListLogins)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/apps/{app}/logins", wrapper.CreateLogin)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/apps/{app}/logins/{login}", wrapper.DeleteLogin)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/logins/{login}", wrapper.GetLogin)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/apps/{app}/logins/{login}", wrapper.UpdateLogin)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/certificates", wrapper.ListCertificates)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/apps/{app}/certificates", wrapper.CreateCertificate)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/apps/{app}/certificates/{certificate}", wrapper.DeleteCertificate)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/certificates/{certificate}", wrapper.GetCertificate)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/healthz", wrapper.GetHealth)
@@ -1422,6 +2331,8 @@ type MalformedApplicationProblemPlusJSONResponse Problem
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
+
+type QuotaExceededApplicationProblemPlusJSONResponse Problem
 
 type TooLargeApplicationProblemPlusJSONResponse Problem
 
@@ -1830,15 +2741,23 @@ type GetAppResponseObject interface {
 	VisitGetAppResponse(w http.ResponseWriter) error
 }
 
-type GetApp200JSONResponse App
+type GetApp200ResponseHeaders struct {
+	ETag string
+}
+
+type GetApp200JSONResponse struct {
+	Body    App
+	Headers GetApp200ResponseHeaders
+}
 
 func (response GetApp200JSONResponse) VisitGetAppResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -1914,6 +2833,200 @@ type GetApp503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetApp503ApplicationProblemPlusJSONResponse) VisitGetAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAppRequestObject struct {
+	App    AppID `json:"app"`
+	Params UpdateAppParams
+	Body   *UpdateAppJSONRequestBody
+}
+
+type UpdateAppResponseObject interface {
+	VisitUpdateAppResponse(w http.ResponseWriter) error
+}
+
+type UpdateApp200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateApp200JSONResponse struct {
+	Body    App
+	Headers UpdateApp200ResponseHeaders
+}
+
+func (response UpdateApp200JSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp400ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp401ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp403ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp404ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp412ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp413ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp415ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp422ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp500ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateApp503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateApp503ApplicationProblemPlusJSONResponse) VisitUpdateAppResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2220,6 +3333,1287 @@ type PutACL503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PutACL503ApplicationProblemPlusJSONResponse) VisitPutACLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCertificatesRequestObject struct {
+	App    AppID `json:"app"`
+	Params ListCertificatesParams
+}
+
+type ListCertificatesResponseObject interface {
+	VisitListCertificatesResponse(w http.ResponseWriter) error
+}
+
+type ListCertificates200JSONResponse CertificatePage
+
+func (response ListCertificates200JSONResponse) VisitListCertificatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCertificates401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListCertificates401ApplicationProblemPlusJSONResponse) VisitListCertificatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCertificates403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListCertificates403ApplicationProblemPlusJSONResponse) VisitListCertificatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCertificates404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListCertificates404ApplicationProblemPlusJSONResponse) VisitListCertificatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCertificates422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListCertificates422ApplicationProblemPlusJSONResponse) VisitListCertificatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCertificates500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListCertificates500ApplicationProblemPlusJSONResponse) VisitListCertificatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListCertificates503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListCertificates503ApplicationProblemPlusJSONResponse) VisitListCertificatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCertificateRequestObject struct {
+	App  AppID `json:"app"`
+	Body *CreateCertificateJSONRequestBody
+}
+
+type CreateCertificateResponseObject interface {
+	VisitCreateCertificateResponse(w http.ResponseWriter) error
+}
+
+type CreateCertificate201JSONResponse Certificate
+
+func (response CreateCertificate201JSONResponse) VisitCreateCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCertificate400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCertificate400ApplicationProblemPlusJSONResponse) VisitCreateCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCertificate401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCertificate401ApplicationProblemPlusJSONResponse) VisitCreateCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCertificate403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCertificate403ApplicationProblemPlusJSONResponse) VisitCreateCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCertificate404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCertificate404ApplicationProblemPlusJSONResponse) VisitCreateCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCertificate409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCertificate409ApplicationProblemPlusJSONResponse) VisitCreateCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCertificate413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCertificate413ApplicationProblemPlusJSONResponse) VisitCreateCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCertificate415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCertificate415ApplicationProblemPlusJSONResponse) VisitCreateCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCertificate422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCertificate422ApplicationProblemPlusJSONResponse) VisitCreateCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCertificate429ApplicationProblemPlusJSONResponse struct {
+	QuotaExceededApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCertificate429ApplicationProblemPlusJSONResponse) VisitCreateCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCertificate500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCertificate500ApplicationProblemPlusJSONResponse) VisitCreateCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCertificate503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateCertificate503ApplicationProblemPlusJSONResponse) VisitCreateCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCertificateRequestObject struct {
+	App         AppID         `json:"app"`
+	Certificate CertificateID `json:"certificate"`
+}
+
+type DeleteCertificateResponseObject interface {
+	VisitDeleteCertificateResponse(w http.ResponseWriter) error
+}
+
+type DeleteCertificate204Response struct {
+}
+
+func (response DeleteCertificate204Response) VisitDeleteCertificateResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteCertificate401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCertificate401ApplicationProblemPlusJSONResponse) VisitDeleteCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCertificate403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCertificate403ApplicationProblemPlusJSONResponse) VisitDeleteCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCertificate404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCertificate404ApplicationProblemPlusJSONResponse) VisitDeleteCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCertificate500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCertificate500ApplicationProblemPlusJSONResponse) VisitDeleteCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteCertificate503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteCertificate503ApplicationProblemPlusJSONResponse) VisitDeleteCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCertificateRequestObject struct {
+	App         AppID         `json:"app"`
+	Certificate CertificateID `json:"certificate"`
+}
+
+type GetCertificateResponseObject interface {
+	VisitGetCertificateResponse(w http.ResponseWriter) error
+}
+
+type GetCertificate200JSONResponse Certificate
+
+func (response GetCertificate200JSONResponse) VisitGetCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCertificate401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetCertificate401ApplicationProblemPlusJSONResponse) VisitGetCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCertificate403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetCertificate403ApplicationProblemPlusJSONResponse) VisitGetCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCertificate404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetCertificate404ApplicationProblemPlusJSONResponse) VisitGetCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCertificate500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetCertificate500ApplicationProblemPlusJSONResponse) VisitGetCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCertificate503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetCertificate503ApplicationProblemPlusJSONResponse) VisitGetCertificateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLoginsRequestObject struct {
+	App    AppID `json:"app"`
+	Params ListLoginsParams
+}
+
+type ListLoginsResponseObject interface {
+	VisitListLoginsResponse(w http.ResponseWriter) error
+}
+
+type ListLogins200JSONResponse LoginPage
+
+func (response ListLogins200JSONResponse) VisitListLoginsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLogins401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListLogins401ApplicationProblemPlusJSONResponse) VisitListLoginsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLogins403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListLogins403ApplicationProblemPlusJSONResponse) VisitListLoginsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLogins404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListLogins404ApplicationProblemPlusJSONResponse) VisitListLoginsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLogins422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListLogins422ApplicationProblemPlusJSONResponse) VisitListLoginsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLogins500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListLogins500ApplicationProblemPlusJSONResponse) VisitListLoginsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLogins503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListLogins503ApplicationProblemPlusJSONResponse) VisitListLoginsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLoginRequestObject struct {
+	App  AppID `json:"app"`
+	Body *CreateLoginJSONRequestBody
+}
+
+type CreateLoginResponseObject interface {
+	VisitCreateLoginResponse(w http.ResponseWriter) error
+}
+
+type CreateLogin201ResponseHeaders struct {
+	ETag string
+}
+
+type CreateLogin201JSONResponse struct {
+	Body    Login
+	Headers CreateLogin201ResponseHeaders
+}
+
+func (response CreateLogin201JSONResponse) VisitCreateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLogin400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLogin400ApplicationProblemPlusJSONResponse) VisitCreateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLogin401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLogin401ApplicationProblemPlusJSONResponse) VisitCreateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLogin403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLogin403ApplicationProblemPlusJSONResponse) VisitCreateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLogin404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLogin404ApplicationProblemPlusJSONResponse) VisitCreateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLogin409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLogin409ApplicationProblemPlusJSONResponse) VisitCreateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLogin413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLogin413ApplicationProblemPlusJSONResponse) VisitCreateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLogin415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLogin415ApplicationProblemPlusJSONResponse) VisitCreateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLogin422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLogin422ApplicationProblemPlusJSONResponse) VisitCreateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLogin429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLogin429ApplicationProblemPlusJSONResponse) VisitCreateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLogin500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLogin500ApplicationProblemPlusJSONResponse) VisitCreateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLogin503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateLogin503ApplicationProblemPlusJSONResponse) VisitCreateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteLoginRequestObject struct {
+	App   AppID     `json:"app"`
+	Login LoginName `json:"login"`
+}
+
+type DeleteLoginResponseObject interface {
+	VisitDeleteLoginResponse(w http.ResponseWriter) error
+}
+
+type DeleteLogin204Response struct {
+}
+
+func (response DeleteLogin204Response) VisitDeleteLoginResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteLogin401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteLogin401ApplicationProblemPlusJSONResponse) VisitDeleteLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteLogin403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteLogin403ApplicationProblemPlusJSONResponse) VisitDeleteLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteLogin404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteLogin404ApplicationProblemPlusJSONResponse) VisitDeleteLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteLogin500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteLogin500ApplicationProblemPlusJSONResponse) VisitDeleteLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteLogin503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteLogin503ApplicationProblemPlusJSONResponse) VisitDeleteLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLoginRequestObject struct {
+	App   AppID     `json:"app"`
+	Login LoginName `json:"login"`
+}
+
+type GetLoginResponseObject interface {
+	VisitGetLoginResponse(w http.ResponseWriter) error
+}
+
+type GetLogin200ResponseHeaders struct {
+	ETag string
+}
+
+type GetLogin200JSONResponse struct {
+	Body    Login
+	Headers GetLogin200ResponseHeaders
+}
+
+func (response GetLogin200JSONResponse) VisitGetLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLogin401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetLogin401ApplicationProblemPlusJSONResponse) VisitGetLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLogin403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetLogin403ApplicationProblemPlusJSONResponse) VisitGetLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLogin404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetLogin404ApplicationProblemPlusJSONResponse) VisitGetLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLogin500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetLogin500ApplicationProblemPlusJSONResponse) VisitGetLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLogin503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetLogin503ApplicationProblemPlusJSONResponse) VisitGetLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateLoginRequestObject struct {
+	App    AppID     `json:"app"`
+	Login  LoginName `json:"login"`
+	Params UpdateLoginParams
+	Body   *UpdateLoginJSONRequestBody
+}
+
+type UpdateLoginResponseObject interface {
+	VisitUpdateLoginResponse(w http.ResponseWriter) error
+}
+
+type UpdateLogin200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateLogin200JSONResponse struct {
+	Body    Login
+	Headers UpdateLogin200ResponseHeaders
+}
+
+func (response UpdateLogin200JSONResponse) VisitUpdateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateLogin400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateLogin400ApplicationProblemPlusJSONResponse) VisitUpdateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateLogin401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateLogin401ApplicationProblemPlusJSONResponse) VisitUpdateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateLogin403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateLogin403ApplicationProblemPlusJSONResponse) VisitUpdateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateLogin404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateLogin404ApplicationProblemPlusJSONResponse) VisitUpdateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateLogin412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateLogin412ApplicationProblemPlusJSONResponse) VisitUpdateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateLogin413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateLogin413ApplicationProblemPlusJSONResponse) VisitUpdateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateLogin415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateLogin415ApplicationProblemPlusJSONResponse) VisitUpdateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateLogin422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateLogin422ApplicationProblemPlusJSONResponse) VisitUpdateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateLogin429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateLogin429ApplicationProblemPlusJSONResponse) VisitUpdateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateLogin500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateLogin500ApplicationProblemPlusJSONResponse) VisitUpdateLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateLogin503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateLogin503ApplicationProblemPlusJSONResponse) VisitUpdateLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3148,12 +5542,42 @@ type StrictServerInterface interface {
 	// GetApp Read an app
 	// (GET /v1/apps/{app})
 	GetApp(ctx context.Context, request GetAppRequestObject) (GetAppResponseObject, error)
+	// UpdateApp Change an app's name and settings
+	// (PATCH /v1/apps/{app})
+	UpdateApp(ctx context.Context, request UpdateAppRequestObject) (UpdateAppResponseObject, error)
 	// GetACL Read the access rules
 	// (GET /v1/apps/{app}/acl)
 	GetACL(ctx context.Context, request GetACLRequestObject) (GetACLResponseObject, error)
 	// PutACL Replace the access rules
 	// (PUT /v1/apps/{app}/acl)
 	PutACL(ctx context.Context, request PutACLRequestObject) (PutACLResponseObject, error)
+	// ListCertificates List the authorities of client certificates
+	// (GET /v1/apps/{app}/certificates)
+	ListCertificates(ctx context.Context, request ListCertificatesRequestObject) (ListCertificatesResponseObject, error)
+	// CreateCertificate Register an authority of client certificates
+	// (POST /v1/apps/{app}/certificates)
+	CreateCertificate(ctx context.Context, request CreateCertificateRequestObject) (CreateCertificateResponseObject, error)
+	// DeleteCertificate Delete an authority of client certificates
+	// (DELETE /v1/apps/{app}/certificates/{certificate})
+	DeleteCertificate(ctx context.Context, request DeleteCertificateRequestObject) (DeleteCertificateResponseObject, error)
+	// GetCertificate Read an authority of client certificates
+	// (GET /v1/apps/{app}/certificates/{certificate})
+	GetCertificate(ctx context.Context, request GetCertificateRequestObject) (GetCertificateResponseObject, error)
+	// ListLogins List the logins
+	// (GET /v1/apps/{app}/logins)
+	ListLogins(ctx context.Context, request ListLoginsRequestObject) (ListLoginsResponseObject, error)
+	// CreateLogin Create a login
+	// (POST /v1/apps/{app}/logins)
+	CreateLogin(ctx context.Context, request CreateLoginRequestObject) (CreateLoginResponseObject, error)
+	// DeleteLogin Delete a login
+	// (DELETE /v1/apps/{app}/logins/{login})
+	DeleteLogin(ctx context.Context, request DeleteLoginRequestObject) (DeleteLoginResponseObject, error)
+	// GetLogin Read a login
+	// (GET /v1/apps/{app}/logins/{login})
+	GetLogin(ctx context.Context, request GetLoginRequestObject) (GetLoginResponseObject, error)
+	// UpdateLogin Change a login
+	// (PATCH /v1/apps/{app}/logins/{login})
+	UpdateLogin(ctx context.Context, request UpdateLoginRequestObject) (UpdateLoginResponseObject, error)
 	// Publish Publish a raw message
 	// (POST /v1/apps/{app}/publish)
 	Publish(ctx context.Context, request PublishRequestObject) (PublishResponseObject, error)
@@ -3344,6 +5768,40 @@ func (sh *strictHandler) GetApp(w http.ResponseWriter, r *http.Request, app AppI
 	}
 }
 
+// UpdateApp operation middleware
+func (sh *strictHandler) UpdateApp(w http.ResponseWriter, r *http.Request, app AppID, params UpdateAppParams) {
+	var request UpdateAppRequestObject
+
+	request.App = app
+	request.Params = params
+
+	var body UpdateAppJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateApp(ctx, request.(UpdateAppRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateApp")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateAppResponseObject); ok {
+		if err := validResponse.VisitUpdateAppResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetACL operation middleware
 func (sh *strictHandler) GetACL(w http.ResponseWriter, r *http.Request, app AppID) {
 	var request GetACLRequestObject
@@ -3397,6 +5855,269 @@ func (sh *strictHandler) PutACL(w http.ResponseWriter, r *http.Request, app AppI
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(PutACLResponseObject); ok {
 		if err := validResponse.VisitPutACLResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListCertificates operation middleware
+func (sh *strictHandler) ListCertificates(w http.ResponseWriter, r *http.Request, app AppID, params ListCertificatesParams) {
+	var request ListCertificatesRequestObject
+
+	request.App = app
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListCertificates(ctx, request.(ListCertificatesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListCertificates")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListCertificatesResponseObject); ok {
+		if err := validResponse.VisitListCertificatesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateCertificate operation middleware
+func (sh *strictHandler) CreateCertificate(w http.ResponseWriter, r *http.Request, app AppID) {
+	var request CreateCertificateRequestObject
+
+	request.App = app
+
+	var body CreateCertificateJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateCertificate(ctx, request.(CreateCertificateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateCertificate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateCertificateResponseObject); ok {
+		if err := validResponse.VisitCreateCertificateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteCertificate operation middleware
+func (sh *strictHandler) DeleteCertificate(w http.ResponseWriter, r *http.Request, app AppID, certificate CertificateID) {
+	var request DeleteCertificateRequestObject
+
+	request.App = app
+	request.Certificate = certificate
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteCertificate(ctx, request.(DeleteCertificateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteCertificate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteCertificateResponseObject); ok {
+		if err := validResponse.VisitDeleteCertificateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetCertificate operation middleware
+func (sh *strictHandler) GetCertificate(w http.ResponseWriter, r *http.Request, app AppID, certificate CertificateID) {
+	var request GetCertificateRequestObject
+
+	request.App = app
+	request.Certificate = certificate
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCertificate(ctx, request.(GetCertificateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCertificate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetCertificateResponseObject); ok {
+		if err := validResponse.VisitGetCertificateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListLogins operation middleware
+func (sh *strictHandler) ListLogins(w http.ResponseWriter, r *http.Request, app AppID, params ListLoginsParams) {
+	var request ListLoginsRequestObject
+
+	request.App = app
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListLogins(ctx, request.(ListLoginsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListLogins")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListLoginsResponseObject); ok {
+		if err := validResponse.VisitListLoginsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateLogin operation middleware
+func (sh *strictHandler) CreateLogin(w http.ResponseWriter, r *http.Request, app AppID) {
+	var request CreateLoginRequestObject
+
+	request.App = app
+
+	var body CreateLoginJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateLogin(ctx, request.(CreateLoginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateLogin")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateLoginResponseObject); ok {
+		if err := validResponse.VisitCreateLoginResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteLogin operation middleware
+func (sh *strictHandler) DeleteLogin(w http.ResponseWriter, r *http.Request, app AppID, login LoginName) {
+	var request DeleteLoginRequestObject
+
+	request.App = app
+	request.Login = login
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteLogin(ctx, request.(DeleteLoginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteLogin")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteLoginResponseObject); ok {
+		if err := validResponse.VisitDeleteLoginResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetLogin operation middleware
+func (sh *strictHandler) GetLogin(w http.ResponseWriter, r *http.Request, app AppID, login LoginName) {
+	var request GetLoginRequestObject
+
+	request.App = app
+	request.Login = login
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetLogin(ctx, request.(GetLoginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetLogin")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetLoginResponseObject); ok {
+		if err := validResponse.VisitGetLoginResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateLogin operation middleware
+func (sh *strictHandler) UpdateLogin(w http.ResponseWriter, r *http.Request, app AppID, login LoginName, params UpdateLoginParams) {
+	var request UpdateLoginRequestObject
+
+	request.App = app
+	request.Login = login
+	request.Params = params
+
+	var body UpdateLoginJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateLogin(ctx, request.(UpdateLoginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateLogin")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateLoginResponseObject); ok {
+		if err := validResponse.VisitUpdateLoginResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

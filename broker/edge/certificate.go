@@ -3,36 +3,57 @@ package edge
 import (
 	"crypto/tls"
 	"fmt"
-	"net"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
 )
 
+// tlsConfig is that of MQTTS and WSS. Versions before 1.2 are broken; the rest
+// of Go's defaults are what one would choose.
+func tlsConfig(certs *certificates) *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: certs.get,
+		// Asked for, not demanded, and of any issuer: whether it is worth
+		// something is known when CONNECT has named the app.
+		ClientAuth: tls.RequestClientCert,
+	}
+}
+
 // certificates holds a key pair and reads it again when its files change, so
 // that a renewed certificate needs no restart.
 type certificates struct {
 	certFile, keyFile string
+	recheck           time.Duration
+	log               *slog.Logger
 
 	mu      sync.Mutex // guards the fields below
 	pair    *tls.Certificate
-	stamp   time.Time // the files' newest modification time when pair was read
+	stamp   [2]fileStamp // of the files when pair was read
 	checked time.Time
+}
+
+// fileStamp tells one state of a file from another.
+type fileStamp struct {
+	modified time.Time
+	size     int64
 }
 
 // recheck is how often the files are looked at, at most.
 const recheck = 10 * time.Second
 
-func newCertificates(certFile, keyFile string) (*certificates, error) {
-	c := &certificates{certFile: certFile, keyFile: keyFile}
+func newCertificates(cfg Config, log *slog.Logger) (*certificates, error) {
+	c := &certificates{certFile: cfg.CertFile, keyFile: cfg.KeyFile, recheck: cfg.CertRecheck, log: log}
 	if err := c.load(); err != nil {
 		return nil, fmt.Errorf("TLS certificate: %w", err)
 	}
+	c.checked = time.Now()
 	return c, nil
 }
 
 func (c *certificates) load() error {
-	stamp, err := c.modified()
+	stamp, err := c.stampOf()
 	if err != nil {
 		return err
 	}
@@ -44,18 +65,16 @@ func (c *certificates) load() error {
 	return nil
 }
 
-func (c *certificates) modified() (time.Time, error) {
-	var newest time.Time
-	for _, name := range []string{c.certFile, c.keyFile} {
+func (c *certificates) stampOf() ([2]fileStamp, error) {
+	var stamp [2]fileStamp
+	for i, name := range []string{c.certFile, c.keyFile} {
 		info, err := os.Stat(name)
 		if err != nil {
-			return newest, err
+			return stamp, err
 		}
-		if info.ModTime().After(newest) {
-			newest = info.ModTime()
-		}
+		stamp[i] = fileStamp{info.ModTime(), info.Size()}
 	}
-	return newest, nil
+	return stamp, nil
 }
 
 // get implements tls.Config.GetCertificate. While new files cannot be read,
@@ -63,30 +82,26 @@ func (c *certificates) modified() (time.Time, error) {
 func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.checked) > recheck {
+	if now := time.Now(); now.Sub(c.checked) >= c.recheck {
 		c.checked = now
-		if stamp, err := c.modified(); err == nil && !stamp.Equal(c.stamp) {
-			_ = c.load() // tried again at the next check
-		}
+		c.renew()
 	}
 	return c.pair, nil
 }
 
-// addressed is a connection with the remote address of the request that it was
-// upgraded from.
-type addressed struct {
-	net.Conn
-	remote string
+// renew reads the files if they have changed; else, it is tried again at the
+// next check.
+func (c *certificates) renew() {
+	stamp, err := c.stampOf()
+	if err == nil && stamp == c.stamp {
+		return
+	}
+	if err == nil {
+		err = c.load()
+	}
+	if err != nil {
+		c.log.Warn("new TLS certificate is not usable, the old one stays", slog.Any("error", err))
+		return
+	}
+	c.log.Info("new TLS certificate is in use", slog.Time("not_after", c.pair.Leaf.NotAfter))
 }
-
-// RemoteAddr is the peer's address.
-func (a addressed) RemoteAddr() net.Addr { return peer(a.remote) }
-
-// peer is a TCP address in its printed form.
-type peer string
-
-// Network is "tcp".
-func (p peer) Network() string { return "tcp" }
-
-// String is the address.
-func (p peer) String() string { return string(p) }

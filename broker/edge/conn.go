@@ -15,21 +15,31 @@ import (
 // conn joins one transport to one session. Everything in it belongs to its
 // loop; only Published, posted from elsewhere, may be called by others.
 type conn struct {
-	loop      *loop
-	transport *transport
-	session   *session.Session
-	device    *auth.Device    // after authentication
-	claim     string          // the ULID of this connection's claim to its session key
-	in        []byte          // bytes of a packet that is not complete, or not wanted yet
-	out       []byte          // output of this batch
-	last      *broker.Message // being delivered; loop.deliver skips a second copy
-	stalled   int             // publishes in loop.stalled
-	armed     int64           // tick of the wheel; 0 when not in it
-	parked    bool            // the reader waits for resume
-	held      bool            // in loop.held
-	dirty     bool            // in loop.dirty
-	congested bool            // the transport has more queued than it should
-	closed    bool            // the session is over and the transport is closing
+	loop       *loop
+	transport  *transport
+	session    *session.Session
+	device     *auth.Device // after authentication
+	key        string       // of the session, once it is claimed
+	username   string       // of CONNECT
+	shard      uint16       // of the log
+	seat       *seat        // at the session key
+	usage      *usage       // of its app
+	cursors    map[uint32]broker.Cursor
+	complained time.Time       // when a denial was logged
+	clean      bool            // CONNECT began a new session
+	assigned   bool            // the client identifier was made up here
+	admitted   bool            // the session was accepted, or refused for its will
+	paused     bool            // its app publishes too fast
+	in         []byte          // bytes of a packet that is not complete, or not wanted yet
+	out        []byte          // output of this batch
+	last       *broker.Message // being delivered; loop.deliver skips a second copy
+	stalled    int             // publishes in loop.stalled
+	armed      int64           // tick of the wheel; 0 when not in it
+	parked     bool            // the reader waits for resume
+	held       bool            // in loop.held
+	dirty      bool            // in loop.dirty
+	congested  bool            // the transport has more queued than it should
+	closed     bool            // the session is over and the transport is closing
 }
 
 var _ broker.Acknowledger = (*conn)(nil)
@@ -54,7 +64,7 @@ func (c *conn) step(f func(*session.Session)) {
 // of ours is not to blame for its silence.
 func (c *conn) tick(now time.Time) {
 	c.step(func(s *session.Session) {
-		if c.held || c.stalled > 0 {
+		if c.held || c.stalled > 0 || c.paused {
 			s.Alive(now)
 		}
 		s.Tick(now)
@@ -84,6 +94,12 @@ func (c *conn) countDrops() {
 	drops := c.session.Drops()
 	if drops.Congested > 0 {
 		c.loop.edge.stats.dropped.WithLabelValues("client_behind").Add(float64(drops.Congested))
+	}
+	if drops.TooLarge > 0 {
+		c.loop.edge.stats.dropped.WithLabelValues("too_large").Add(float64(drops.TooLarge))
+	}
+	if drops.Gone > 0 {
+		c.loop.edge.stats.dropped.WithLabelValues("gone_from_log").Add(float64(drops.Gone))
 	}
 	if drops.Expired > 0 {
 		c.loop.edge.stats.dropped.WithLabelValues("expired").Add(float64(drops.Expired))
@@ -155,7 +171,7 @@ func (c *conn) readOn(now time.Time) {
 // the bytes that are left.
 func (c *conn) feed(data []byte, now time.Time) []byte {
 	for len(data) > 0 && c.wants() {
-		f, n, err := packet.Split(data, c.loop.edge.cfg.MaxPacket)
+		f, n, err := packet.Split(data, c.loop.edge.cfg.Limits.MaxPacket)
 		if err != nil {
 			c.step(func(s *session.Session) { s.Malformed(err, now) })
 			return nil
@@ -185,7 +201,7 @@ func (c *conn) keep(rest []byte) {
 
 // wants reports whether packets may be fed now.
 func (c *conn) wants() bool {
-	return !c.closed && c.stalled == 0 && !c.congested && c.session.Wants()
+	return !c.closed && c.stalled == 0 && !c.paused && !c.congested && c.session.Wants()
 }
 
 // resume lets the reader go on, if it waits and everything has room.

@@ -12,32 +12,15 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/session"
 )
-
-// Bus carries messages and control announcements between nodes.
-type Bus interface {
-	// Publish accepts m or returns broker.ErrOverloaded; ack learns the rest.
-	Publish(m *broker.Message, ack broker.Acknowledger, tag uint64) error
-	// AddInterest makes other nodes' messages for filter arrive here; ready
-	// is called once they are sure to.
-	AddInterest(filter string, ready func(error))
-	RemoveInterest(filter string)
-	Announce(subject string, data []byte) error
-	OnAnnounce(subject string, fn func(data []byte)) error
-}
-
-// Authenticator tells who a device is from what it presents at CONNECT.
-type Authenticator interface {
-	Authenticate(ctx context.Context, c auth.Credentials) (*auth.Device, error)
-}
 
 // Config says where an edge listens and how much it admits.
 type Config struct {
@@ -47,10 +30,25 @@ type Config struct {
 	TCP, TLS, WS, WSS string
 	// CertFile and KeyFile are PEM files, read again when they change.
 	CertFile, KeyFile string
+	// CertRecheck is how often those are looked at, at most; 0 means 10 s.
+	CertRecheck time.Duration
+	// ProxyFrom are the networks of load balancers that begin every connection
+	// with a PROXY protocol header, of version 1 or 2, on all listeners.
+	ProxyFrom []netip.Prefix
+	// Admission bounds connections before they are accepted; its zero fields
+	// mean DefaultAdmission.
+	Admission Admission
 	// Limits are the session's; the zero value means session.DefaultLimits.
 	Limits session.Limits
-	// MaxPacket is the largest MQTT packet accepted, in bytes of its body.
-	MaxPacket int
+	// DrainTo is the server reference that 5.0 clients get when the edge stops;
+	// empty: none, and where there are other nodes any of them.
+	DrainTo string
+	// OperatorOrg is the organization that may read $SYS; empty: none.
+	OperatorOrg string
+	// Version is the server's, for $SYS.
+	Version string
+	// SysInterval is the period of $SYS; 0 means 10 seconds.
+	SysInterval time.Duration
 	// Loops is the number of event loops; 0 means one per usable core.
 	Loops int
 	// Logger receives connection events; nil discards them.
@@ -61,6 +59,8 @@ type Config struct {
 type Deps struct {
 	Bus     Bus
 	Devices Authenticator
+	// RetainedCount is the number of retained messages, for $SYS; nil: unknown.
+	RetainedCount func() int
 }
 
 // Edge is one node's MQTT side. It is a broker.Receiver.
@@ -72,7 +72,11 @@ type Edge struct {
 	listeners []*listener
 	subs      subscriptions
 	owners    owners
+	records   records
+	apps      apps
+	sys       sys
 	stats     *stats
+	admission *admission
 	accepting atomic.Bool   // listeners are up and not draining
 	next      atomic.Uint64 // round robin over loops
 	handshake sync.WaitGroup
@@ -84,6 +88,10 @@ var _ broker.Receiver = (*Edge)(nil)
 // shutdownGrace bounds how long a stopping edge waits for queued output.
 const shutdownGrace = 3 * time.Second
 
+// ackedAlone is how many acknowledgements a session collects where it learns
+// of its progress at no cost.
+const ackedAlone = 64
+
 // New checks the configuration; it opens nothing.
 func New(cfg Config, deps Deps) (*Edge, error) {
 	if deps.Bus == nil || deps.Devices == nil {
@@ -93,8 +101,15 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 		return nil, errors.New("edge: TLS listeners need a certificate and a key")
 	}
 	cfg = withDefaults(cfg)
+	if deps.Bus.Alone() {
+		cfg.Limits.MaxAcked = min(cfg.Limits.MaxAcked, ackedAlone)
+	}
 	e := &Edge{cfg: cfg, deps: deps, log: cfg.Logger, stats: newStats(), ctx: context.Background()}
-	e.owners.byKey = make(map[string]owner)
+	e.owners.byKey = make(map[string]*seat)
+	e.records.byKey = make(map[string]*broker.Record)
+	e.apps.usage = make(map[string]*usage)
+	e.subs.groups = make(map[groupKey]*group)
+	e.admission = newAdmission(cfg.Admission, e.stats.turnedAway, e.log)
 	for i := range cfg.Loops {
 		e.loops = append(e.loops, newLoop(e, i))
 	}
@@ -105,9 +120,11 @@ func withDefaults(cfg Config) Config {
 	if cfg.Limits == (session.Limits{}) {
 		cfg.Limits = session.DefaultLimits()
 	}
-	if cfg.MaxPacket == 0 {
-		// Room for the topic and the packet's header beside a full payload.
-		cfg.MaxPacket = broker.MaxMessageBytes + 4<<10
+	if cfg.SysInterval == 0 {
+		cfg.SysInterval = sysInterval
+	}
+	if cfg.CertRecheck == 0 {
+		cfg.CertRecheck = recheck
 	}
 	if cfg.Loops == 0 {
 		cfg.Loops = runtime.GOMAXPROCS(0)
@@ -131,6 +148,7 @@ func (e *Edge) Run(ctx context.Context) error {
 	for _, l := range e.loops {
 		loops.Go(func() { l.run(loopCtx) })
 	}
+	loops.Go(func() { e.house(loopCtx) })
 	e.accepting.Store(true)
 	for _, l := range e.listeners {
 		listeners.Go(func() { l.serve(loopCtx, e) })
@@ -165,6 +183,9 @@ func (e *Edge) drain() {
 
 // Ready reports whether every configured listener accepts connections.
 func (e *Edge) Ready() bool { return e.accepting.Load() }
+
+// Sessions is the number of sessions whose clients are away.
+func (e *Edge) Sessions() int { return e.records.len() }
 
 // adopt gives a new transport to a loop. It is called from listeners.
 func (e *Edge) adopt(t *transport) {

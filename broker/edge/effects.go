@@ -5,13 +5,9 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
-	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
-	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/broker/session"
-	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/broker/topic"
 )
 
 // carryOut does what the session asks for.
@@ -19,82 +15,73 @@ func (c *conn) carryOut(ef *session.Effect) {
 	switch ef.Kind {
 	case session.Authenticate:
 		c.authenticate(ef.Connect)
+	case session.Reauthenticate:
+		c.reauthenticate(ef.Token)
 	case session.Publish:
 		c.publish(ef)
 	case session.Subscribe:
 		c.subscribe(ef.PacketID, ef.Filters)
 	case session.Unsubscribe:
-		c.loop.edge.unsubscribe(c, ef.Filters)
+		c.unsubscribe(ef.Filters)
+	case session.Read:
+		c.read(ef.Query)
+	case session.Fetch:
+		c.fetch(ef.Seqs)
+	case session.Replay:
+		c.replay(ef)
+	case session.Abandon:
+		c.abandon(ef.Cursor)
 	case session.Denied:
-		c.loop.edge.stats.denied.Inc()
-		c.log().Info("publish denied", slog.String("topic", ef.Message.Topic), slog.String("reason", ef.Reason.Name))
+		c.denied(ef)
+	case session.Return:
+		c.loop.edge.giveBack(ef.Filters[0], ef.Message)
 	case session.Close:
-		c.close(ef.Reason)
+		c.close(ef)
 	}
 }
 
-// authenticate asks who the client is, off the loop: an app that is not cached
-// is read from the store.
-func (c *conn) authenticate(p *packet.Connect) {
-	if p.ClientID == "" {
-		p.ClientID = "auto-" + ulid.Make().String() // [MQTT-3.1.3-6]
-	}
-	e := c.loop.edge
-	creds := auth.Credentials{ClientID: p.ClientID, Username: p.Username, Password: p.Password}
-	go func() {
-		device, err := e.deps.Devices.Authenticate(e.ctx, creds)
-		c.loop.post(event{kind: evDo, do: func(now time.Time) { c.authenticated(device, err, now) }})
-	}()
-}
-
-func (c *conn) authenticated(device *auth.Device, err error, now time.Time) {
-	e := c.loop.edge
-	if c.closed {
-		return
-	}
-	if err != nil {
-		code, reason := refusal(err)
-		e.stats.refused.WithLabelValues(reason.Name).Inc()
-		c.log().Info("connect refused", slog.Any("error", err))
-		c.step(func(s *session.Session) { s.Refuse(code, reason, now) })
-		return
-	}
-	c.device = device
-	key := broker.SessionKey(device.Org, device.Identity.App, device.User, device.ClientID)
-	c.step(func(s *session.Session) {
-		s.Accept(session.Admission{
-			Key: key, Authorizer: device, Expires: device.Expires,
-			Shard: device.App().Entry().App.Shard,
-		}, now)
-	})
-	if !c.closed { // its will may have been refused
-		e.own(key, c, now)
+// later runs f on the connection's loop, with what it then waits for.
+func (c *conn) later(f func(s *session.Session, now time.Time)) {
+	c.loop.post(event{kind: evDo, do: func(now time.Time) {
+		c.step(func(s *session.Session) { f(s, now) })
+		c.countDrops()
 		c.readOn(now)
-	}
-}
-
-// refusal maps an authentication's fault to CONNACK's code [MQTT-3.2.2-5].
-func refusal(err error) (packet.ConnackCode, session.Reason) {
-	switch fault.CodeOf(err) {
-	case fault.Unavailable, fault.Overloaded, fault.Internal:
-		return packet.ServerUnavailable, session.ReasonUnavailable
-	case fault.Forbidden, fault.OutsideWall:
-		return packet.NotAuthorized, session.ReasonNotAuthorized
-	default:
-		return packet.BadUserNameOrPassword, session.ReasonBadCredentials
-	}
+	}})
 }
 
 // publish hands a message to the bus, or keeps it and stops reading the client
 // until the bus takes it.
 func (c *conn) publish(ef *session.Effect) {
 	c.loop.edge.stats.publishes.WithLabelValues(qosLabel[ef.Message.QoS]).Inc()
+	c.pause(len(ef.Message.Payload))
 	tag := uint64(ef.PacketID)
 	if c.stalled == 0 && c.offer(ef.Message, tag) {
 		return
 	}
 	c.stalled++
 	c.loop.stalled = append(c.loop.stalled, stalled{conn: c, message: ef.Message, tag: tag})
+}
+
+// pause stops reading a client whose app publishes faster than it may: the
+// message is taken, and the next one waits. Nothing is lost by that.
+func (c *conn) pause(size int) {
+	if c.usage == nil || c.paused {
+		return
+	}
+	now := time.Now()
+	wait := c.usage.publish(size, c.device.Settings(), now)
+	if wait <= 0 {
+		return
+	}
+	c.paused = true
+	c.loop.edge.stats.throttled.Inc()
+	time.AfterFunc(wait, func() {
+		c.loop.post(event{kind: evDo, do: func(now time.Time) {
+			c.paused = false
+			c.step(func(s *session.Session) { s.Alive(now) })
+			c.readOn(now)
+		}})
+	})
 }
 
 // offer gives m to the bus; false means to try again later. A tag of 0 asks
@@ -118,24 +105,117 @@ func (c *conn) offer(m *broker.Message, tag uint64) bool {
 }
 
 // subscribe enters the filters and answers the session once other nodes'
-// messages are sure to arrive for all of them.
+// messages are sure to arrive for all of them, with where the log then was.
 func (c *conn) subscribe(id uint16, filters []string) {
-	done := func(err error) {
-		c.loop.post(event{kind: evDo, do: func(now time.Time) {
-			c.step(func(s *session.Session) { s.Subscribed(id, err, now) })
-			c.readOn(now)
-		}})
+	e := c.loop.edge
+	answer := func(head uint64, err error) {
+		c.later(func(s *session.Session, now time.Time) { s.Subscribed(id, head, err, now) })
 	}
-	c.loop.edge.subscribe(c, filters, done)
+	// Over the limit the filters are entered all the same: the session takes
+	// them back, the same way as after any other failure.
+	over := e.apps.subscribe(c.usage, len(filters), c.device.Settings())
+	e.subscribe(c, filters, func(err error) {
+		if err = errors.Join(over, err); err != nil {
+			answer(0, err)
+			return
+		}
+		e.deps.Bus.Head(c.shard, answer)
+	})
 }
 
-// close ends the connection after its last output.
-func (c *conn) close(reason session.Reason) {
+func (c *conn) unsubscribe(filters []string) {
+	c.loop.edge.unsubscribe(c, filters)
+	_ = c.loop.edge.apps.subscribe(c.usage, -len(filters), c.device.Settings()) // fewer is never too many
+}
+
+func (c *conn) read(q broker.Query) {
+	c.loop.edge.deps.Bus.Read(q, func(p broker.Page, err error) {
+		c.later(func(s *session.Session, now time.Time) { s.Page(p, err, now) })
+	})
+}
+
+func (c *conn) fetch(seqs []uint64) {
+	c.loop.edge.deps.Bus.Get(c.shard, seqs, func(messages []*broker.Message, err error) {
+		c.later(func(s *session.Session, now time.Time) { s.Fetched(seqs, messages, err, now) })
+	})
+}
+
+// replay reads on from a cursor of retained messages.
+func (c *conn) replay(ef *session.Effect) {
+	cursor := c.cursors[ef.Cursor]
+	if cursor == nil {
+		cursor = c.loop.edge.retained(ef.Filters[0])
+		if c.cursors == nil {
+			c.cursors = make(map[uint32]broker.Cursor)
+		}
+		c.cursors[ef.Cursor] = cursor
+	}
+	id := ef.Cursor
+	cursor.Next(ef.Limit, func(messages []*broker.Message, done bool, err error) {
+		c.later(func(s *session.Session, now time.Time) { s.Replayed(id, messages, done, err, now) })
+	})
+}
+
+func (e *Edge) retained(filter string) broker.Cursor {
+	if topic.Organization(filter) == sysRoot {
+		return e.sysCursor(filter, time.Now())
+	}
+	return e.deps.Bus.Retained(filter)
+}
+
+func (c *conn) abandon(id uint32) {
+	if cursor := c.cursors[id]; cursor != nil {
+		cursor.Close()
+		delete(c.cursors, id)
+	}
+	if len(c.cursors) == 0 {
+		c.cursors = nil
+	}
+}
+
+// denied counts what the client may not do and logs it, once a while: a device
+// that tries over and over must not fill the disk.
+func (c *conn) denied(ef *session.Effect) {
+	e := c.loop.edge
+	what := "publish"
+	if ef.Message == nil {
+		what = "subscribe"
+	}
+	e.stats.denied.WithLabelValues(what).Inc()
+	if now := time.Now(); now.Sub(c.complained) < complainEvery {
+		return
+	} else {
+		c.complained = now
+	}
+	name := ""
+	if ef.Message != nil {
+		name = ef.Message.Topic
+	} else if len(ef.Filters) > 0 {
+		name = ef.Filters[0]
+	}
+	c.log().Info(what+" denied", slog.String("topic", name), slog.String("reason", ef.Reason.Name))
+}
+
+// complainEvery is how often one connection's denials are logged.
+const complainEvery = 10 * time.Second
+
+// close keeps or forgets the session's record, then ends the connection after
+// its last output.
+func (c *conn) close(ef *session.Effect) {
 	if c.closed {
 		return
 	}
 	c.closed = true
-	e := c.loop.edge
+	e, reason := c.loop.edge, ef.Reason
+	for id := range c.cursors {
+		c.abandon(id)
+	}
+	if c.admitted {
+		e.records.put(c.key, ef.Record)
+	}
+	if c.usage != nil {
+		e.apps.disconnect(c.device.App().Entry().App.TopicPrefix(), c.usage)
+	}
 	e.disown(c)
 	e.stats.closed.WithLabelValues(reason.Name).Inc()
 	level := slog.LevelInfo

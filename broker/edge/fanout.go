@@ -7,10 +7,13 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/topic"
 )
 
-// subscriptions is the node's subscription tree.
+// subscriptions are the node's subscription trees.
 type subscriptions struct {
-	mu   sync.RWMutex // guards tree; held alone, never while calling out
-	tree topic.Tree[*conn]
+	mu     sync.RWMutex // guards the fields below; held alone, never while calling out
+	tree   topic.Tree[*conn]
+	local  topic.Tree[*conn] // $local: for this node's publishes only
+	shared topic.Tree[*group]
+	groups map[groupKey]*group
 }
 
 // Deliver implements broker.Receiver: it finds this node's receivers and hands
@@ -21,16 +24,24 @@ func (e *Edge) Deliver(m *broker.Message) {
 		*fans = make([]*fan, len(e.loops))
 	}
 	perLoop := *fans
-	e.subs.mu.RLock()
-	e.subs.tree.Match(m.Topic, func(c *conn) {
+	add := func(c *conn) {
 		f := perLoop[c.loop.index]
 		if f == nil {
 			f = fanPool.Get().(*fan) //nolint:forcetypeassert,errcheck // the pool holds nothing else
 			perLoop[c.loop.index] = f
 		}
 		f.conns = append(f.conns, c)
-	})
+	}
+	e.subs.mu.RLock()
+	e.subs.tree.Match(m.Topic, add)
+	if m.Node == e.cfg.Node && e.subs.local.Len() > 0 {
+		e.subs.local.Match(m.Topic, add)
+	}
+	groups := e.subs.shared.Len() > 0
 	e.subs.mu.RUnlock()
+	if groups && e.deps.Bus.Alone() {
+		e.deliverGroups(m)
+	}
 	for i, f := range perLoop {
 		if f == nil {
 			continue
@@ -74,31 +85,64 @@ func recycle(f *fan) {
 // subscribe enters c under its filters; done is called once, from any
 // goroutine, when the interest of all of them is established.
 func (e *Edge) subscribe(c *conn, filters []string, done func(error)) {
-	e.subs.mu.Lock()
-	for _, f := range filters {
-		e.subs.tree.Add(f, c)
-	}
-	e.subs.mu.Unlock()
 	e.stats.subscriptions.Add(float64(len(filters)))
-	if len(filters) == 0 {
-		done(nil)
+	w := &waiter{left: len(filters) + 1, done: done}
+	for _, f := range filters {
+		parsed, err := topic.Parse(f)
+		if err != nil {
+			w.ready(err)
+			continue
+		}
+		e.enter(c, f, parsed, w.ready)
+	}
+	w.ready(nil)
+}
+
+// enter adds one filter. Nobody but this node publishes below $SYS.
+func (e *Edge) enter(c *conn, filter string, parsed topic.Subscription, ready func(error)) {
+	tree := &e.subs.tree
+	switch parsed.Kind {
+	case topic.Share, topic.Queue:
+		e.join(c, filter, parsed, ready)
+		return
+	case topic.Local:
+		tree = &e.subs.local
+	case topic.Plain:
+	}
+	e.subs.mu.Lock()
+	tree.Add(parsed.Filter, c)
+	e.subs.mu.Unlock()
+	if parsed.Kind == topic.Local || topic.Organization(parsed.Filter) == sysRoot {
+		ready(nil)
 		return
 	}
-	w := &waiter{left: len(filters), done: done}
-	for _, f := range filters {
-		e.deps.Bus.AddInterest(f, w.ready)
-	}
+	e.deps.Bus.AddInterest(parsed.Filter, ready)
 }
 
 func (e *Edge) unsubscribe(c *conn, filters []string) {
-	e.subs.mu.Lock()
-	for _, f := range filters {
-		e.subs.tree.Remove(f, c)
-	}
-	e.subs.mu.Unlock()
 	e.stats.subscriptions.Sub(float64(len(filters)))
 	for _, f := range filters {
-		e.deps.Bus.RemoveInterest(f)
+		if parsed, err := topic.Parse(f); err == nil {
+			e.remove(c, f, parsed)
+		}
+	}
+}
+
+func (e *Edge) remove(c *conn, filter string, parsed topic.Subscription) {
+	tree := &e.subs.tree
+	switch parsed.Kind {
+	case topic.Share, topic.Queue:
+		e.leave(c, filter, parsed)
+		return
+	case topic.Local:
+		tree = &e.subs.local
+	case topic.Plain:
+	}
+	e.subs.mu.Lock()
+	tree.Remove(parsed.Filter, c)
+	e.subs.mu.Unlock()
+	if parsed.Kind == topic.Plain && topic.Organization(parsed.Filter) != sysRoot {
+		e.deps.Bus.RemoveInterest(parsed.Filter)
 	}
 }
 
@@ -122,6 +166,3 @@ func (w *waiter) ready(err error) {
 		w.done(first)
 	}
 }
-
-// DeliverShared implements broker.Receiver. No session joins a group yet.
-func (e *Edge) DeliverShared(_, _ string, _ *broker.Message) {}

@@ -28,14 +28,19 @@ type Address struct {
 	Addr net.Addr
 }
 
-// handshakeTimeout bounds a TLS handshake or WebSocket upgrade; the time to
-// CONNECT is the session's.
-const handshakeTimeout = 10 * time.Second
-
+// listener accepts the connections of one address. What it accepts becomes a
+// guest, is led through its PROXY header, its TLS handshake and its WebSocket
+// upgrade as its kind demands, and ends as a transport on a loop.
 type listener struct {
 	kind Kind
 	net  net.Listener
+	tls  *tls.Config  // for TLS and WSS
 	http *http.Server // for WS and WSS
+	door *door        // for WS and WSS: what the HTTP server accepts from
+
+	// stopped ends with close, and with it every handshake under way.
+	stopped context.Context //nolint:containedctx // the listener's own lifetime
+	stop    context.CancelFunc
 }
 
 // Listen binds every configured address, so that a port in use is an error at
@@ -43,11 +48,11 @@ type listener struct {
 func (e *Edge) Listen(ctx context.Context) error {
 	var conf *tls.Config
 	if e.cfg.TLS != "" || e.cfg.WSS != "" {
-		certs, err := newCertificates(e.cfg.CertFile, e.cfg.KeyFile)
+		certs, err := newCertificates(e.cfg, e.log)
 		if err != nil {
 			return err
 		}
-		conf = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: certs.get}
+		conf = tlsConfig(certs)
 	}
 	for _, l := range []struct {
 		kind Kind
@@ -62,22 +67,20 @@ func (e *Edge) Listen(ctx context.Context) error {
 			e.closeListeners()
 			return fmt.Errorf("listen for %s: %w", l.kind, err)
 		}
-		if l.kind == TLS || l.kind == WSS {
-			nl = tls.NewListener(nl, conf)
-		}
-		e.listeners = append(e.listeners, e.newListener(l.kind, nl))
+		e.listeners = append(e.listeners, e.newListener(l.kind, nl, conf))
 	}
 	return nil
 }
 
-func (e *Edge) newListener(kind Kind, nl net.Listener) *listener {
+func (e *Edge) newListener(kind Kind, nl net.Listener, conf *tls.Config) *listener {
 	l := &listener{kind: kind, net: nl}
+	l.stopped, l.stop = context.WithCancel(context.Background())
+	if kind == TLS || kind == WSS {
+		l.tls = conf
+	}
 	if kind == WS || kind == WSS {
-		l.http = &http.Server{
-			Handler:           e.webSocketHandler(),
-			ReadHeaderTimeout: handshakeTimeout,
-			ErrorLog:          slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
-		}
+		l.door = newDoor(nl.Addr())
+		l.http = e.webSocketServer()
 	}
 	return l
 }
@@ -97,54 +100,59 @@ func (e *Edge) closeListeners() {
 	}
 }
 
-// serve accepts until the listener is closed; ctx is the life of what it
-// accepts.
+// serve accepts until the listener is closed, and returns when nothing that it
+// has accepted is on its way to a loop any more.
 func (l *listener) serve(ctx context.Context, e *Edge) {
-	if l.http != nil {
-		if err := l.http.Serve(l.net); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-			e.log.ErrorContext(ctx, "listener ended", slog.String("listener", string(l.kind)), slog.Any("error", err))
-		}
+	if l.http == nil {
+		l.accept(ctx, e)
 		return
 	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := l.http.Serve(l.door); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			e.log.ErrorContext(ctx, "listener ended", slog.String("listener", string(l.kind)), slog.Any("error", err))
+		}
+	}()
+	l.accept(ctx, e)
+	<-done
+}
+
+// The pause after a failed accept doubles from the first to the second, so
+// that a process without file descriptors waits for some to be closed instead
+// of spinning, and writes one line a second.
+const (
+	acceptPauseFirst = 5 * time.Millisecond
+	acceptPauseMost  = time.Second
+)
+
+func (l *listener) accept(ctx context.Context, e *Edge) {
 	var pause time.Duration
 	for {
 		nc, err := l.net.Accept()
 		switch {
 		case err == nil:
 			pause = 0
-			e.welcome(ctx, nc)
+			l.welcome(e, nc)
 		case errors.Is(err, net.ErrClosed):
 			return
-		default: // out of file descriptors, most likely: wait until some close
-			pause = min(max(pause*2, 5*time.Millisecond), time.Second)
+		default: // out of file descriptors, most likely
+			pause = min(max(pause*2, acceptPauseFirst), acceptPauseMost)
+			e.stats.turnedAway.WithLabelValues("accept_error").Inc()
 			e.log.ErrorContext(ctx, "accept failed", slog.String("listener", string(l.kind)), slog.Any("error", err), slog.Duration("pause", pause))
-			<-time.After(pause)
+			select {
+			case <-time.After(pause):
+			case <-l.stopped.Done():
+			}
 		}
 	}
-}
-
-// welcome adopts a socket, after its TLS handshake if it is to have one.
-func (e *Edge) welcome(ctx context.Context, nc net.Conn) {
-	secure, ok := nc.(*tls.Conn)
-	if !ok {
-		e.adopt(newTransport(nc))
-		return
-	}
-	e.handshake.Go(func() {
-		ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
-		defer cancel()
-		if err := secure.HandshakeContext(ctx); err != nil {
-			e.log.DebugContext(ctx, "TLS handshake failed", slog.Any("error", err), slog.String("remote", nc.RemoteAddr().String()))
-			_ = nc.Close() // the handshake's error is what matters
-			return
-		}
-		e.adopt(newTransport(secure))
-	})
 }
 
 func (l *listener) close() {
+	l.stop()
+	_ = l.net.Close() // ends accept; closed twice is no error here
 	if l.http != nil {
 		_ = l.http.Close() // ends Serve; adopted connections are hijacked and live on
+		_ = l.door.Close()
 	}
-	_ = l.net.Close() // ends Accept; closed twice is no error here
 }

@@ -101,7 +101,7 @@ func (l *loop) open(c *conn, now time.Time) {
 	l.wheel.arm(c, c.session.Deadline())
 	c.transport.start()
 	if !l.edge.accepting.Load() { // upgraded while the edge was stopping
-		c.step(func(s *session.Session) { s.Shutdown(now) })
+		c.step(func(s *session.Session) { l.edge.farewell(s, now) })
 	}
 }
 
@@ -109,11 +109,13 @@ func (l *loop) open(c *conn, now time.Time) {
 func (l *loop) deliver(f *fan, now time.Time) {
 	l.backlog.Add(-int64(len(f.conns)))
 	var encodings session.Encodings
+	delivered := 0
 	for _, c := range f.conns {
 		if c.last == f.message || c.closed {
 			continue // reached through another filter already, or gone
 		}
 		c.last = f.message
+		delivered++
 		c.session.Deliver(f.message, &encodings, c.congested, now)
 		c.settle()
 		c.countDrops()
@@ -121,6 +123,7 @@ func (l *loop) deliver(f *fan, now time.Time) {
 	for _, c := range f.conns {
 		c.last = nil
 	}
+	l.edge.stats.sent.Add(float64(delivered))
 	recycle(f)
 }
 
@@ -165,9 +168,19 @@ func (l *loop) retry(now time.Time) {
 func (l *loop) shutdown(now time.Time, done chan struct{}) {
 	l.drained = done
 	for c := range l.conns {
-		c.step(func(s *session.Session) { s.Shutdown(now) })
+		c.step(func(s *session.Session) { l.edge.farewell(s, now) })
 	}
 	l.left()
+}
+
+// farewell ends a session because the edge stops: the client is told to use
+// another node, if there can be one.
+func (e *Edge) farewell(s *session.Session, now time.Time) {
+	if e.cfg.DrainTo != "" || !e.deps.Bus.Alone() {
+		s.Redirect(e.cfg.DrainTo, now)
+		return
+	}
+	s.Shutdown(now)
 }
 
 // left closes drained when a loop that shuts down has no connection any more.

@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"sync"
 	"syscall"
@@ -25,6 +27,7 @@ const (
 // the same five methods and no change elsewhere.
 type transport struct {
 	nc     net.Conn
+	guest  *guest          // the socket beneath it all
 	raw    syscall.RawConn // for direct writes; nil for TLS and WebSocket
 	conn   *conn
 	more   chan struct{} // capacity 1: read on
@@ -37,9 +40,10 @@ type transport struct {
 	ending  bool       // close when the queue is empty
 }
 
-func newTransport(nc net.Conn) *transport {
-	t := &transport{nc: nc, more: make(chan struct{}, 1), gone: make(chan struct{})}
-	if tcp, ok := nc.(*net.TCPConn); ok {
+// newTransport moves MQTT over nc, which is g or a layer on top of it.
+func newTransport(nc net.Conn, g *guest) *transport {
+	t := &transport{nc: nc, guest: g, more: make(chan struct{}, 1), gone: make(chan struct{})}
+	if tcp, ok := g.Conn.(*net.TCPConn); ok && nc == net.Conn(g) {
 		if raw, err := tcp.SyscallConn(); err == nil {
 			t.raw = raw
 		}
@@ -54,7 +58,30 @@ func (t *transport) start() { go t.read() }
 // loop must not look at that buffer any more.
 func (t *transport) resume() { t.more <- struct{}{} }
 
-func (t *transport) remote() string { return t.nc.RemoteAddr().String() }
+// remote is the client's address: the peer's, or what its PROXY header said.
+func (t *transport) remote() string { return t.guest.remote.String() }
+
+// opened is when the socket was accepted.
+func (t *transport) opened() time.Time { return t.guest.since }
+
+// certificates is the chain that the client has presented in its TLS
+// handshake, leaf first, or nil. Nobody has verified it, except that the client
+// holds the leaf's key: the app that the client names has the CA for it.
+func (t *transport) certificates() []*x509.Certificate {
+	nc := t.nc
+	if ws, ok := nc.(*webSocket); ok {
+		nc = ws.Conn
+	}
+	secure, ok := nc.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	chain := secure.ConnectionState().PeerCertificates
+	if len(chain) == 0 {
+		return nil
+	}
+	return chain
+}
 
 func (t *transport) read() {
 	buf := make([]byte, readStart)
@@ -113,7 +140,7 @@ func (t *transport) write() {
 			ending := t.ending
 			t.mu.Unlock()
 			if ending {
-				t.abort()
+				t.farewell()
 				return
 			}
 			t.conn.loop.post(event{kind: evDrained, conn: t.conn})
@@ -131,10 +158,11 @@ func (t *transport) write() {
 // finish closes the socket after what is queued, within writeGrace.
 func (t *transport) finish() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.ending = true
-	if !t.writing {
-		t.abort()
+	writing := t.writing // if so, the writer says farewell
+	t.mu.Unlock()
+	if !writing {
+		t.farewell()
 		return
 	}
 	if err := t.nc.SetWriteDeadline(time.Now().Add(writeGrace)); err != nil {
@@ -142,10 +170,27 @@ func (t *transport) finish() {
 	}
 }
 
+// farewell closes the socket as the protocol beneath MQTT wants it.
+func (t *transport) farewell() {
+	ws, ok := t.nc.(*webSocket)
+	if !ok {
+		t.abort()
+		return
+	}
+	t.closer.Do(func() {
+		close(t.gone)
+		go ws.farewell()
+	})
+}
+
 // abort closes the socket at once. It may be called more than once.
 func (t *transport) abort() {
 	t.closer.Do(func() {
 		close(t.gone)
-		_ = t.nc.Close() // nobody could do anything about it
+		if t.raw != nil {
+			_ = t.nc.Close() // nobody could do anything about it
+			return
+		}
+		go func() { _ = t.nc.Close() }() // TLS says goodbye, and must not hold up the loop
 	})
 }

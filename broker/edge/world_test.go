@@ -23,79 +23,11 @@ import (
 // is broken.
 const patience = 10 * time.Second
 
-// bus is a node that runs alone: it delivers to its own edge and acknowledges
-// from another goroutine, as the log does.
-type bus struct {
-	mu        sync.Mutex
-	edge      *edge.Edge
-	full      bool // refuse publishes
-	refused   int
-	interest  map[string]int
-	announced func(data []byte)
-}
-
-func (b *bus) Publish(m *broker.Message, ack broker.Acknowledger, tag uint64) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.full {
-		b.refused++
-		return broker.ErrOverloaded
-	}
-	m.ID = ulid.Make()
-	b.edge.Deliver(m)
-	if ack != nil {
-		go ack.Published(tag, m, nil)
-	}
-	return nil
-}
-
-func (b *bus) AddInterest(filter string, ready func(error)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.interest[filter]++
-	go ready(nil)
-}
-
-func (b *bus) RemoveInterest(filter string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.interest[filter]--; b.interest[filter] == 0 {
-		delete(b.interest, filter)
-	}
-}
-
-func (b *bus) Announce(string, []byte) error { return nil }
-
-func (b *bus) OnAnnounce(_ string, fn func([]byte)) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.announced = fn
-	return nil
-}
-
-func (b *bus) setFull(full bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.full = full
-}
-
-func (b *bus) refusals() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.refused
-}
-
-func (b *bus) interests() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.interest)
-}
-
 // tenants is a source with one app in each of two organizations.
 type tenants struct{}
 
 func entry(org string) tenant.Entry {
-	app := tenant.App{Organization: org, ID: "chat", Name: "Chat", Retention: time.Hour}
+	app := tenant.App{Organization: org, ID: "chat", Name: "Chat", Retention: time.Hour, Settings: tenant.DefaultSettings()}
 	return tenant.Entry{
 		App: app,
 		SigningKeys: []tenant.SigningKey{{
@@ -109,8 +41,17 @@ func entry(org string) tenant.Entry {
 }
 
 func (tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error) {
-	if (org == "acme" || org == "globex") && app == "chat" {
+	switch {
+	case (org == "acme" || org == "globex") && app == "chat":
 		return entry(org), nil
+	case org == "small" && app == "chat":
+		e := entry(org)
+		e.App.Settings.MaxConnections, e.App.Settings.MaxSubscriptions, e.App.Settings.PublishRate = 2, 3, 10
+		return e, nil
+	case org == "mounted" && app == "chat":
+		e := entry(org)
+		e.App.Settings.Mounted, e.ACL.Rules = true, nil
+		return e, nil
 	}
 	return tenant.Entry{}, fault.New(fault.NotFound, "no such app")
 }
@@ -121,6 +62,14 @@ func (s tenants) EntryByKID(ctx context.Context, kid string) (tenant.Entry, erro
 
 func (tenants) APIKeyByHash(context.Context, [32]byte) (tenant.APIKey, error) {
 	return tenant.APIKey{}, fault.New(fault.NotFound, "no such key")
+}
+
+func (tenants) Login(context.Context, string, string, string) (tenant.Login, error) {
+	return tenant.Login{}, fault.New(fault.NotFound, "no such login")
+}
+
+func (tenants) CertificatesBySubject(context.Context, [32]byte) ([]tenant.Certificate, error) {
+	return nil, fault.New(fault.NotFound, "no such certificate")
 }
 
 func (tenants) SessionByHash(context.Context, [32]byte, time.Time) (tenant.Member, error) {
@@ -143,7 +92,7 @@ func start(t *testing.T, change ...func(*edge.Config)) *world {
 	for _, f := range change {
 		f(&cfg)
 	}
-	b := &bus{interest: make(map[string]int)}
+	b := &bus{interest: make(map[string]int), retained: make(map[string]*broker.Message)}
 	dir := auth.NewDirectory(tenants{}, time.Now)
 	e, err := edge.New(cfg, edge.Deps{Bus: b, Devices: auth.NewDevices(dir, time.Now)})
 	if err != nil {
@@ -193,6 +142,8 @@ type device struct {
 	t   *testing.T
 	nc  net.Conn
 	buf []byte
+	// version is what frames are decoded as; zero: 3.1.1.
+	version packet.Version
 }
 
 // dial opens a TCP connection without a word.
@@ -223,6 +174,16 @@ func (w *world) connect(org, user, clientID string, change ...func(*packet.Conne
 // hello sends CONNECT and returns the code of the answer.
 func (d *device) hello(w *world, org, user, clientID string, change ...func(*packet.Connect)) packet.ConnackCode {
 	d.t.Helper()
+	ack := d.greet(w, org, user, clientID, change...)
+	if ack.Version == packet.V5 {
+		return ack.Reason.Connack()
+	}
+	return ack.Code
+}
+
+// greet sends CONNECT and returns the answer.
+func (d *device) greet(w *world, org, user, clientID string, change ...func(*packet.Connect)) packet.Connack {
+	d.t.Helper()
 	p := packet.Connect{
 		Clean: true, ClientID: clientID, KeepAlive: 60,
 		HasUsername: true, Username: org + "/chat", HasPassword: true, Password: []byte(w.token(org, user)),
@@ -230,12 +191,18 @@ func (d *device) hello(w *world, org, user, clientID string, change ...func(*pac
 	for _, f := range change {
 		f(&p)
 	}
+	d.version = p.Version
 	d.send(p.Append(nil))
 	var ack packet.Connack
 	if err := ack.Decode(d.next(packet.CONNACK)); err != nil {
 		d.t.Fatal(err)
 	}
-	return ack.Code
+	return ack
+}
+
+// fromElsewhere is a message of another node.
+func fromElsewhere(topic string) *broker.Message {
+	return &broker.Message{ID: ulid.Make(), Topic: topic, Node: "n2", Payload: []byte("elsewhere")}
 }
 
 func (d *device) send(p []byte) {
@@ -254,6 +221,7 @@ func (d *device) read() (packet.Frame, error) {
 	for {
 		if f, n, err := packet.Split(d.buf, 0); err != nil || n > 0 {
 			d.buf = d.buf[n:]
+			f.Version = d.version
 			return f, err
 		}
 		if err := d.nc.SetReadDeadline(time.Now().Add(patience)); err != nil {
@@ -307,7 +275,7 @@ func (d *device) closed() {
 
 func (d *device) subscribe(qos byte, filters ...string) []byte {
 	d.t.Helper()
-	p := packet.Subscribe{PacketID: 1}
+	p := packet.Subscribe{PacketID: 1, Version: d.version}
 	for _, f := range filters {
 		p.Subscriptions = append(p.Subscriptions, packet.Subscription{Filter: f, QoS: qos})
 	}

@@ -30,8 +30,11 @@ type Bus struct {
 	cfg        Config
 	upstream   upstream
 	trunk      *nats.Conn
-	claim      *claim // nil when alone
+	side       *nats.Conn
+	js         jetstream.JetStream // over side
+	claim      *claim              // nil when alone
 	shards     int
+	replicated bool // a replica that answers may be behind the leader
 	maxPayload int
 
 	counters      counters
@@ -40,7 +43,14 @@ type Bus struct {
 	outbox        *outbox
 	inlet         *inlet
 	interests     *interests
+	groups        *groups
 	announcements announcements
+	heads         []head // of the shards
+	retainedHead  head
+	keeper        *keeper
+	quotas        *quotas
+	readers       *pool
+	scanners      *pool
 
 	closed     atomic.Bool
 	closing    sync.Once
@@ -49,6 +59,11 @@ type Bus struct {
 	appending  sync.WaitGroup
 	stopLive   context.CancelFunc // ends those of live traffic
 	living     sync.WaitGroup
+	stopKeep   context.CancelFunc // ends the writing of retained messages
+	keeping    sync.WaitGroup
+	readCtx    context.Context //nolint:containedctx // of questions, which callers leave behind
+	stopRead   context.CancelFunc
+	reading    sync.WaitGroup
 }
 
 // Open starts the embedded server or connects to NATS, takes the node's name,
@@ -76,6 +91,12 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 	}
 	if b.trunk, err = b.upstream.trunk(ctx, &b.counters); err != nil {
 		return err
+	}
+	if b.side, err = b.upstream.side(ctx, &b.counters); err != nil {
+		return err
+	}
+	if b.js, err = jetstream.New(b.side); err != nil {
+		return fmt.Errorf("jetstream: %w", err)
 	}
 	b.maxPayload = int(b.trunk.MaxPayload())
 	ctx, cancel := context.WithTimeout(ctx, setupPatience)
@@ -105,7 +126,27 @@ func (b *Bus) setUp(ctx context.Context) error {
 			return err
 		}
 	}
-	return openStreams(ctx, js, b.cfg, b.shards, replicas)
+	b.replicated = b.trunk.ConnectedClusterName() != ""
+	if err := openStreams(ctx, js, b.cfg, b.shards, replicas); err != nil {
+		return err
+	}
+	return b.readHeads(ctx)
+}
+
+// readHeads notes where the log ends: what was there before was handed over.
+func (b *Bus) readHeads(ctx context.Context) error {
+	b.heads = make([]head, b.shards)
+	if !b.Alone() {
+		return nil
+	}
+	for shard := range b.heads {
+		state, err := askState(ctx, b.side, streamName(shard))
+		if err != nil {
+			return err
+		}
+		b.heads[shard].settle(state.LastSeq)
+	}
+	return nil
 }
 
 // start lets the goroutines run. Those of live traffic outlive the appender's,
@@ -114,8 +155,27 @@ func (b *Bus) start() {
 	var appendCtx, liveCtx context.Context
 	appendCtx, b.stopAppend = context.WithCancel(context.Background())
 	liveCtx, b.stopLive = context.WithCancel(context.Background())
+	b.readCtx, b.stopRead = context.WithCancel(context.Background())
+	b.readers = newPool(b.side, readQueue, b.cfg.Logger)
+	b.scanners = newPool(b.side, scanQueue, b.cfg.Logger)
+	for range readers {
+		b.reading.Go(func() { b.readers.work(b.readCtx) })
+	}
+	for range scanners {
+		b.reading.Go(func() { b.scanners.work(b.readCtx) })
+	}
+	var keepCtx context.Context
+	keepCtx, b.stopKeep = context.WithCancel(context.Background())
+	b.quotas = newQuotas(b.cfg)
+	b.quotas.count = b.countRetained
+	b.keeper = newKeeper(b.cfg.MaxPending)
+	b.keeper.write, b.keeper.hold, b.keeper.finish = b.retain, b.late, b.keptOne
+	for i := range b.keeper.lanes {
+		b.keeping.Go(func() { b.keeper.run(keepCtx, &b.keeper.lanes[i]) })
+	}
 	b.inlet = newInlet(&b.counters, b.cfg.Logger)
 	b.interests = newInterests(b.trunk, b.inlet.messages, b.cfg.Logger)
+	b.groups = newGroups(b.side, b.inlet, &b.counters, b.cfg.Logger)
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
 	b.appender = newAppender(b.cfg, b.shards, &b.counters)
 	b.appender.complete = b.complete
@@ -128,6 +188,8 @@ func (b *Bus) start() {
 	b.living.Go(b.outbox.run)
 	b.living.Go(func() { b.inlet.run(liveCtx) })
 	b.living.Go(func() { b.interests.run(liveCtx) })
+	b.living.Go(func() { b.groups.run(liveCtx) })
+	b.living.Go(func() { b.groups.receive(liveCtx) })
 }
 
 // Attach connects this node's edge, the receiver of what its sessions may
@@ -159,13 +221,13 @@ func (b *Bus) Shards() int { return b.shards }
 // Alone reports whether no other node can exist, because NATS is embedded.
 func (b *Bus) Alone() bool { return b.upstream.server != nil }
 
-// Ready fails unless messages can be appended: both connections stand,
+// Ready fails unless messages can be appended: the connections stand,
 // JetStream answers, and the node's name is still ours.
 func (b *Bus) Ready(ctx context.Context) error {
 	if b.closed.Load() {
 		return errClosed
 	}
-	if !b.trunk.IsConnected() || !b.appender.linked.Load() {
+	if !b.trunk.IsConnected() || !b.side.IsConnected() || !b.appender.linked.Load() {
 		return broker.ErrUnavailable
 	}
 	if b.claim != nil {
@@ -196,6 +258,10 @@ func (b *Bus) close() error {
 	b.stopAppend()
 	b.appending.Wait()
 	b.appender.close()
+	b.keeper.drain(ctx)
+	b.stopKeep()
+	b.keeping.Wait()
+	b.stopReading()
 	b.stopLive()
 	b.living.Wait()
 	if b.trunk.IsConnected() {
@@ -203,6 +269,15 @@ func (b *Bus) close() error {
 	}
 	b.disconnect()
 	return nil
+}
+
+// stopReading ends the questions; those who wait hear so.
+func (b *Bus) stopReading() {
+	b.stopRead()
+	b.lastHeads()
+	b.reading.Wait()
+	b.readers.close()
+	b.scanners.close()
 }
 
 // sayGoodbye sends what is buffered and gives the name back; a failure costs
@@ -220,6 +295,9 @@ func (b *Bus) sayGoodbye(ctx context.Context) {
 
 // disconnect undoes connect, however far it came.
 func (b *Bus) disconnect() {
+	if b.side != nil {
+		b.side.Close()
+	}
 	if b.trunk != nil {
 		b.trunk.Close()
 	}

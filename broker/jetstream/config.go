@@ -45,6 +45,14 @@ type Config struct {
 	MaxBytes int64
 	// Retention is the age at which the log forgets a message; 0 means 7 days.
 	Retention time.Duration
+	// Retained tells how many retained messages an app may have and how long one
+	// is kept at most; the app is a topic's second level, and 0 means no limit.
+	// It is called for every retained message and must not block. Nil sets no
+	// limits.
+	Retained func(org, app string) (most int, expiry time.Duration)
+	// RetainedBytes is the size of all retained messages on disk; 0 means no
+	// bound but the server's. At the bound new ones are refused.
+	RetainedBytes int64
 	// Logger receives what happens to the connection; nil discards it.
 	Logger *slog.Logger
 }

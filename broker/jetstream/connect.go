@@ -53,21 +53,31 @@ func (u *upstream) connect(url, purpose string, extra ...nats.Option) (*nats.Con
 	return nats.Connect(url, append(opts, extra...)...)
 }
 
-// trunk opens the connection for everything but appends: live messages both
-// ways, announcements and the JetStream API. It never gets back what it sent,
-// and reconnects for ever.
+// trunk opens the connection for live messages both ways, announcements and
+// the setting up. It never gets back what it sent.
 func (u *upstream) trunk(ctx context.Context, c *counters) (*nats.Conn, error) {
-	opts := append([]nats.Option{
-		nats.NoEcho(),
+	return u.lasting(ctx, "trunk", c, nats.NoEcho())
+}
+
+// side opens the connection for reading the log, for retained messages and for
+// share groups: large answers do not hold up live messages there, and a group
+// hears this node's own.
+func (u *upstream) side(ctx context.Context, c *counters) (*nats.Conn, error) {
+	return u.lasting(ctx, "side", c)
+}
+
+// lasting opens a connection that reconnects for ever.
+func (u *upstream) lasting(ctx context.Context, purpose string, c *counters, extra ...nats.Option) (*nats.Conn, error) {
+	opts := append(append([]nats.Option{
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(),
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectWait, reconnectWait),
-	}, logged(u.cfg.Logger, c)...)
+	}, logged(u.cfg.Logger, c)...), extra...)
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
 	for {
-		conn, err := u.connect(u.cfg.URL, "trunk", opts...)
+		conn, err := u.connect(u.cfg.URL, purpose, opts...)
 		if err == nil {
 			return conn, nil
 		}

@@ -15,18 +15,19 @@ const envelopeVersion = 1
 
 // The flags, the second byte.
 const (
-	flagQoS    = 0b0000_0011
-	flagRetain = 0b0000_0100
-	flagUTF8   = 0b0000_1000
-	flagsKnown = flagQoS | flagRetain | flagUTF8
+	flagQoS         = 0b0000_0011
+	flagRetain      = 0b0000_0100
+	flagUTF8        = 0b0000_1000
+	flagCorrelation = 0b0001_0000 // tells an empty one from none
+	flagsKnown      = flagQoS | flagRetain | flagUTF8 | flagCorrelation
 )
 
 const (
 	idStart     = 2
 	fixedHeader = idStart + len(ulid.ULID{})
-	// maxEnvelope is the most that an envelope adds to payload, publisher, node
-	// and content type: the fixed header and six variable numbers.
-	maxEnvelope = fixedHeader + 6*binary.MaxVarintLen64
+	// maxEnvelope is the most that an envelope adds to the payload and the
+	// fields of bytes: the fixed header and nine variable numbers.
+	maxEnvelope = fixedHeader + 9*binary.MaxVarintLen64
 )
 
 // What can be wrong with an envelope.
@@ -38,6 +39,12 @@ var (
 // appendEnvelope appends the message as it travels: a header and the payload.
 // The topic is not in it, the subject says it.
 func appendEnvelope(dst []byte, m *broker.Message) []byte {
+	return appendEnvelopeAt(dst, m, m.Position)
+}
+
+// appendEnvelopeAt is appendEnvelope with another position. It does not read
+// the message's own, which an append that is sent again may be given meanwhile.
+func appendEnvelopeAt(dst []byte, m *broker.Message, at broker.Position) []byte {
 	flags := m.QoS & flagQoS
 	if m.Retain {
 		flags |= flagRetain
@@ -45,18 +52,24 @@ func appendEnvelope(dst []byte, m *broker.Message) []byte {
 	if m.UTF8 {
 		flags |= flagUTF8
 	}
+	if m.Correlation != nil {
+		flags |= flagCorrelation
+	}
 	dst = append(dst, envelopeVersion, flags)
 	dst = append(dst, m.ID[:]...)
-	dst = binary.AppendUvarint(dst, uint64(m.Position.Shard))
-	dst = binary.AppendUvarint(dst, m.Position.Seq)
+	dst = binary.AppendUvarint(dst, uint64(at.Shard))
+	dst = binary.AppendUvarint(dst, at.Seq)
 	dst = binary.AppendUvarint(dst, uint64(max(m.Expires, 0)))
 	dst = appendText(dst, m.Publisher)
 	dst = appendText(dst, m.Node)
 	dst = appendText(dst, m.ContentType)
+	dst = appendText(dst, m.ResponseTopic)
+	dst = appendText(dst, m.Correlation)
+	dst = appendText(dst, m.User)
 	return append(dst, m.Payload...)
 }
 
-func appendText(dst []byte, s string) []byte {
+func appendText[T string | []byte](dst []byte, s T) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s)))
 	return append(dst, s...)
 }
@@ -70,8 +83,8 @@ func envelopeID(data []byte) (id ulid.ULID, ok bool) {
 	return id, true
 }
 
-// parseEnvelope fills m from an envelope, all but the topic. The payload
-// aliases data.
+// parseEnvelope fills m from an envelope, all but the topic. Payload,
+// Correlation and User alias data.
 func parseEnvelope(data []byte, m *broker.Message) error {
 	if len(data) > 0 && data[0] != envelopeVersion {
 		return errEnvelopeVersion
@@ -85,12 +98,23 @@ func parseEnvelope(data []byte, m *broker.Message) error {
 	r := reader{rest: data[fixedHeader:]}
 	shard, seq, expires := r.number(1<<16-1), r.number(1<<64-1), r.number(1<<63-1)
 	publisher, node, contentType := r.text(), r.text(), r.text()
+	responseTopic, correlation, user := r.text(), r.text(), r.text()
+	if flags&flagCorrelation == 0 && len(correlation) > 0 {
+		r.bad = true
+	}
 	if r.bad {
 		return errEnvelope
 	}
 	m.Position = broker.Position{Shard: uint16(shard), Seq: seq} //nolint:gosec // at most 1<<16-1
 	m.Expires = int64(expires)                                   //nolint:gosec // at most 1<<63-1
 	m.Publisher, m.Node, m.ContentType = string(publisher), string(node), string(contentType)
+	m.ResponseTopic, m.Correlation, m.User = string(responseTopic), nil, nil
+	if flags&flagCorrelation != 0 {
+		m.Correlation = correlation
+	}
+	if len(user) > 0 {
+		m.User = user
+	}
 	m.Payload = r.rest
 	return nil
 }
@@ -117,7 +141,7 @@ func (r *reader) text() []byte {
 		r.bad = true
 		return nil
 	}
-	s := r.rest[:n]
+	s := r.rest[:n:n]
 	r.rest = r.rest[n:]
 	return s
 }

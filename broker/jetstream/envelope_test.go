@@ -2,7 +2,9 @@ package jetstream_test
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/oklog/ulid/v2"
@@ -23,11 +25,15 @@ func fullMessage() *broker.Message {
 		Node:        "edge-1",
 		Expires:     1_800_000_000_000,
 		Position:    broker.Position{Shard: 15, Seq: 1 << 40},
+
+		ResponseTopic: "acme/chat/answers",
+		Correlation:   []byte{0, 1, 2},
+		User:          []byte("\x00\x01k\x00\x01v"),
 	}
 }
 
 func TestEnvelope(t *testing.T) {
-	for _, m := range []*broker.Message{fullMessage(), {Payload: []byte{}}, {QoS: 1, Payload: []byte{0}}} {
+	for _, m := range []*broker.Message{fullMessage(), {Payload: []byte{}}, {QoS: 1, Payload: []byte{0}}, {Correlation: []byte{}, Payload: []byte{}}} {
 		data := jetstream.AppendEnvelope(nil, m)
 		var got broker.Message
 		if err := jetstream.ParseEnvelope(data, &got); err != nil || !reflect.DeepEqual(&got, m) {
@@ -36,7 +42,7 @@ func TestEnvelope(t *testing.T) {
 		if id, ok := jetstream.EnvelopeID(data); !ok || id != m.ID {
 			t.Errorf("id %v, %v", id, ok)
 		}
-		texts := len(m.Payload) + len(m.Publisher) + len(m.Node) + len(m.ContentType)
+		texts := len(m.Payload) + len(m.Publisher) + len(m.Node) + len(m.ContentType) + len(m.ResponseTopic) + len(m.Correlation) + len(m.User)
 		if n := len(data) - texts; n > jetstream.MaxEnvelope {
 			t.Errorf("a header of %d bytes", n)
 		}
@@ -53,7 +59,8 @@ func TestEnvelopeRefuses(t *testing.T) {
 	header := len(good) - len("hello")
 	cases := map[string][]byte{
 		"empty": nil, "version 0": change(0, 0), "version 2": change(0, 2), "unknown flag": change(1, 0x80),
-		"qos 3": change(1, 3), "long text": change(header-len("text/plain")-1, 200),
+		"qos 3": change(1, 3), "long text": change(header-7, 200),
+		"hidden correlation": change(1, good[1]&^0x10),
 	}
 	for i := range header {
 		cases["cut"+string(rune('0'+i%10))+string(rune('a'+i/10))] = good[:i]
@@ -65,6 +72,38 @@ func TestEnvelopeRefuses(t *testing.T) {
 	}
 	if _, ok := jetstream.EnvelopeID(change(0, 2)); ok {
 		t.Error("the id of an unknown version was read")
+	}
+}
+
+func TestEnvelopeOfAnyMessage(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	text := func() []byte {
+		if random.IntN(4) == 0 {
+			return []byte{}
+		}
+		b := make([]byte, random.IntN(300))
+		for i := range b {
+			b[i] = byte(random.Uint32())
+		}
+		return b
+	}
+	for range 2000 {
+		m := &broker.Message{
+			ID: ulid.ULID(slices.Concat(text(), make([]byte, 16))[:16]), QoS: byte(random.IntN(3)),
+			Retain: random.IntN(2) == 0, UTF8: random.IntN(2) == 0, Payload: text(),
+			Publisher: string(text()), Node: string(text()), ContentType: string(text()), ResponseTopic: string(text()),
+			Expires: random.Int64(), Position: broker.Position{Shard: uint16(random.Uint32()), Seq: random.Uint64()},
+		}
+		if random.IntN(2) == 0 {
+			m.Correlation = text()
+		}
+		if m.User = text(); len(m.User) == 0 {
+			m.User = nil
+		}
+		var got broker.Message
+		if err := jetstream.ParseEnvelope(jetstream.AppendEnvelope(nil, m), &got); err != nil || !reflect.DeepEqual(&got, m) {
+			t.Fatalf("got %+v, %v; want %+v", got, err, m)
+		}
 	}
 }
 

@@ -1,10 +1,14 @@
 package jetstream
 
 import (
+	"context"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/oklog/ulid/v2"
+
+	"github.com/fanfare-mq/fanfare/broker"
 )
 
 // What the tests look at inside.
@@ -60,3 +64,28 @@ func (b *Bus) Trunk() *nats.Conn { return b.trunk }
 
 // NextID makes an id.
 func NextID(g *ids, now time.Time) ulid.ULID { return g.next(now) }
+
+// Side is the connection for reading.
+func (b *Bus) Side() *nats.Conn { return b.side }
+
+// JetStreamOf is the JetStream context of the bus.
+func JetStreamOf(b *Bus) jetstream.JetStream { return b.js }
+
+// LogHours are the hour tokens that a question names.
+func LogHours(since, now time.Time) []string { return logHours(since, now) }
+
+// HoldRetained makes retained writes wait until the function it returns is
+// called. Nothing may be published before.
+func HoldRetained(b *Bus) (goOn func()) {
+	held := make(chan struct{})
+	write := b.keeper.write
+	b.keeper.write = func(ctx context.Context, m *broker.Message) error {
+		<-held
+		return write(ctx, m)
+	}
+	return func() { close(held) }
+}
+
+// SetReplicated makes a bus take an answering replica for one that may be
+// behind. Nothing may be asked before.
+func SetReplicated(b *Bus) { b.replicated = true }

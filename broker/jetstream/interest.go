@@ -2,15 +2,11 @@ package jetstream
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go"
-
-	"github.com/fanfare-mq/fanfare/broker"
 )
 
 const (
@@ -19,11 +15,6 @@ const (
 	// at the edge does not flap.
 	wideAbove   = 4096
 	narrowBelow = wideAbove * 3 / 4
-	// interestPatience is how long an interest may wait for NATS before its
-	// ready hears of it. The interest stays, and works once NATS is back.
-	interestPatience = 30 * time.Second
-	flushTimeout     = 2 * time.Second
-	flushRetry       = 250 * time.Millisecond
 )
 
 // interests holds one core NATS subscription per distinct filter. Callers only
@@ -60,12 +51,6 @@ type interest struct {
 	filter string
 	refs   int
 	subs   []*nats.Subscription // the goroutine's
-}
-
-// waiter wants to hear when an interest is known to NATS.
-type waiter struct {
-	ready    func(error)
-	deadline time.Time
 }
 
 func newInterests(conn *nats.Conn, inbox chan *nats.Msg, log *slog.Logger) *interests {
@@ -109,7 +94,7 @@ func (t *interests) add(filter string, ready func(error)) {
 		t.count++
 		t.dirty = append(t.dirty, in)
 	}
-	t.waiting = append(t.waiting, waiter{ready: ready, deadline: time.Now().Add(interestPatience)})
+	t.waiting = append(t.waiting, newWaiter(ready))
 	t.mu.Unlock()
 	t.bell.ring()
 }
@@ -167,39 +152,16 @@ func (t *interests) run(ctx context.Context) {
 			t.dismiss()
 			return
 		}
-		waiting := t.apply()
-		t.flush(ctx, waiting)
-	}
-}
-
-// flush tells waiters once NATS has taken note of everything before.
-func (t *interests) flush(ctx context.Context, waiting []waiter) {
-	if len(waiting) == 0 {
-		return
-	}
-	limit, cancel := context.WithTimeout(ctx, flushTimeout)
-	err := t.conn.FlushWithContext(limit)
-	cancel()
-	if err == nil {
-		for _, w := range waiting {
-			w.ready(nil)
+		again := flushed(ctx, t.conn, t.apply())
+		if len(again) == 0 {
+			continue
 		}
-		return
-	}
-	now := time.Now()
-	var again []waiter
-	for _, w := range waiting {
-		if now.After(w.deadline) || errors.Is(err, nats.ErrConnectionClosed) {
-			w.ready(broker.ErrUnavailable)
-		} else {
-			again = append(again, w)
+		t.mu.Lock()
+		t.waiting = append(again, t.waiting...)
+		t.mu.Unlock()
+		if wait(ctx, flushRetry) {
+			t.bell.ring()
 		}
-	}
-	t.mu.Lock()
-	t.waiting = append(again, t.waiting...)
-	t.mu.Unlock()
-	if wait(ctx, flushRetry) {
-		t.bell.ring()
 	}
 }
 
@@ -208,7 +170,5 @@ func (t *interests) dismiss() {
 	waiting := t.waiting
 	t.waiting, t.closed = nil, true
 	t.mu.Unlock()
-	for _, w := range waiting {
-		w.ready(broker.ErrUnavailable)
-	}
+	dismissed(waiting)
 }

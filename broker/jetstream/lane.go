@@ -45,7 +45,7 @@ type entry struct {
 	outcome outcome
 }
 
-func (e *entry) bytes() int { return len(e.m.Payload) + len(e.m.Topic) + entryBytes }
+func (e *entry) bytes() int { return len(e.m.Payload) + properties(e.m) + len(e.m.Topic) + entryBytes }
 
 // lane is the queue of appends to one shard. It sends in order and completes
 // in the same order; after any trouble it goes back to the first message

@@ -125,6 +125,13 @@ func (in *inlet) receive(m *nats.Msg) {
 		in.counters.liveCopies.Add(1)
 		return
 	}
+	if out := in.read(m); out != nil {
+		in.deliver(out)
+	}
+}
+
+// read returns the message, or nil if it is damaged.
+func (in *inlet) read(m *nats.Msg) *broker.Message {
 	out := new(broker.Message)
 	err := parseEnvelope(m.Data, out)
 	if err == nil {
@@ -133,7 +140,7 @@ func (in *inlet) receive(m *nats.Msg) {
 	if err != nil {
 		in.counters.liveDamaged.Add(1)
 		in.log.Warn("a live message cannot be read", slog.Any("error", err), slog.String("subject", m.Subject))
-		return
+		return nil
 	}
-	in.deliver(out)
+	return out
 }

@@ -1,6 +1,13 @@
 package jetstream
 
-import "sync/atomic"
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// statsAge is how old a figure may be that NATS must be asked for.
+const statsAge = 3 * time.Second
 
 // Stats are the bus's figures: totals since Open, unless said otherwise.
 type Stats struct {
@@ -14,15 +21,27 @@ type Stats struct {
 	// are those received that matched several interests, LiveDropped were not
 	// sent because too many waited, LiveDamaged could not be read.
 	LiveSent, LiveReceived, LiveCopies, LiveDropped, LiveDamaged uint64
+	// Shared messages came to this node for share groups.
+	Shared uint64
 	// SlowConsumers are spells in which NATS delivered faster than this node
 	// took; messages were lost to it.
 	SlowConsumers uint64
-	// Reconnects of the connection for live messages.
+	// Reads are the pages of the log that were asked for; Probes the questions
+	// that took, ProbesBroken those whose answer was not whole and Scans the
+	// pages read through a consumer. Heads are the questions for a shard's end.
+	Reads, Probes, ProbesBroken, Scans, Heads uint64
+	// Damaged messages in a stream could not be read and were passed over.
+	Damaged uint64
+	// Reconnects of the connections for live messages and for reading.
 	Reconnects uint64
 	// Pending and PendingBytes are the appends that wait for the log now.
 	Pending, PendingBytes int
-	// Interests is the number of distinct filters now.
-	Interests int
+	// Retained is the number of retained messages in the cluster, a few seconds
+	// old. Topics that were just cleared still count for a minute.
+	Retained int
+	// Interests is the number of distinct filters now, Groups that of share
+	// groups with members on this node; 0 when alone.
+	Interests, Groups int
 }
 
 // counters are the totals behind Stats.
@@ -30,7 +49,9 @@ type counters struct {
 	appended, duplicates, failed, retries                        atomic.Uint64
 	expired                                                      atomic.Uint64
 	liveSent, liveReceived, liveCopies, liveDropped, liveDamaged atomic.Uint64
-	slowConsumers, reconnects                                    atomic.Uint64
+	reads, probes, probesBroken, scans, heads, damaged           atomic.Uint64
+	shared, slowConsumers, reconnects                            atomic.Uint64
+	retained, retainedAt                                         atomic.Int64 // when: Unix ns
 }
 
 // Stats returns the figures.
@@ -47,10 +68,36 @@ func (b *Bus) Stats() Stats {
 		LiveCopies:    c.liveCopies.Load(),
 		LiveDropped:   c.liveDropped.Load(),
 		LiveDamaged:   c.liveDamaged.Load(),
+		Reads:         c.reads.Load(),
+		Probes:        c.probes.Load(),
+		ProbesBroken:  c.probesBroken.Load(),
+		Scans:         c.scans.Load(),
+		Heads:         c.heads.Load(),
+		Damaged:       c.damaged.Load(),
 		SlowConsumers: c.slowConsumers.Load(),
 		Reconnects:    c.reconnects.Load(),
 		Pending:       int(b.appender.pending.Load()),
 		PendingBytes:  int(b.appender.pendingBytes.Load()),
+		Retained:      b.retainedCount(),
+		Shared:        c.shared.Load(),
 		Interests:     b.interests.len(),
+		Groups:        b.groups.len(),
 	}
+}
+
+// retainedCount is what was known last; it has the figure renewed when it is
+// old, and never waits.
+func (b *Bus) retainedCount() int {
+	now, at := time.Now().UnixNano(), b.counters.retainedAt.Load()
+	if now-at >= int64(statsAge) && b.counters.retainedAt.CompareAndSwap(at, now) {
+		b.readers.offer(func(ctx context.Context, a *asker) {
+			if a == nil {
+				return
+			}
+			if state, err := askState(ctx, b.side, retainedName); err == nil && state.Messages > 0 {
+				b.counters.retained.Store(int64(state.Messages) - 1) //nolint:gosec // all but the sentinel
+			}
+		})
+	}
+	return int(b.counters.retained.Load())
 }

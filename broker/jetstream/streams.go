@@ -55,47 +55,49 @@ func logStream(c jetstream.StreamConfig, shard int, cfg Config) jetstream.Stream
 	return c
 }
 
-// openStreams creates the shards of the log, or brings them up to date.
+// openStreams creates the streams, or brings them up to date.
 func openStreams(ctx context.Context, js jetstream.JetStream, cfg Config, shards, replicas int) error {
 	for shard := range shards {
-		if err := openStream(ctx, js, cfg, shard, replicas); err != nil {
+		want := func(c jetstream.StreamConfig) jetstream.StreamConfig { return logStream(c, shard, cfg) }
+		if err := openStream(ctx, js, cfg, want, sentinel(shard), replicas); err != nil {
 			return fmt.Errorf("jetstream: stream %s: %w", streamName(shard), err)
 		}
-		if err := putSentinel(ctx, js, shard); err != nil {
-			return fmt.Errorf("jetstream: sentinel of %s: %w", streamName(shard), err)
-		}
+	}
+	want := func(c jetstream.StreamConfig) jetstream.StreamConfig { return retainedStream(c, cfg) }
+	if err := openStream(ctx, js, cfg, want, retainedSentinel, replicas); err != nil {
+		return fmt.Errorf("jetstream: stream %s: %w", retainedName, err)
 	}
 	return nil
 }
 
-func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, shard, replicas int) error {
-	stream, err := js.Stream(ctx, streamName(shard))
+// openStream makes a stream what ours says it must be, with its sentinel.
+func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours func(jetstream.StreamConfig) jetstream.StreamConfig, sentinel string, replicas int) error {
+	fresh := ours(jetstream.StreamConfig{Replicas: replicas})
+	stream, err := js.Stream(ctx, fresh.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		c := logStream(jetstream.StreamConfig{}, shard, cfg)
-		c.Replicas = replicas
-		_, err = js.CreateStream(ctx, c)
-		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			return err
+		stream, err = js.CreateStream(ctx, fresh)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			stream, err = js.Stream(ctx, fresh.Name) // another node was faster
 		}
-		stream, err = js.Stream(ctx, streamName(shard)) // another node was faster
 	}
 	if err != nil {
 		return err
 	}
 	now := stream.CachedInfo().Config
-	want := logStream(now, shard, cfg)
+	want := ours(now)
 	if cfg.Replicas != 0 || replicas > now.Replicas {
 		want.Replicas = replicas
 	}
-	if reflect.DeepEqual(now, want) {
-		return nil
+	if !reflect.DeepEqual(now, want) {
+		if _, err = js.UpdateStream(ctx, want); err != nil {
+			return err
+		}
 	}
-	_, err = js.UpdateStream(ctx, want)
-	return err
+	return putSentinel(ctx, js, sentinel)
 }
 
-func putSentinel(ctx context.Context, js jetstream.JetStream, shard int) error {
-	m := nats.NewMsg(sentinel(shard))
+func putSentinel(ctx context.Context, js jetstream.JetStream, subject string) error {
+	m := nats.NewMsg(subject)
 	m.Header.Set(headerTTL, "never")
 	_, err := js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(0))
 	if e := (*jetstream.APIError)(nil); errors.As(err, &e) && e.ErrorCode == errWrongLast {

@@ -208,11 +208,17 @@ func stored(t testing.TB, b *jetstream.Bus, shard int) map[uint64]*natsjs.RawStr
 
 func stream(t testing.TB, b *jetstream.Bus, shard int) natsjs.Stream {
 	t.Helper()
-	js, err := natsjs.New(b.Trunk())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := js.Stream(t.Context(), jetstream.StreamName(shard))
+	return streamNamed(t, b, jetstream.StreamName(shard))
+}
+
+func retainedStream(t testing.TB, b *jetstream.Bus) natsjs.Stream {
+	t.Helper()
+	return streamNamed(t, b, "RETAINED")
+}
+
+func streamNamed(t testing.TB, b *jetstream.Bus, name string) natsjs.Stream {
+	t.Helper()
+	s, err := jetstream.JetStreamOf(b).Stream(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,3 +34,25 @@ func TestAckRefuses(t *testing.T) {
 		{"a packet that is none of the five", 0, "\x00\x01", "section 2.2.1"},
 	})
 }
+
+func TestAckDoesNotAllocate(t *testing.T) {
+	for _, p := range []packet.Ack{
+		{Type: packet.PUBACK, PacketID: 7},
+		{Type: packet.PUBACK, Version: packet.V5, PacketID: 7},
+		{Type: packet.PUBREC, Version: packet.V5, PacketID: 7, Reason: packet.NoMatchingSubscribers},
+	} {
+		wire := p.Append(nil)
+		n := testing.AllocsPerRun(100, func() {
+			f, _, err := packet.Split(wire, 0)
+			f.Version = p.Version
+			var back packet.Ack
+			if err != nil || back.Decode(f) != nil {
+				panic("not decoded")
+			}
+			wire = back.Append(wire[:0])
+		})
+		if n != 0 {
+			t.Errorf("%+v: %v allocations", p, n)
+		}
+	}
+}

@@ -1,69 +1,62 @@
 package packet
 
-// ConnackCode is the return code of a CONNACK (section 3.2.2.3).
-type ConnackCode byte
-
-// The return codes of MQTT 3.1.1.
-const (
-	Accepted                    ConnackCode = 0
-	UnacceptableProtocolVersion ConnackCode = 1
-	IdentifierRejected          ConnackCode = 2
-	ServerUnavailable           ConnackCode = 3
-	BadUserNameOrPassword       ConnackCode = 4
-	NotAuthorized               ConnackCode = 5
-)
-
-// String is the code's meaning, for people.
-func (c ConnackCode) String() string {
-	switch c {
-	case Accepted:
-		return "accepted"
-	case UnacceptableProtocolVersion:
-		return "unacceptable protocol version"
-	case IdentifierRejected:
-		return "identifier rejected"
-	case ServerUnavailable:
-		return "server unavailable"
-	case BadUserNameOrPassword:
-		return "bad user name or password"
-	case NotAuthorized:
-		return "not authorized"
-	default:
-		return "reserved"
-	}
-}
-
 // Connack answers a CONNECT.
 type Connack struct {
-	SessionPresent bool
-	Code           ConnackCode
+	Version        Version           // when encoding, 0 means V311
+	SessionPresent bool              // not in 3.1, whose byte is reserved
+	Code           ConnackCode       // 3.1 and 3.1.1
+	Reason         ReasonCode        // 5.0
+	Properties     ConnackProperties // 5.0 only
 }
 
 // Decode reads a CONNACK.
 func (p *Connack) Decode(f Frame) error {
 	*p = Connack{}
-	c := open(f, CONNACK, 0, "MQTT-2.2.2-2")
+	c := open(f, CONNACK, 0, ruleFlags)
+	p.Version = c.version
 	flags := c.byte("the acknowledge flags")
-	code := ConnackCode(c.byte("the return code"))
+	code := c.byte("the return code")
+	if c.version == V31 {
+		flags = 0 // reserved and not used
+	}
 	if flags > 1 {
-		c.fail("section 3.2.2.1", "reserved acknowledge flags are not zero")
+		c.fail(ruleConnackFlags, "reserved acknowledge flags are not zero")
 	}
-	if code > NotAuthorized {
-		c.fail("section 3.2.2.3", "the return code is reserved")
+	p.decodeCode(&c, code)
+	if flags == 1 && code != 0 {
+		c.fail(ruleRefusalSession, "session present with a refusal")
 	}
-	if flags == 1 && code != Accepted {
-		c.fail("MQTT-3.2.2-4", "session present with a refusal")
-	}
-	p.SessionPresent, p.Code = flags == 1, code
+	p.SessionPresent = flags == 1
+	p.Properties.decode(&c)
 	return c.end()
 }
 
+func (p *Connack) decodeCode(c *cursor, code byte) {
+	if c.version == V5 {
+		p.Reason = c.checkReason(ReasonCode(code))
+		return
+	}
+	p.Code = ConnackCode(code)
+	if p.Code > NotAuthorized {
+		c.fail(ruleConnackCode, "the return code is reserved")
+	}
+}
+
 // Append writes the packet to dst. A refusal never carries session present
-// [MQTT-3.2.2-4].
+// [MQTT-3.2.2-4] [MQTT-3.2.2-6].
 func (p Connack) Append(dst []byte) []byte {
+	code := byte(p.Code)
+	if p.Version == V5 {
+		code = byte(p.Reason)
+	}
 	var flags byte
-	if p.SessionPresent && p.Code == Accepted {
+	if p.SessionPresent && code == 0 && p.Version != V31 {
 		flags = 1
 	}
-	return append(appendHeader(dst, CONNACK, 0, 2), flags, byte(p.Code))
+	dst, at := begin(dst, CONNACK, 0)
+	dst = append(dst, flags, code)
+	if p.Version == V5 {
+		dst = p.Properties.append(dst)
+	}
+	return closeLength(dst, at)
 }

@@ -5,6 +5,12 @@ import (
 	"encoding/binary"
 )
 
+// The protocol names: of 3.1.1 and 5.0, and of 3.1.
+const (
+	nameMQTT   = "MQTT"
+	nameMQIsdp = "MQIsdp"
+)
+
 // The bits of the connect flags (section 3.1.2.3).
 const (
 	connectReserved   byte = 1 << 0
@@ -20,123 +26,130 @@ const (
 type Connect struct {
 	ProtocolName string  // "MQTT", or "MQIsdp" of version 3.1; when encoding, empty means Version's own
 	Version      Version // when encoding, 0 means V311
-	Clean        bool
-	KeepAlive    uint16 // in seconds; 0 turns it off
-	ClientID     string // may be empty; see [MQTT-3.1.3-8] and the session
-	Will         *Will  // nil without one
+	Clean        bool    // Clean Session, in 5.0 Clean Start
+	KeepAlive    uint16  // in seconds; 0 turns it off
+	ClientID     string  // may be empty; see [MQTT-3.1.3-8] and the session
+	Will         *Will   // nil without one
 	HasUsername  bool
-	HasPassword  bool
+	HasPassword  bool // before 5.0 only with a user name
 	Username     string
 	Password     []byte
+	Properties   ConnectProperties // 5.0 only
 }
 
-// Will is the message that the server publishes when the connection is lost.
-type Will struct {
-	Topic   string
-	Payload []byte
-	QoS     byte
-	Retain  bool
-}
-
-// Decode reads a CONNECT. A CONNECT of MQTT 3.1, 5.0 or a version unheard of
-// is ErrUnsupportedVersion, with ProtocolName and Version filled in and
-// nothing else read. A protocol that does not call itself MQTT is malformed.
-// The will's topic is UTF-8, not empty and without wildcards. An empty client
+// Decode reads a CONNECT, whose version is its own and not the frame's. A
+// version other than 3.1, 3.1.1 and 5.0 under its own name is
+// ErrUnsupportedVersion, with ProtocolName and Version filled in and nothing
+// else read. A protocol that does not call itself MQTT is malformed. The
+// will's topic is UTF-8, not empty and without wildcards. An empty client
 // identifier is accepted here even where the server must reject it with an
 // answer [MQTT-3.1.3-8].
+//
+// 3.1 is read as its servers read it: flags that it reserves or does not need
+// are ignored, a login may be missing that its flags announce, and a client
+// identifier may have any length.
 func (p *Connect) Decode(f Frame) error {
 	*p = Connect{}
-	c := open(f, CONNECT, 0, "MQTT-2.2.2-2")
+	c := cursor{packet: CONNECT, version: V311, rest: f.Body}
+	if f.Type != CONNECT {
+		c.fail(ruleType, "the frame is of another packet type")
+	}
 	p.decodeProtocol(&c)
 	if c.err != nil {
 		return c.err
 	}
-	if p.ProtocolName != "MQTT" || p.Version != V311 {
+	if !p.supported() {
 		return ErrUnsupportedVersion // [MQTT-3.1.2-2]
 	}
-	flags := c.byte("the connect flags")
-	checkConnectFlags(&c, flags)
-	p.Clean = flags&connectClean != 0
-	p.KeepAlive = c.uint16("the keep alive")
-	p.ClientID = string(c.text("the client identifier")) // [MQTT-3.1.3-3] [MQTT-3.1.3-4]
-	p.decodeWill(&c, flags)
-	p.decodeLogin(&c, flags)
-	return c.end() // [MQTT-3.1.2-18] [MQTT-3.1.2-20]
+	c.version = p.Version
+	c.fixedHeader(f, 0, ruleFlags)
+	p.decodeRest(&c)
+	return c.end() // [MQTT-3.1.2-18] [MQTT-3.1.2-20], in 5.0 [MQTT-3.1.2-16] [MQTT-3.1.2-18]
 }
 
 func (p *Connect) decodeProtocol(c *cursor) {
 	p.ProtocolName = string(c.text("the protocol name"))
 	p.Version = Version(c.byte("the protocol level"))
-	if p.ProtocolName != "MQTT" && p.ProtocolName != "MQIsdp" {
-		c.fail("MQTT-3.1.2-1", "the protocol name is not MQTT")
+	if p.ProtocolName != nameMQTT && p.ProtocolName != nameMQIsdp {
+		c.fail(ruleProtocolName, "the protocol name is not MQTT")
 	}
+}
+
+// supported says whether the version is one of ours under its own name.
+func (p *Connect) supported() bool {
+	if p.ProtocolName == nameMQIsdp {
+		return p.Version == V31
+	}
+	return p.Version == V311 || p.Version == V5
+}
+
+func (p *Connect) decodeRest(c *cursor) {
+	flags := c.byte("the connect flags")
+	checkConnectFlags(c, flags)
+	p.Clean = flags&connectClean != 0
+	p.KeepAlive = c.uint16("the keep alive")
+	p.Properties.decode(c)
+	p.ClientID = string(c.text("the client identifier")) // [MQTT-3.1.3-3] [MQTT-3.1.3-4]
+	p.decodeWill(c, flags)
+	p.decodeLogin(c, flags)
 }
 
 // checkConnectFlags holds the flags against each other.
 func checkConnectFlags(c *cursor, flags byte) {
-	if flags&connectReserved != 0 {
-		c.fail("MQTT-3.1.2-3", "the reserved connect flag is set")
+	if flags&connectWillQoS == connectWillQoS && (c.version != V31 || flags&connectWill != 0) {
+		c.fail(ruleWillQoS, "will QoS 3")
 	}
-	if flags&connectWill == 0 && flags&connectWillQoS != 0 {
-		c.fail("MQTT-3.1.2-13", "a will QoS without a will")
+	if flags&connectUsername == 0 && flags&connectPassword != 0 && c.version != V5 {
+		c.fail(rulePassword, "a password without a user name")
 	}
-	if flags&connectWillQoS == connectWillQoS {
-		c.fail("MQTT-3.1.2-14", "will QoS 3")
-	}
-	if flags&connectWill == 0 && flags&connectWillRetain != 0 {
-		c.fail("MQTT-3.1.2-15", "will retain without a will")
-	}
-	if flags&connectUsername == 0 && flags&connectPassword != 0 {
-		c.fail("MQTT-3.1.2-22", "a password without a user name")
-	}
-}
-
-func (p *Connect) decodeWill(c *cursor, flags byte) {
-	if flags&connectWill == 0 { // [MQTT-3.1.2-11]
+	if c.version == V31 {
 		return
 	}
-	p.Will = &Will{ // [MQTT-3.1.2-9]
-		Topic:   string(c.name("the will topic", "MQTT-4.7.1-1")), // [MQTT-3.1.3-10]
-		Payload: bytes.Clone(c.binary("the will message")),
-		QoS:     flags & connectWillQoS >> 3,
-		Retain:  flags&connectWillRetain != 0,
+	if flags&connectReserved != 0 {
+		c.fail(ruleConnectFlag, "the reserved connect flag is set")
+	}
+	if flags&connectWill != 0 {
+		return
+	}
+	if flags&connectWillQoS != 0 {
+		c.fail(ruleNoWillQoS, "a will QoS without a will")
+	}
+	if flags&connectWillRetain != 0 {
+		c.fail(ruleNoWillRetain, "will retain without a will")
 	}
 }
 
 func (p *Connect) decodeLogin(c *cursor, flags byte) {
-	if flags&connectUsername != 0 { // [MQTT-3.1.2-19]
+	if p.announced(c, flags&connectUsername) { // [MQTT-3.1.2-19] [MQTT-3.1.2-17]
 		p.HasUsername = true
-		p.Username = string(c.text("the user name")) // [MQTT-3.1.3-11]
+		p.Username = string(c.text("the user name")) // [MQTT-3.1.3-11] [MQTT-3.1.3-12]
 	}
-	if flags&connectPassword != 0 { // [MQTT-3.1.2-21]
+	if p.announced(c, flags&connectPassword) { // [MQTT-3.1.2-21] [MQTT-3.1.2-19]
 		p.HasPassword = true
 		p.Password = bytes.Clone(c.binary("the password"))
 	}
 }
 
-// Append writes the packet to dst. Only the form of V311 is written: another
-// Version changes the protocol name and level alone, which is all that is
-// needed to be refused.
+// announced says whether a field must come. In 3.1 the end of the packet
+// overrules its flag.
+func (p *Connect) announced(c *cursor, flag byte) bool {
+	return flag != 0 && (p.Version != V31 || len(c.rest) > 0)
+}
+
+// Append writes the packet to dst. A Version that is none of ours is written in
+// the form of V311, which is all that is needed to be refused.
 func (p Connect) Append(dst []byte) []byte {
 	name, version := p.protocol()
-	length := fieldSize(name) + 4 + fieldSize(p.ClientID)
-	if p.Will != nil {
-		length += fieldSize(p.Will.Topic) + fieldSize(p.Will.Payload)
-	}
-	if p.HasUsername {
-		length += fieldSize(p.Username)
-	}
-	if p.HasPassword {
-		length += fieldSize(p.Password)
-	}
-	dst = appendHeader(dst, CONNECT, 0, length)
+	dst, at := begin(dst, CONNECT, 0)
 	dst = appendField(dst, name)
 	dst = append(dst, byte(version), p.flags())
 	dst = binary.BigEndian.AppendUint16(dst, p.KeepAlive)
+	if version == V5 {
+		dst = p.Properties.append(dst)
+	}
 	dst = appendField(dst, p.ClientID) // [MQTT-3.1.3-1]
 	if p.Will != nil {
-		dst = appendField(dst, p.Will.Topic)
-		dst = appendField(dst, p.Will.Payload)
+		dst = p.Will.append(dst, version)
 	}
 	if p.HasUsername {
 		dst = appendField(dst, p.Username)
@@ -144,7 +157,7 @@ func (p Connect) Append(dst []byte) []byte {
 	if p.HasPassword {
 		dst = appendField(dst, p.Password)
 	}
-	return dst
+	return closeLength(dst, at)
 }
 
 // protocol fills in the defaults of the protocol name and version.
@@ -154,9 +167,9 @@ func (p *Connect) protocol() (name string, version Version) {
 		version = V311
 	}
 	if name == "" {
-		name = "MQTT"
+		name = nameMQTT
 		if version == V31 {
-			name = "MQIsdp"
+			name = nameMQIsdp
 		}
 	}
 	return name, version

@@ -46,7 +46,7 @@ func TestConnectDefaults(t *testing.T) {
 		0:           "\x10\x0c\x00\x04MQTT\x04\x00\x00\x00\x00\x00",
 		packet.V31:  "\x10\x0e\x00\x06MQIsdp\x03\x00\x00\x00\x00\x00",
 		packet.V311: "\x10\x0c\x00\x04MQTT\x04\x00\x00\x00\x00\x00",
-		packet.V5:   "\x10\x0c\x00\x04MQTT\x05\x00\x00\x00\x00\x00",
+		packet.V5:   "\x10\x0d\x00\x04MQTT\x05\x00\x00\x00\x00\x00\x00",
 	} {
 		if got := string(packet.Connect{Version: version}.Append(nil)); got != want {
 			t.Errorf("version %v: got %q, want %q", version, got, want)
@@ -54,14 +54,14 @@ func TestConnectDefaults(t *testing.T) {
 	}
 }
 
-func TestConnectVersions(t *testing.T) { // [MQTT-3.1.2-2]
+func TestConnectOfAnUnsupportedVersion(t *testing.T) { // [MQTT-3.1.2-2]
 	tests := []struct {
 		name, body string
 		protocol   string
 		version    packet.Version
 	}{
-		{"MQTT 3.1", "\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x01c", "MQIsdp", packet.V31},
-		{"MQTT 5.0", "\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01c", "MQTT", packet.V5},
+		{"the level of 5.0 under the name of 3.1", "\x00\x06MQIsdp\x05\x02\x00\x3c\x00\x00\x01c", "MQIsdp", packet.V5},
+		{"the oldest there was", "\x00\x06MQIsdp\x02\x02\x00\x3c\x00\x01c", "MQIsdp", 2},
 		{"the level of 3.1 under the name of 3.1.1", "\x00\x04MQTT\x03\x02\x00\x3c\x00\x01c", "MQTT", packet.V31},
 		{"the level of 3.1.1 under the name of 3.1", "\x00\x06MQIsdp\x04\x02\x00\x3c\x00\x01c", "MQIsdp", packet.V311},
 		{"a bridge", "\x00\x04MQTT\x84\x02\x00\x3c\x00\x01c", "MQTT", 0x84},

@@ -17,8 +17,15 @@
 // Only Publish aliases the frame it was decoded from. All other packets own
 // what they hold.
 //
-// MQTT 3.1.1 (V311) is implemented. Version is where 3.1 and 5.0 join: a
-// version will travel on the frame for decoding, on the packet for encoding,
-// its zero value meaning V311, and MQTT 5 properties will be a field of the
-// packets that have them.
+// MQTT 3.1, 3.1.1 and 5.0 are implemented. The version travels on the Frame for
+// decoding, where the connection's owner sets it after Split, and on the packet
+// for encoding; zero means V311. A CONNECT finds its own. What a version does
+// not have, such as the properties and reason codes before 5.0, is neither read
+// nor written, whatever the fields hold.
+//
+// 3.1 has no conformance clauses and is read as its servers have always read
+// it: what it reserves but does not use may be anything.
+//
+// What a *Malformed calls the Reason is what 5.0 answers: ProtocolError where
+// its text says so, MalformedPacket for all else.
 package packet

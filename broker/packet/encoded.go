@@ -9,14 +9,15 @@ type Encoded struct {
 	id    int // where the packet identifier lies in frame; 0 with QoS 0
 }
 
-// Encode prepares a PUBLISH. It copies topic and payload.
-func Encode(topic string, payload []byte, qos byte, retain bool) *Encoded {
-	p := Publish{QoS: qos, Retain: retain, Payload: payload}
-	length := publishLength(topic, p)
-	header := headerSize(length)
-	e := &Encoded{frame: appendPublish(make([]byte, 0, header+length), topic, p)}
-	if qos > 0 {
-		e.id = header + fieldSize(topic)
+// Encode prepares a PUBLISH, all but its PacketID and Dup, which each receiver
+// has its own of. It copies what p holds.
+func Encode(p Publish) *Encoded {
+	p.Dup = false
+	length := p.length(p.propertiesSize())
+	header := 1 + varintSize(length)
+	e := &Encoded{frame: p.Append(make([]byte, 0, header+length))}
+	if p.QoS > 0 {
+		e.id = header + fieldSize(p.Topic)
 	}
 	return e
 }

@@ -10,16 +10,18 @@ var (
 	// ErrTooLarge: the packet is over the limit given to Split.
 	ErrTooLarge = errors.New("packet too large")
 	// ErrUnsupportedVersion: a CONNECT of a protocol version that is not
-	// implemented. The server answers CONNACK 0x01 and closes [MQTT-3.1.2-2].
+	// implemented. The server answers CONNACK 0x01, or 0x84 in the form of
+	// 5.0 to those of a later level, and closes [MQTT-3.1.2-2].
 	ErrUnsupportedVersion = errors.New("unsupported protocol version")
 )
 
-// Malformed says which packet broke which rule. All three fields come from
+// Malformed says which packet broke which rule. All fields come from
 // small fixed sets, never from the network, so that they can label a metric.
 type Malformed struct { //nolint:errname // packet.Malformed says it; an Error suffix would only repeat the context
 	Packet Type
-	Clause string // "MQTT-3.3.2-2", or "section 3.2.2.1" for a rule without a tag
-	Why    string // for the log
+	Clause string     // "MQTT-3.3.2-2", or "section 3.2.2.1" for a rule without a tag
+	Why    string     // for the log
+	Reason ReasonCode // what MQTT 5.0 answers: MalformedPacket or ProtocolError
 }
 
 // Error is one line for the log.

@@ -6,6 +6,11 @@ type Frame struct {
 	Type  Type
 	Flags byte   // the low four bits of the first byte
 	Body  []byte // aliases the bytes given to Split
+	// Version is the connection's, which Decode obeys and Split does not know:
+	// set it in between. Zero means V311; a CONNECT finds its own.
+	Version Version
+
+	overlong bool // the remaining length has more bytes than it needs
 }
 
 // Split takes the first packet off buf and returns it with the number of bytes
@@ -13,20 +18,26 @@ type Frame struct {
 //
 // A packet of more than limit bytes, fixed header included, is ErrTooLarge as
 // soon as its length is known; limit <= 0 means the protocol's own bound.
-// After an error the stream cannot be framed any more: close it [MQTT-4.8.0-1].
+// After an error the stream cannot be framed any more: close it
+// [MQTT-4.8.0-1] [MQTT-4.13.1-1].
 //
-// Split knows no versions: it lets AUTH pass, which 3.1.1 forbids.
+// Split knows no versions. It lets AUTH pass, which only 5.0 has, and a
+// remaining length that is longer than needed, which Decode refuses for 5.0
+// [MQTT-1.5.5-1] and older versions do not mind.
 func Split(buf []byte, limit int) (f Frame, n int, err error) {
 	if len(buf) == 0 {
 		return Frame{}, 0, nil
 	}
 	t := Type(buf[0] >> 4)
 	if t == 0 {
-		return Frame{}, 0, &Malformed{t, "section 2.2.1", "packet type 0 is forbidden"}
+		return Frame{}, 0, &Malformed{t, ruleType.v311, "packet type 0 is forbidden", MalformedPacket}
 	}
-	length, n, err := remainingLength(t, buf[1:])
-	if n == 0 || err != nil {
-		return Frame{}, 0, err
+	length, n, ok := varint(buf[1:])
+	if !ok {
+		return Frame{}, 0, &Malformed{t, ruleLength.v311, "remaining length has more than four bytes", MalformedPacket}
+	}
+	if n == 0 {
+		return Frame{}, 0, nil
 	}
 	header := 1 + n
 	end := header + length
@@ -36,41 +47,17 @@ func Split(buf []byte, limit int) (f Frame, n int, err error) {
 	if len(buf) < end {
 		return Frame{}, 0, nil
 	}
-	return Frame{Type: t, Flags: buf[0] & 0x0f, Body: buf[header:end:end]}, end, nil
-}
-
-// remainingLength reads the length in front of buf, n bytes of it; n == 0
-// means it is not complete. 3.1.1 does not ask for the shortest form, so a
-// longer one is read too.
-func remainingLength(t Type, buf []byte) (length, n int, err error) {
-	for i, b := range buf {
-		if i == 3 && b >= 0x80 {
-			return 0, 0, &Malformed{t, "section 2.2.3", "remaining length has more than four bytes"}
-		}
-		length |= int(b&0x7f) << (7 * i)
-		if b < 0x80 {
-			return length, i + 1, nil
-		}
-	}
-	return 0, 0, nil
+	f = Frame{Type: t, Flags: buf[0] & 0x0f, Body: buf[header:end:end], overlong: n > varintSize(length)}
+	return f, end, nil
 }
 
 // appendHeader writes the fixed header of a packet whose body has length bytes.
 func appendHeader(dst []byte, t Type, flags byte, length int) []byte {
-	dst = append(dst, byte(t)<<4|flags)
-	for length >= 0x80 {
-		dst = append(dst, byte(length&0x7f|0x80)) //nolint:gosec // seven bits and a flag
-		length >>= 7
-	}
-	return append(dst, byte(length)) //nolint:gosec // below 0x80
+	return appendVarint(append(dst, byte(t)<<4|flags), length)
 }
 
-// headerSize is the number of bytes that appendHeader writes.
-func headerSize(length int) int {
-	n := 2
-	for length >= 0x80 {
-		n++
-		length >>= 7
-	}
-	return n
+// begin writes a fixed header whose length closeLength(dst, at) fills in.
+func begin(dst []byte, t Type, flags byte) (grown []byte, at int) {
+	dst = append(dst, byte(t)<<4|flags)
+	return openLength(dst), len(dst)
 }

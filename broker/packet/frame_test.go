@@ -85,7 +85,7 @@ func TestRemainingLengthBoundaries(t *testing.T) { // section 2.2.3, table 2.4
 		if err != nil || n != len(wire) || len(f.Body) != tt.length {
 			t.Errorf("length %d: Split = %d bytes of body, %d, %v", tt.length, len(f.Body), n, err)
 		}
-		if e := packet.Encode("t", payload, 0, false); e.Len() != len(wire) || !bytes.Equal(e.AppendTo(nil, 0, false), wire) {
+		if e := packet.Encode(packet.Publish{Topic: []byte("t"), Payload: payload}); e.Len() != len(wire) || !bytes.Equal(e.AppendTo(nil, 0, false), wire) {
 			t.Errorf("length %d: Encoded differs from Publish", tt.length)
 		}
 	}

@@ -3,93 +3,127 @@ package packet_test
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"testing"
 
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
 
-// samples are the seeds of the fuzz targets: every packet, and every way of
-// being wrong that takes a stream to reach.
-func samples() []string {
-	return []string{
-		"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00",
-		"\x10\x2b\x00\x04MQTT\x04\xee\x00\x3c\x00\x05phone\x00\x03a/w\x00\x03bye\x00\x09acme/chat\x00\x03\x00pw",
-		"\x10\x0e\x00\x06MQIsdp\x03\x02\x00\x00\x00\x00",
-		"\x10\x0d\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x00",
-		"\x20\x02\x01\x00", "\x20\x02\x00\x05",
-		"\x30\x07\x00\x03a/bhi", "\x33\x09\x00\x03a/b\x00\x0ahi", "\x3c\x05\x00\x01/\xff\xff", "\x30\x05\x00\x03a/#",
-		"\x40\x02\x00\x01", "\x50\x02\x00\x01", "\x62\x02\x00\x01", "\x70\x02\x00\x01", "\xb0\x02\x00\x01",
-		"\x82\x10\x00\x0a\x00\x03a/+\x01\x00\x01#\x00\x00\x01b\x02", "\x82\x02\x00\x01",
-		"\x90\x06\x00\x0a\x00\x01\x02\x80",
-		"\xa2\x0a\x00\x0a\x00\x03a/+\x00\x01#",
-		"\xc0\x00", "\xd0\x00", "\xe0\x00", "\xf0\x00", "\x00\x00",
-		"\x30\xff\xff\xff\x7f", "\x30\xff\xff\xff\xff\x7f", "\x30\x87\x00\x00\x03a/bhi",
+// checkFrame: whatever the bytes, decoding ends in a packet or an error of the
+// registry. A packet encodes to a frame that is no longer than the one it came
+// from, and to the very same before 5.0; that frame decodes to the very packet;
+// and the packet owns what it holds, unless it is a PUBLISH.
+func checkFrame(t *testing.T, frame packet.Frame) {
+	t.Helper()
+	p, err := decode(frame)
+	if err != nil {
+		checkError(t, err)
+		return
+	}
+	wire := p.Append(nil)
+	again, n, err := packet.Split(wire, 0)
+	if err != nil || n != len(wire) || len(again.Body) > len(frame.Body) {
+		t.Fatalf("%+v: framed again: %q, %d, %v; came from %q", p, wire, n, err, frame.Body)
+	}
+	again.Version = frame.Version
+	if again.Type != frame.Type || exact(frame, p) && (again.Flags != frame.Flags || !bytes.Equal(again.Body, frame.Body)) {
+		t.Fatalf("%+v: encoded to %v, came from %v", p, again, frame)
+	}
+	if back, err := decode(again); err != nil || !reflect.DeepEqual(back, absent(p)) {
+		t.Fatalf("%+v became %+v, %v", p, back, err)
+	}
+	if frame.Type == packet.PUBLISH {
+		return // aliases the frame
+	}
+	clear(frame.Body)
+	if after := p.Append(nil); !bytes.Equal(after, wire) {
+		t.Fatalf("%+v aliases its frame", p)
 	}
 }
 
-// decode reads a frame of any type; nil for one that has no decoder.
-func decode(f packet.Frame) (appender, error) {
-	switch f.Type {
-	case packet.CONNECT:
-		return decodeAs[packet.Connect](f)
-	case packet.CONNACK:
-		return decodeAs[packet.Connack](f)
-	case packet.PUBLISH:
-		return decodeAs[packet.Publish](f)
-	case packet.PUBACK, packet.PUBREC, packet.PUBREL, packet.PUBCOMP, packet.UNSUBACK:
-		return decodeAs[packet.Ack](f)
-	case packet.SUBSCRIBE:
-		return decodeAs[packet.Subscribe](f)
-	case packet.SUBACK:
-		return decodeAs[packet.Suback](f)
-	case packet.UNSUBSCRIBE:
-		return decodeAs[packet.Unsubscribe](f)
-	case packet.PINGREQ:
-		return decodeAs[packet.Pingreq](f)
-	case packet.PINGRESP:
-		return decodeAs[packet.Pingresp](f)
-	case packet.DISCONNECT:
-		return decodeAs[packet.Disconnect](f)
-	default:
-		return nil, packet.ErrMalformed
+// exact says whether the version leaves no choice of how to write p: 5.0 may
+// order properties and leave out what is the default, 3.1 ignores what it does
+// not use.
+func exact(f packet.Frame, p appender) bool {
+	if connect, ok := p.(packet.Connect); ok {
+		return connect.Version == packet.V311
 	}
+	return f.Version == packet.V311 || f.Version == 0
 }
 
-func decodeAs[T appender, P decoder[T]](f packet.Frame) (appender, error) {
-	var p T
-	err := P(&p).Decode(f)
-	return p, err
+// absent has nil in place of the empty content type, which is not written.
+func absent(p appender) appender {
+	if publish, ok := p.(packet.Publish); ok && len(publish.Properties.ContentType) == 0 {
+		publish.Properties.ContentType = nil
+		return publish
+	}
+	return p
 }
 
-// FuzzDecode: whatever the bytes, decoding ends in a packet or an error of the
-// registry; a packet encodes to the very frame it came from.
+// FuzzDecode takes a whole frame of any type.
 func FuzzDecode(f *testing.F) {
-	for _, s := range samples() {
-		f.Add([]byte(s))
+	for _, version := range versions {
+		for _, s := range append(samples(), samples5()...) {
+			f.Add([]byte(s), byte(version))
+		}
 	}
-	f.Fuzz(func(t *testing.T, wire []byte) {
+	f.Fuzz(func(t *testing.T, wire []byte, version byte) {
 		frame, n, err := packet.Split(wire, 1<<20)
 		if n == 0 || err != nil {
 			return
 		}
-		p, err := decode(frame)
-		if err != nil {
-			checkError(t, err)
-			return
+		frame.Version = packet.Version(version)
+		checkFrame(t, frame)
+	})
+}
+
+// The bodies of each packet, where the fuzzer need not find the header first.
+
+func FuzzDecodeConnect(f *testing.F)     { fuzzType(f, packet.CONNECT) }
+func FuzzDecodeConnack(f *testing.F)     { fuzzType(f, packet.CONNACK) }
+func FuzzDecodePublish(f *testing.F)     { fuzzType(f, packet.PUBLISH) }
+func FuzzDecodePuback(f *testing.F)      { fuzzType(f, packet.PUBACK) }
+func FuzzDecodePubrec(f *testing.F)      { fuzzType(f, packet.PUBREC) }
+func FuzzDecodePubrel(f *testing.F)      { fuzzType(f, packet.PUBREL) }
+func FuzzDecodePubcomp(f *testing.F)     { fuzzType(f, packet.PUBCOMP) }
+func FuzzDecodeSubscribe(f *testing.F)   { fuzzType(f, packet.SUBSCRIBE) }
+func FuzzDecodeSuback(f *testing.F)      { fuzzType(f, packet.SUBACK) }
+func FuzzDecodeUnsubscribe(f *testing.F) { fuzzType(f, packet.UNSUBSCRIBE) }
+func FuzzDecodeUnsuback(f *testing.F)    { fuzzType(f, packet.UNSUBACK) }
+func FuzzDecodeDisconnect(f *testing.F)  { fuzzType(f, packet.DISCONNECT) }
+func FuzzDecodeAuth(f *testing.F)        { fuzzType(f, packet.AUTH) }
+
+func fuzzType(f *testing.F, typ packet.Type) {
+	f.Helper()
+	for _, s := range append(samples(), samples5()...) {
+		frame, n, err := packet.Split([]byte(s), 0)
+		if err != nil || n == 0 || frame.Type != typ {
+			continue
 		}
-		again, m, err := packet.Split(p.Append(nil), 0)
-		if err != nil || m > n {
-			t.Fatalf("%+v: framed again: %d bytes of %d, %v", p, m, n, err)
+		for _, version := range versions {
+			f.Add(byte(version), frame.Flags, frame.Body)
 		}
-		if again.Type != frame.Type || again.Flags != frame.Flags || !bytes.Equal(again.Body, frame.Body) {
-			t.Fatalf("%+v: encoded to %v, came from %v", p, again, frame)
+	}
+	f.Fuzz(func(t *testing.T, version, flags byte, body []byte) {
+		checkFrame(t, packet.Frame{
+			Type: typ, Flags: flags & 0xf, Body: bytes.Clone(body), Version: packet.Version(version),
+		})
+	})
+}
+
+// FuzzUserProperties: pairs are valid if and only if, put together again from
+// what they yield, they are the same bytes.
+func FuzzUserProperties(f *testing.F) {
+	f.Add([]byte(users("k", "v", "k", "", "", "w")))
+	f.Add([]byte("\x26\x00\x01k\x00\x02v"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		u := packet.UserProperties(b)
+		var again packet.UserProperties
+		for key, value := range u.All() {
+			again = again.Append(key, value)
 		}
-		if frame.Type == packet.PUBLISH {
-			return // aliases the frame
-		}
-		clear(frame.Body)
-		if after, _, _ := packet.Split(p.Append(nil), 0); !bytes.Equal(after.Body, again.Body) {
-			t.Fatalf("%+v aliases its frame", p)
+		if !bytes.HasPrefix(u, again) || u.Valid() != bytes.Equal(u, again) {
+			t.Errorf("%q: valid %t, put together %q", u, u.Valid(), again)
 		}
 	})
 }

@@ -72,38 +72,61 @@ func TestPublishRefuses(t *testing.T) {
 }
 
 // messages are what the allocation test and the benchmarks work on.
-var messages = map[string]packet.Publish{
-	"qos=0": {Topic: []byte("acme/chat/users/ana"), Payload: make([]byte, 256)},
-	"qos=1": {QoS: 1, PacketID: 7, Topic: []byte("acme/chat/users/ana"), Payload: make([]byte, 256)},
+var messages = []struct {
+	name string
+	p    packet.Publish
+}{
+	{"3.1.1/qos=0", packet.Publish{Topic: []byte("acme/chat/users/ana"), Payload: make([]byte, 256)}},
+	{"3.1.1/qos=1", packet.Publish{QoS: 1, PacketID: 7, Topic: []byte("acme/chat/users/ana"), Payload: make([]byte, 256)}},
+	{"5.0/qos=0", packet.Publish{Version: packet.V5, Topic: []byte("acme/chat/users/ana"), Payload: make([]byte, 256)}},
+	{"5.0/qos=1", packet.Publish{Version: packet.V5, QoS: 1, PacketID: 7, Topic: []byte("acme/chat/users/ana"), Payload: make([]byte, 256)}},
+	{"5.0/qos=1/properties", packet.Publish{
+		Version: packet.V5, QoS: 1, PacketID: 7, Topic: []byte("acme/chat/users/ana"), Payload: make([]byte, 256),
+		Properties: packet.PublishProperties{
+			PayloadFormat: 1, HasMessageExpiry: true, MessageExpiry: 60, TopicAlias: 5, ResponseTopic: []byte("acme/chat/answers"),
+			HasCorrelation: true, Correlation: make([]byte, 16), ContentType: []byte("application/json"),
+			User: users("trace", "4bf92f3577b34da6", "sender", "ana"),
+		},
+	}},
 }
 
 func TestPublishDoesNotAllocate(t *testing.T) {
-	for name, p := range messages {
-		wire := p.Append(nil)
+	for _, m := range messages {
+		wire := m.p.Append(nil)
 		buf := make([]byte, 0, len(wire))
-		encoded := packet.Encode(string(p.Topic), p.Payload, p.QoS, p.Retain)
+		encoded := packet.Encode(m.p)
 		for what, run := range map[string]func(){
 			"decode": func() {
 				f, _, err := packet.Split(wire, 0)
+				f.Version = m.p.Version
 				var p packet.Publish
 				if err != nil || p.Decode(f) != nil {
 					panic("not decoded")
 				}
 			},
-			"append":  func() { buf = p.Append(buf[:0]) },
+			"append":  func() { buf = m.p.Append(buf[:0]) },
 			"encoded": func() { buf = encoded.AppendTo(buf[:0], 7, true) },
 		} {
 			if n := testing.AllocsPerRun(100, run); n != 0 {
-				t.Errorf("%s %s: %v allocations", name, what, n)
+				t.Errorf("%s %s: %v allocations", m.name, what, n)
 			}
 		}
 	}
 }
 
+func TestSubscriptionIdentifiersAreWrittenWithoutAllocating(t *testing.T) {
+	p := messages[len(messages)-1].p
+	p.Properties.SubscriptionIDs = []uint32{1, 300}
+	buf := p.Append(nil)
+	if n := testing.AllocsPerRun(100, func() { buf = p.Append(buf[:0]) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkPacketPublishDecode(b *testing.B) {
-	for name, p := range messages {
-		b.Run(name, func(b *testing.B) {
-			wire := p.Append(nil)
+	for _, m := range messages {
+		b.Run(m.name, func(b *testing.B) {
+			p, wire := m.p, m.p.Append(nil)
 			b.SetBytes(int64(len(wire)))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -111,6 +134,7 @@ func BenchmarkPacketPublishDecode(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
+				f.Version = m.p.Version
 				if err := p.Decode(f); err != nil {
 					b.Fatal(err)
 				}
@@ -120,13 +144,13 @@ func BenchmarkPacketPublishDecode(b *testing.B) {
 }
 
 func BenchmarkPacketPublishAppend(b *testing.B) {
-	for name, p := range messages {
-		b.Run(name, func(b *testing.B) {
-			buf := p.Append(nil)
+	for _, m := range messages {
+		b.Run(m.name, func(b *testing.B) {
+			buf := m.p.Append(nil)
 			b.SetBytes(int64(len(buf)))
 			b.ReportAllocs()
 			for b.Loop() {
-				buf = p.Append(buf[:0])
+				buf = m.p.Append(buf[:0])
 			}
 		})
 	}

@@ -7,16 +7,16 @@ import (
 )
 
 // text reads a UTF-8 encoded string. The result aliases the frame. A byte
-// order mark is kept: it is a character like others [MQTT-1.5.3-3]. Control
-// characters and non-characters, which a client only SHOULD NOT send, pass.
+// order mark is kept: it is a character like others [MQTT-1.5.3-3]
+// [MQTT-1.5.4-3]. Control characters and non-characters, which a client only SHOULD NOT send, pass.
 func (c *cursor) text(field string) []byte {
 	b := c.binary(field)
 	if !utf8.Valid(b) { // surrogates are not valid either
-		c.fail("MQTT-1.5.3-1", field+" is not UTF-8")
+		c.fail(ruleUTF8, field+" is not UTF-8")
 		return nil
 	}
 	if bytes.IndexByte(b, 0) >= 0 {
-		c.fail("MQTT-1.5.3-2", field+" contains a NUL character")
+		c.fail(ruleNUL, field+" contains a NUL character")
 		return nil
 	}
 	return b
@@ -24,13 +24,17 @@ func (c *cursor) text(field string) []byte {
 
 // name reads a topic name: not empty, no wildcards. The depth of its levels
 // and the wall are not the codec's business.
-func (c *cursor) name(field, wildcards string) []byte {
-	b := c.filter(field)
-	if bytes.IndexByte(b, '+') >= 0 || bytes.IndexByte(b, '#') >= 0 {
+func (c *cursor) name(field string, wildcards rule) []byte {
+	return c.literal(c.filter(field), field, wildcards)
+}
+
+// literal refuses a topic with wildcards.
+func (c *cursor) literal(topic []byte, field string, wildcards rule) []byte {
+	if bytes.IndexByte(topic, '+') >= 0 || bytes.IndexByte(topic, '#') >= 0 {
 		c.fail(wildcards, field+" contains a wildcard")
 		return nil
 	}
-	return b
+	return topic
 }
 
 // filter reads a topic filter: not empty. Whether its wildcards are well
@@ -38,7 +42,7 @@ func (c *cursor) name(field, wildcards string) []byte {
 func (c *cursor) filter(field string) []byte {
 	b := c.text(field)
 	if len(b) == 0 {
-		c.fail("MQTT-4.7.3-1", field+" is empty")
+		c.fail(ruleEmpty, field+" is empty")
 	}
 	return b
 }

@@ -22,13 +22,33 @@ func roundTrip[T appender, P decoder[T]](t *testing.T, p T, wire string) {
 	if got := string(p.Append([]byte("before"))); got != "before"+wire {
 		t.Errorf("Append\n got %q\nwant %q", got, "before"+wire)
 	}
-	var back T
-	if err := P(&back).Decode(split(t, wire)); err != nil {
+	decodes[T, P](t, p, wire)
+}
+
+// decodes expects the packet from its bytes, read as the packet's version.
+func decodes[T any, P decoder[T]](t *testing.T, want T, wire string) {
+	t.Helper()
+	f := split(t, wire)
+	f.Version = versionOf(&want)
+	var got T
+	if err := P(&got).Decode(f); err != nil {
 		t.Fatalf("Decode: %v", err)
 	}
-	if !reflect.DeepEqual(back, p) {
-		t.Errorf("Decode\n got %+v\nwant %+v", back, p)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("Decode\n got %+v\nwant %+v", got, want)
 	}
+}
+
+// versionOf is the version of a packet, which it fills in. AUTH has none but 5.0.
+func versionOf(p any) packet.Version {
+	v := reflect.ValueOf(p).Elem().FieldByName("Version")
+	if !v.IsValid() {
+		return packet.V5
+	}
+	if v.IsZero() {
+		v.SetUint(uint64(packet.V311))
+	}
+	return packet.Version(v.Uint())
 }
 
 // split frames exactly one packet.
@@ -49,7 +69,7 @@ type fault struct {
 	clause string
 }
 
-// refuses expects a *Malformed for every fault.
+// refuses expects a *Malformed for every fault, read as 3.1.1.
 func refuses[T any, P decoder[T]](t *testing.T, typ packet.Type, faults []fault) {
 	t.Helper()
 	for _, tt := range faults {
@@ -62,7 +82,41 @@ func refuses[T any, P decoder[T]](t *testing.T, typ packet.Type, faults []fault)
 	}
 }
 
-func wantMalformed(t *testing.T, err error, typ packet.Type, clause string) {
+// The answers that 5.0 has for what is wrong with a packet.
+const (
+	malformed = packet.MalformedPacket
+	protocol  = packet.ProtocolError
+)
+
+// fault5 is a frame of 5.0, the clause it breaks and the answer to it.
+type fault5 struct {
+	name   string
+	flags  byte
+	body   string
+	clause string
+	reason packet.ReasonCode
+}
+
+// refuses5 expects a *Malformed for every fault, read as 5.0.
+func refuses5[T any, P decoder[T]](t *testing.T, typ packet.Type, faults []fault5) {
+	t.Helper()
+	for _, tt := range faults {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Helper()
+			var p T
+			f := packet.Frame{Type: typ, Flags: tt.flags, Body: []byte(tt.body), Version: packet.V5}
+			m := wantMalformed(t, P(&p).Decode(f), typ, tt.clause)
+			if m.Reason != tt.reason {
+				t.Errorf("%v: answer %v, want %v", m, m.Reason, tt.reason)
+			}
+		})
+	}
+}
+
+// section is properties with their length, which must be below 128.
+func section(properties string) string { return string(rune(len(properties))) + properties }
+
+func wantMalformed(t *testing.T, err error, typ packet.Type, clause string) *packet.Malformed {
 	t.Helper()
 	var m *packet.Malformed
 	if !errors.As(err, &m) || !errors.Is(err, packet.ErrMalformed) {
@@ -71,4 +125,14 @@ func wantMalformed(t *testing.T, err error, typ packet.Type, clause string) {
 	if m.Packet != typ || m.Clause != clause || m.Why == "" {
 		t.Errorf("error %q, want %v and %s", m, typ, clause)
 	}
+	return m
+}
+
+// users are user properties of the given keys and values, in turn.
+func users(pairs ...string) packet.UserProperties {
+	var u packet.UserProperties
+	for i := 0; i < len(pairs); i += 2 {
+		u = u.Append(pairs[i], pairs[i+1])
+	}
+	return u
 }

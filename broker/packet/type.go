@@ -39,9 +39,9 @@ type Version byte
 
 // The protocol versions.
 const (
-	V31  Version = 3 // MQTT 3.1, recognised
+	V31  Version = 3 // MQTT 3.1, which calls itself MQIsdp
 	V311 Version = 4 // MQTT 3.1.1
-	V5   Version = 5 // MQTT 5.0, recognised
+	V5   Version = 5 // MQTT 5.0
 )
 
 // String is the version's name for logs and metrics.
@@ -58,6 +58,14 @@ func (v Version) String() string {
 	}
 }
 
+// known fills in V311 for zero and whatever else is not a version.
+func (v Version) known() Version {
+	if v != V31 && v != V5 {
+		return V311
+	}
+	return v
+}
+
 // Limits of the encoding, in bytes.
 const (
 	// MaxString bounds a string or binary field: its length has two bytes
@@ -68,5 +76,6 @@ const (
 	MaxRemainingLength = 268_435_455
 )
 
-// SubackFailure is the SUBACK return code of a refused filter (section 3.9.3).
+// SubackFailure is the SUBACK return code of a refused filter (section 3.9.3),
+// in 5.0 UnspecifiedError.
 const SubackFailure byte = 0x80

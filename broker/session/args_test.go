@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fanfare-mq/fanfare/broker/packet"
 )
 
 // args are the words of a command: name=value and bare ones. A value in Go
@@ -69,6 +71,29 @@ func (a *args) duration(name string) (time.Duration, bool) {
 		a.t.Fatalf("%s: %v", a.line, err)
 	}
 	return d, true
+}
+
+// seconds is a number that a packet carries, and whether it is there.
+func (a *args) seconds(name string) (uint32, bool) {
+	v, ok := a.take(name)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(v, 10, 32)
+	if err != nil {
+		a.t.Fatalf("%s: %v", a.line, err)
+	}
+	return uint32(n), true
+}
+
+// pairs are user properties: key:value,key:value.
+func (a *args) pairs(name string) packet.UserProperties {
+	var u packet.UserProperties
+	for _, pair := range list(a.text(name, "")) {
+		key, value, _ := strings.Cut(pair, ":")
+		u = u.Append(key, value)
+	}
+	return u
 }
 
 // has removes a bare word and reports whether it was there.

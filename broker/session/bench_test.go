@@ -11,15 +11,6 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/session"
 )
 
-// subscribe gives a model's session acme/a with QoS 1.
-func subscribe(m *model) {
-	m.filters["acme/a"] = 1
-	m.asked = append(m.asked, subscribed{id: 1, codes: []byte{1}})
-	m.send(packet.Subscribe{PacketID: 1, Subscriptions: []packet.Subscription{{Filter: "acme/a", QoS: 1}}}.Append(nil))
-	m.s.Subscribed(1, nil, m.now)
-	m.watch()
-}
-
 // frame cuts one encoded packet.
 func frame(tb testing.TB, b []byte) packet.Frame {
 	tb.Helper()
@@ -37,19 +28,24 @@ func open(tb testing.TB, clientID string, n int, mixed bool) *session.Session {
 	s.Receive(frame(tb, packet.Connect{ClientID: clientID, Clean: true, KeepAlive: 60}.Append(nil)), epoch)
 	s.Accept(session.Admission{
 		Key: broker.SessionKey("acme", "chat", "ana", clientID), Authorizer: grants{allow: []string{"acme/#"}},
-		Expires: epoch.Add(time.Hour),
+		Expires: epoch.Add(time.Hour), Lossless: true,
 	}, epoch)
 	for i := range n {
-		id, qos := uint16(i+1), byte(1)
+		id, qos := uint16(i+1), byte(2)
 		if mixed && i%2 == 0 {
 			qos = 0
 		}
 		s.Receive(frame(tb, packet.Subscribe{PacketID: id, Subscriptions: []packet.Subscription{
 			{Filter: "acme/chat/users/ana/" + strconv.Itoa(i), QoS: qos},
 		}}.Append(nil)), epoch)
-		s.Subscribed(id, nil, epoch)
+		s.Subscribed(id, 0, nil, epoch)
+		for _, e := range s.Effects() {
+			if e.Kind == session.Replay {
+				s.Replayed(e.Cursor, nil, true, nil, epoch)
+			}
+		}
+		s.Effects()
 	}
-	s.Effects()
 	s.Output()
 	return s
 }
@@ -65,6 +61,7 @@ func BenchmarkDeliver(b *testing.B) {
 		{"qos1/subscriptions=1", 1, 1, false},
 		{"qos1/subscriptions=50", 1, 50, false},
 		{"qos1/subscriptions=50/mixed", 1, 50, true},
+		{"qos2/subscriptions=1", 2, 1, false},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			s := open(b, "phone", bb.subscriptions, bb.mixed)
@@ -72,16 +69,14 @@ func BenchmarkDeliver(b *testing.B) {
 				Topic: "acme/chat/users/ana/" + strconv.Itoa(bb.subscriptions-1), QoS: bb.qos, Payload: make([]byte, 64),
 			}
 			var e session.Encodings
-			ack := packet.Ack{Type: packet.PUBACK}.Append(nil)
-			f := frame(b, ack)
 			b.ReportAllocs()
 			for b.Loop() {
+				m.Position.Seq++ // nobody else has it
 				s.Deliver(m, &e, false, epoch)
 				out := s.Output()
-				if bb.qos == 1 {
+				if bb.qos > 0 {
 					at := 2 + 2 + len(m.Topic) // fixed header, length of the topic, topic
-					f.Body[0], f.Body[1] = out[at], out[at+1]
-					s.Receive(f, epoch)
+					complete(s, bb.qos, [2]byte{out[at], out[at+1]})
 				}
 			}
 			if s.Closed() {
@@ -89,6 +84,17 @@ func BenchmarkDeliver(b *testing.B) {
 			}
 		})
 	}
+}
+
+// complete acknowledges a message to the end.
+func complete(s *session.Session, qos byte, id [2]byte) {
+	if qos == 1 {
+		s.Receive(packet.Frame{Type: packet.PUBACK, Body: id[:]}, epoch)
+		return
+	}
+	s.Receive(packet.Frame{Type: packet.PUBREC, Body: id[:]}, epoch)
+	s.Receive(packet.Frame{Type: packet.PUBCOMP, Body: id[:]}, epoch)
+	s.Output()
 }
 
 // BenchmarkPublish is a QoS 1 publish of a client and its PUBACK.
@@ -123,7 +129,9 @@ func BenchmarkIdle(b *testing.B) {
 // idle takes a session through one message and a ping.
 func idle(tb testing.TB, s *session.Session) {
 	tb.Helper()
-	s.Deliver(&broker.Message{Topic: "acme/chat/users/ana/0", QoS: 1, Payload: make([]byte, 2000)}, new(session.Encodings), false, epoch)
+	s.Deliver(&broker.Message{
+		Topic: "acme/chat/users/ana/0", QoS: 1, Payload: make([]byte, 2000), Position: broker.Position{Seq: 1},
+	}, new(session.Encodings), false, epoch)
 	s.Output()
 	s.Receive(frame(tb, packet.Ack{Type: packet.PUBACK, PacketID: 1}.Append(nil)), epoch)
 	s.Receive(frame(tb, packet.Pingreq{}.Append(nil)), epoch)

@@ -7,59 +7,122 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
 
-// end closes the session: the will goes out [MQTT-3.1.2-8] unless it was
-// discarded before, then the subscriptions end, then the connection. What is
-// in Output is still to be written; nothing is added to it any more.
-func (s *Session) end(reason Reason) {
+// end closes the session: what is left to tell the client, then the will
+// [MQTT-3.1.2-8] unless it was discarded before or has to wait, then the
+// subscriptions end, then the connection. What is in Output is still to be
+// written; nothing is added to it any more.
+func (s *Session) end(reason Reason, now time.Time) {
 	if s.phase == closed {
 		return
 	}
-	if s.will != nil {
-		s.emit(Effect{Kind: Publish, Message: s.will}) // [MQTT-3.1.2-10]
+	if s.v5() && s.phase == connected && reason.Code != 0 {
+		s.sendDisconnect(reason) // [MQTT-4.13.2-1]
+	}
+	durable := s.phase == connected && s.expiry > 0
+	if s.will != nil && (!durable || s.will.delay == 0) {
+		s.publishWill(now) // [MQTT-3.1.3-9]: no later than the session's end
+	}
+	for _, r := range s.rare().replays {
+		s.leaveReplay(r)
 	}
 	if len(s.subscriptions.list) > 0 {
 		s.emit(Effect{Kind: Unsubscribe, Filters: s.subscriptions.filters()})
 	}
-	s.emit(Effect{Kind: Close, Reason: reason})
+	s.giveBack()
+	last := Effect{Kind: Close, Reason: reason}
+	if durable {
+		last.Record = s.record(now)
+	}
+	s.emit(last)
 	// Only what is asked about a closed session is kept.
 	*s = Session{
-		phase: closed, key: s.key, clientID: s.ClientID(),
+		phase: closed, version: s.version, key: s.key, clientID: s.ClientID(),
 		drops: s.drops, out: s.out, effects: s.effects,
 	}
 }
 
-// malformed ends the session for bytes that break the encoding.
-func (s *Session) malformed(err error) {
-	if errors.Is(err, packet.ErrTooLarge) {
-		s.end(ReasonPacketTooLarge)
-		return
+// sendDisconnect tells a 5.0 client why the connection ends. [MQTT-3.14.0-1].
+func (s *Session) sendDisconnect(reason Reason) {
+	p := packet.Disconnect{Version: s.version, Reason: farewell(reason.Code)}
+	p.Properties.ServerReference = reason.ServerReference
+	if !s.peer.noProblemInfo {
+		p.Properties.ReasonString = reason.show()
 	}
-	s.end(ReasonMalformed.with(err.Error()))
+	before := len(s.out)
+	s.out = p.Append(s.out)
+	if s.tooLarge(len(s.out) - before) { // [MQTT-3.14.2-3]
+		p.Properties.ReasonString = ""
+		s.out = p.Append(s.out[:before])
+	}
 }
 
-// receiveDisconnect is the one end that a client's will does not survive.
-// [MQTT-3.14.4-3].
-func (s *Session) receiveDisconnect(f packet.Frame) {
+// farewell is a reason as a DISCONNECT may say it.
+func farewell(code packet.ReasonCode) packet.ReasonCode {
+	if code == packet.ServerUnavailableV5 {
+		return packet.ServerBusy
+	}
+	return code
+}
+
+// malformed ends the session for bytes that break the encoding.
+func (s *Session) malformed(err error, now time.Time) { s.end(malformation(err), now) }
+
+// malformation is the reason for what a decoder says.
+func malformation(err error) Reason {
+	if errors.Is(err, packet.ErrTooLarge) {
+		return ReasonPacketTooLarge // [MQTT-3.2.2-15]
+	}
+	reason := ReasonMalformed.with(err.Error())
+	var m *packet.Malformed
+	if errors.As(err, &m) && m.Reason != 0 {
+		reason.Code = m.Reason
+	}
+	return reason
+}
+
+// receiveDisconnect is the one end that a client's will does not survive,
+// unless it asks for that. [MQTT-3.14.4-3].
+func (s *Session) receiveDisconnect(f packet.Frame, now time.Time) {
 	var p packet.Disconnect
 	if err := p.Decode(f); err != nil {
-		s.malformed(err) // [MQTT-3.14.1-1]
+		s.malformed(err, now) // [MQTT-3.14.1-1]
 		return
 	}
-	s.will = nil
-	s.end(ReasonDisconnected)
+	if p.Properties.HasSessionExpiry {
+		if s.expiry == 0 && s.maxExpiry != 0 && p.Properties.SessionExpiry != 0 {
+			s.end(ReasonProtocolError.with("a session expiry that CONNECT did not have"), now) // section 3.14.2.2.2
+			return
+		}
+		s.expiry = min(p.Properties.SessionExpiry, s.maxExpiry)
+	}
+	if p.Reason == packet.NormalDisconnection {
+		s.will = nil
+	}
+	s.end(ReasonDisconnected, now)
 }
 
 // Lost reports that the network connection has ended.
-func (s *Session) Lost(_ time.Time) { s.end(ReasonConnectionLost) }
+func (s *Session) Lost(now time.Time) { s.end(ReasonConnectionLost, now) }
 
 // Takeover reports that another connection has taken the session over. The
-// will is published, as this one ends without a DISCONNECT. [MQTT-3.1.4-2].
-func (s *Session) Takeover(_ time.Time) { s.end(ReasonTakenOver) }
+// will is published, unless it waits and the new connection goes on with the
+// session: who takes the record decides that. [MQTT-3.1.4-2] [MQTT-3.1.4-3].
+func (s *Session) Takeover(now time.Time) { s.end(ReasonTakenOver, now) }
 
 // Shutdown reports that the server shuts down. The will is not published: it
 // tells of a client that died, and this one is well and about to connect to
 // another node.
-func (s *Session) Shutdown(_ time.Time) {
+func (s *Session) Shutdown(now time.Time) {
 	s.will = nil
-	s.end(ReasonShutdown)
+	s.end(ReasonShutdown, now)
+}
+
+// Redirect asks the client to go to another server, named by reference or any
+// that the client knows. 3.1 and 3.1.1 clients are just closed: they reconnect
+// through the load balancer. [MQTT-4.11.0-1].
+func (s *Session) Redirect(reference string, now time.Time) {
+	s.will = nil
+	reason := ReasonRedirected
+	reason.ServerReference = reference
+	s.end(reason, now)
 }

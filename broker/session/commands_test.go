@@ -2,42 +2,54 @@ package session_test
 
 import (
 	"encoding/hex"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/broker/session"
 )
 
-// commands are the words of the scripts. Those named like a packet send it.
+// commands are the words of the scripts. Those named like a packet send it,
+// those named like a method call it.
 var commands = map[string]func(*world, *args){
-	"new":         cmdNew,
-	"open":        cmdOpen,
-	"connect":     cmdConnect,
-	"accept":      cmdAccept,
-	"refuse":      cmdRefuse,
-	"publish":     cmdPublish,
-	"published":   cmdPublished,
-	"puback":      cmdPuback,
-	"subscribe":   cmdSubscribe,
-	"subscribed":  cmdSubscribed,
-	"unsubscribe": cmdUnsubscribe,
-	"ping":        func(w *world, _ *args) { w.receive(packet.Pingreq{}.Append(nil)) },
-	"disconnect":  func(w *world, _ *args) { w.receive(packet.Disconnect{}.Append(nil)) },
-	"raw":         cmdRaw,
-	"deliver":     cmdDeliver,
-	"drained":     func(w *world, _ *args) { w.session.Drained(w.now) },
-	"takeover":    func(w *world, _ *args) { w.session.Takeover(w.now) },
-	"shutdown":    func(w *world, _ *args) { w.session.Shutdown(w.now) },
-	"drop":        func(w *world, _ *args) { w.session.Lost(w.now) },
-	"alive":       func(w *world, _ *args) { w.session.Alive(w.now) },
-	"wait":        func(w *world, a *args) { w.pass(a) },
-	"tick":        func(w *world, a *args) { w.pass(a); w.session.Tick(w.now) },
-	"deadline":    cmdDeadline,
-	"state":       cmdState,
+	"new":             cmdNew,
+	"open":            cmdOpen,
+	"resume":          cmdResume,
+	"connect":         cmdConnect,
+	"accept":          cmdAccept,
+	"refuse":          cmdRefuse,
+	"auth":            cmdAuth,
+	"reauthenticated": cmdReauthenticated,
+	"publish":         cmdPublish,
+	"published":       cmdPublished,
+	"puback":          func(w *world, a *args) { cmdAck(w, a, packet.PUBACK) },
+	"pubrec":          func(w *world, a *args) { cmdAck(w, a, packet.PUBREC) },
+	"pubrel":          func(w *world, a *args) { cmdAck(w, a, packet.PUBREL) },
+	"pubcomp":         func(w *world, a *args) { cmdAck(w, a, packet.PUBCOMP) },
+	"subscribe":       cmdSubscribe,
+	"subscribed":      cmdSubscribed,
+	"unsubscribe":     cmdUnsubscribe,
+	"ping":            func(w *world, _ *args) { w.receive(packet.Pingreq{}.Append(nil)) },
+	"disconnect":      cmdDisconnect,
+	"raw":             cmdRaw,
+	"log":             func(w *world, a *args) { w.message(a) },
+	"deliver":         cmdDeliver,
+	"shared":          cmdShared,
+	"page":            cmdPage,
+	"fetched":         cmdFetched,
+	"replayed":        cmdReplayed,
+	"probe":           func(w *world, _ *args) { w.session.Probe(w.now) },
+	"drained":         func(w *world, _ *args) { w.session.Drained(w.now) },
+	"takeover":        func(w *world, _ *args) { w.session.Takeover(w.now) },
+	"shutdown":        func(w *world, _ *args) { w.session.Shutdown(w.now) },
+	"redirect":        func(w *world, a *args) { w.session.Redirect(a.text("to", ""), w.now) },
+	"drop":            func(w *world, _ *args) { w.session.Lost(w.now) },
+	"alive":           func(w *world, _ *args) { w.session.Alive(w.now) },
+	"wait":            func(w *world, a *args) { w.pass(a) },
+	"tick":            func(w *world, a *args) { w.pass(a); w.session.Tick(w.now) },
+	"deadline":        cmdDeadline,
+	"state":           cmdState,
 }
 
 func cmdNew(w *world, a *args) {
@@ -45,15 +57,19 @@ func cmdNew(w *world, a *args) {
 	if d, ok := a.duration("connect_timeout"); ok {
 		l.ConnectTimeout = d
 	}
+	l.MaxPacket = 1 << 10
 	for name, field := range map[string]*int{
-		"inflight": &l.MaxInflight, "pending": &l.MaxPending, "pending_bytes": &l.MaxPendingBytes,
+		"inflight": &l.MaxInflight, "acked": &l.MaxAcked, "may_receive": &l.MaxReceive, "packet": &l.MaxPacket,
 		"subscriptions": &l.MaxSubscriptions, "filters": &l.MaxFiltersPerSubscribe,
 		"unacknowledged": &l.MaxUnacknowledged, "levels": &l.MaxTopicLevels,
 		"topic_bytes": &l.MaxTopicBytes, "client_id": &l.MaxClientID,
 	} {
 		*field = a.number(name, *field)
 	}
-	w.reset(l, a.number("packet", 1<<10))
+	l.MaxTopicAlias = uint16(a.number("alias_limit", int(l.MaxTopicAlias)))
+	l.MaxKeepAlive = uint16(a.number("keepalive_limit", int(l.MaxKeepAlive)))
+	w.reset(l)
+	w.retained = a.has("retained")
 }
 
 // cmdOpen is new, connect and accept without their trace.
@@ -68,88 +84,22 @@ func cmdOpen(w *world, a *args) {
 	}
 }
 
-func cmdConnect(w *world, a *args) {
-	p := packet.Connect{
-		ClientID: a.text("client", "phone"), Clean: !a.has("unclean"),
-		KeepAlive: uint16(a.number("keepalive", 0)), Version: packet.Version(a.number("version", 0)),
+// cmdResume connects again, to what the last session has left, with the time
+// and the log as they are. The trace begins with the CONNACK.
+func cmdResume(w *world, a *args) {
+	if !w.session.Closed() {
+		w.t.Fatalf("%s: the last session is not over", a.line)
 	}
-	p.Username, p.HasUsername = a.take("user")
-	if password, ok := a.take("password"); ok {
-		p.Password, p.HasPassword = []byte(password), true
+	v, unclean := w.version, !a.has("clean")
+	w.session = session.New(w.limits, w.now)
+	a.words = append(a.words, "v="+strconv.Itoa(a.number("v", int(v))))
+	if unclean {
+		a.words = append(a.words, "unclean")
 	}
-	if name, ok := a.take("will"); ok {
-		p.Will = &packet.Will{
-			Topic: name, Payload: []byte(a.text("payload", "gone")),
-			QoS: byte(a.number("qos", 0)), Retain: a.has("retain"),
-		}
-	}
-	w.receive(p.Append(nil))
-}
-
-func cmdAccept(w *world, a *args) {
-	if id, ok := a.take("client"); ok {
-		w.connect.ClientID = id
-	}
-	admission := session.Admission{
-		Authorizer: grants{allow: list(a.text("grants", "acme/#")), deny: list(a.text("deny", ""))},
-		Shard:      uint16(a.number("shard", 0)),
-	}
-	if w.connect != nil {
-		admission.Key = broker.SessionKey("acme", "chat", "ana", w.connect.ClientID)
-	}
-	if d, ok := a.duration("expires"); ok {
-		admission.Expires = w.now.Add(d)
-	}
-	w.session.Accept(admission, w.now)
-}
-
-func cmdRefuse(w *world, a *args) {
-	w.session.Refuse(packet.ConnackCode(a.number("code", 4)), session.ReasonBadCredentials, w.now)
-}
-
-func cmdPublish(w *world, a *args) {
-	w.receive(packet.Publish{
-		Topic: []byte(a.text("topic", "acme/t")), QoS: byte(a.number("qos", 0)), PacketID: uint16(a.number("id", 0)),
-		Dup: a.has("dup"), Retain: a.has("retain"), Payload: []byte(a.text("payload", "hi")),
-	}.Append(nil))
-}
-
-// failures are the errors that a script can name.
-var failures = map[string]error{
-	"":            nil,
-	"unavailable": broker.ErrUnavailable,
-	"overloaded":  broker.ErrOverloaded,
-	"other":       errors.New("disk on fire"),
-}
-
-func cmdPublished(w *world, a *args) {
-	w.session.Published(uint16(a.number("id", 0)), failures[a.text("error", "")], w.now)
-}
-
-func cmdPuback(w *world, a *args) {
-	w.receive(packet.Ack{Type: packet.PUBACK, PacketID: uint16(a.number("id", 0))}.Append(nil))
-}
-
-// cmdSubscribe takes filter:qos words.
-func cmdSubscribe(w *world, a *args) {
-	p := packet.Subscribe{PacketID: uint16(a.number("id", 0))}
-	for _, word := range a.rest() {
-		i := strings.LastIndexByte(word, ':')
-		qos, err := strconv.Atoi(word[i+1:])
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		p.Subscriptions = append(p.Subscriptions, packet.Subscription{Filter: word[:i], QoS: byte(qos)})
-	}
-	w.receive(p.Append(nil))
-}
-
-func cmdSubscribed(w *world, a *args) {
-	w.session.Subscribed(uint16(a.number("id", 0)), failures[a.text("error", "")], w.now)
-}
-
-func cmdUnsubscribe(w *world, a *args) {
-	w.receive(packet.Unsubscribe{PacketID: uint16(a.number("id", 0)), Filters: a.rest()}.Append(nil))
+	cmdConnect(w, a)
+	w.trace()
+	a.words = append(a.words, "record")
+	cmdAccept(w, a)
 }
 
 func cmdRaw(w *world, a *args) {
@@ -158,18 +108,6 @@ func cmdRaw(w *world, a *args) {
 		w.t.Fatal(err)
 	}
 	w.receive(b)
-}
-
-func cmdDeliver(w *world, a *args) {
-	payload := a.text("payload", "hi")
-	m := &broker.Message{
-		Topic: a.text("topic", "acme/t"), QoS: byte(a.number("qos", 0)), Retain: a.has("retain"),
-		Payload: []byte(strings.Repeat(payload, a.number("times", 1))),
-	}
-	if d, ok := a.duration("expires"); ok {
-		m.Expires = w.now.Add(d).UnixMilli()
-	}
-	w.session.Deliver(m, &w.encodings, a.has("congested"), w.now)
 }
 
 // pass lets the time pass that a command's one word names.

@@ -6,37 +6,79 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
+
+// jwtMethod is the only method of enhanced authentication: the client sends a
+// device token, at CONNECT and whenever it has a newer one.
+const jwtMethod = "JWT"
 
 // receiveConnect takes the first packet of the connection.
 func (s *Session) receiveConnect(f packet.Frame) {
 	if f.Type != packet.CONNECT {
-		s.end(ReasonProtocolError.with("the first packet is " + f.Type.String())) // [MQTT-3.1.0-1]
+		s.end(ReasonProtocolError.with("the first packet is "+f.Type.String()), s.heard.time()) // [MQTT-3.1.0-1]
 		return
 	}
 	p := new(packet.Connect)
-	switch err := p.Decode(f); {
+	err := p.Decode(f)
+	s.version = p.Version
+	switch {
 	case errors.Is(err, packet.ErrUnsupportedVersion):
-		s.refuse(packet.UnacceptableProtocolVersion, ReasonUnsupportedVersion.with(p.Version.String())) // [MQTT-3.1.2-2]
+		s.version = packet.V311                                                     // whose CONNACK everybody reads
+		s.refuse(ReasonUnsupportedVersion.with(p.Version.String()), s.heard.time()) // [MQTT-3.1.2-2]
 		return
 	case err != nil:
-		s.malformed(err) // [MQTT-3.1.4-1]
+		s.badConnect(err)
 		return
 	}
+	s.meet(p)
 	if detail := s.clientIDFlaw(p); detail != "" {
-		s.refuse(packet.IdentifierRejected, ReasonClientIDRejected.with(detail)) // [MQTT-3.1.3-9]
+		s.refuse(ReasonClientIDRejected.with(detail), s.heard.time()) // [MQTT-3.1.3-9]
 		return
 	}
-	s.phase, s.connect = authenticating, p
-	s.emit(Effect{Kind: Authenticate, Connect: p})
+	s.own().connect = p
+	switch {
+	case !p.Properties.HasAuthMethod:
+		s.authenticate()
+	case p.Properties.AuthMethod != jwtMethod:
+		s.refuse(ReasonBadAuthMethod, s.heard.time()) // [MQTT-4.12.0-1]
+	case len(p.Properties.AuthData) == 0:
+		s.own().authMethod = jwtMethod
+		s.challenge()
+	default:
+		s.own().authMethod = jwtMethod
+		s.authenticate()
+	}
+}
+
+// badConnect answers a CONNECT that cannot be read: 5.0 has a code for it,
+// before that the connection closes. [MQTT-3.1.4-1].
+func (s *Session) badConnect(err error) {
+	reason := malformation(err)
+	if s.v5() {
+		s.refuse(reason, s.heard.time())
+		return
+	}
+	s.end(reason, s.heard.time())
+}
+
+// meet notes what the client says about itself.
+func (s *Session) meet(p *packet.Connect) {
+	s.peer.receiveMaximum = uint16(s.limits.MaxInflight) //nolint:gosec // within bounds
+	if n := p.Properties.ReceiveMaximum; n > 0 {
+		s.peer.receiveMaximum = min(n, s.peer.receiveMaximum) // [MQTT-3.3.4-9]
+	}
+	s.peer.maxPacket = p.Properties.MaximumPacketSize
+	s.peer.aliasMaximum = min(p.Properties.TopicAliasMaximum, s.limits.MaxTopicAlias) // [MQTT-3.1.2-26]
+	s.peer.noProblemInfo = p.Properties.NoProblemInfo
 }
 
 // clientIDFlaw says what is wrong with the client identifier, or nothing.
 func (s *Session) clientIDFlaw(p *packet.Connect) string {
 	switch {
-	case p.ClientID == "" && !p.Clean:
+	case p.ClientID == "" && s.version == packet.V31:
+		return "empty" // 3.1 wants 1 to 23 characters; longer ones do no harm
+	case p.ClientID == "" && !p.Clean && !s.v5():
 		return "empty, and no clean session" // [MQTT-3.1.3-7] [MQTT-3.1.3-8]
 	case len(p.ClientID) > s.limits.MaxClientID:
 		return "too long"
@@ -46,47 +88,132 @@ func (s *Session) clientIDFlaw(p *packet.Connect) string {
 	return ""
 }
 
-// Accept answers the Authenticate effect: the client is who it says, and the
-// effect's Connect has its final client identifier. A will that the client may
-// not publish refuses it all the same.
-func (s *Session) Accept(a Admission, now time.Time) {
-	if s.phase != authenticating {
+func (s *Session) authenticate() {
+	s.phase = authenticating
+	s.emit(Effect{Kind: Authenticate, Connect: s.rare().connect})
+}
+
+// challenge asks for the token that CONNECT did not bring. [MQTT-4.12.0-2].
+func (s *Session) challenge() {
+	s.phase = challenged
+	s.sendAuth(packet.ContinueAuthentication)
+}
+
+func (s *Session) sendAuth(reason packet.ReasonCode) {
+	s.out = packet.Auth{Reason: reason, Properties: packet.AuthProperties{AuthMethod: s.rare().authMethod}}.Append(s.out)
+}
+
+// receiveChallenged takes the answer to a challenge.
+func (s *Session) receiveChallenged(f packet.Frame) {
+	if f.Type == packet.DISCONNECT {
+		s.end(ReasonDisconnected, s.heard.time())
 		return
 	}
-	p := s.connect
-	s.key, s.authorizer, s.shard, s.expires = a.Key, a.Authorizer, a.Shard, a.Expires
-	s.clientID = suffix(a.Key, p.ClientID)
-	if !a.Expires.IsZero() && !now.Before(a.Expires) {
-		s.refuse(packet.NotAuthorized, ReasonTokenExpired)
+	if f.Type != packet.AUTH {
+		s.refuse(ReasonProtocolError.with("unexpected "+f.Type.String()+" during authentication"), s.heard.time()) // [MQTT-3.1.2-30]
 		return
 	}
-	var will *broker.Message
-	if p.Will != nil {
-		if reason, ok := s.mayPublish(p.Will.Topic); !ok {
-			s.refuse(packet.NotAuthorized, ReasonWillNotAuthorized.with(p.Will.Topic+": "+reason.Name))
-			return
+	var p packet.Auth
+	switch err := p.Decode(f); {
+	case err != nil:
+		s.badConnect(err)
+	case p.Reason != packet.ContinueAuthentication: // [MQTT-4.12.0-3]
+		s.refuse(ReasonProtocolError.with("AUTH does not continue the authentication"), s.heard.time())
+	case p.Properties.AuthMethod != s.rare().authMethod: // [MQTT-4.12.0-5]
+		s.refuse(ReasonBadAuthMethod, s.heard.time())
+	case len(p.Properties.AuthData) == 0:
+		s.refuse(ReasonBadCredentials.with("no token"), s.heard.time())
+	default:
+		s.rare().connect.Properties.AuthData = p.Properties.AuthData
+		s.authenticate()
+	}
+}
+
+// receiveAuth takes a request to renew the credentials, or the token that such
+// a request did not bring.
+func (s *Session) receiveAuth(f packet.Frame, now time.Time) {
+	if !s.v5() || s.rare().authMethod == "" {
+		s.end(ReasonProtocolError.with("AUTH without an authentication method"), now) // [MQTT-4.12.1-1]
+		return
+	}
+	var p packet.Auth
+	switch err := p.Decode(f); {
+	case err != nil:
+		s.malformed(err, now)
+	case p.Properties.AuthMethod != s.rare().authMethod:
+		s.end(ReasonBadAuthMethod, now) // [MQTT-4.12.1-1]
+	case p.Reason != packet.Reauthenticate && (p.Reason != packet.ContinueAuthentication || !s.rare().asking):
+		s.end(ReasonProtocolError.with("AUTH neither begins nor continues an authentication"), now) // [MQTT-3.15.2-1]
+	case len(p.Properties.AuthData) == 0:
+		s.own().asking = true
+		s.sendAuth(packet.ContinueAuthentication)
+	default:
+		s.own().asking, s.own().reauth = false, true
+		s.emit(Effect{Kind: Reauthenticate, Token: p.Properties.AuthData})
+	}
+}
+
+// Reauthenticated answers the Reauthenticate effect: the client has proved
+// again who it is, and may stay until expires, or err says why not.
+// [MQTT-4.12.1-2].
+func (s *Session) Reauthenticated(a Authorizer, expires time.Time, err error, now time.Time) {
+	if s.phase != connected || !s.rare().reauth {
+		return
+	}
+	s.own().reauth = false
+	s.Alive(now)
+	if err != nil {
+		s.end(ReasonReauthentication.with(err.Error()), now)
+		return
+	}
+	s.authorizer, s.expires = a, at(expires)
+	s.sendAuth(packet.Success)
+	s.regrant()
+}
+
+// regrant ends what the client may not do any more.
+func (s *Session) regrant() {
+	var removed []string
+	for _, filter := range s.subscriptions.filters() {
+		sub := &s.subscriptions.list[s.subscriptions.index(filter)]
+		if !s.authorizer.MaySubscribe(sub.match) {
+			s.subscriptions.remove(filter)
+			removed = append(removed, filter)
+			s.emit(Effect{Kind: Denied, Filters: []string{filter}, Reason: ReasonNotAuthorized})
 		}
-		// The log keeps at least one of each message, which is what QoS 1 asks.
-		will = s.message(p.Will.Topic, p.Will.Payload, min(p.Will.QoS, maxQoS), p.Will.Retain)
 	}
-	s.phase, s.connect, s.will = connected, nil, will // [MQTT-3.1.2-8]
-	s.keepAlive, s.heard = p.KeepAlive, now
-	// Sessions live as long as their connection, so there is never one to
-	// resume. [MQTT-3.2.2-1] [MQTT-3.2.2-3]
-	s.out = packet.Connack{Code: packet.Accepted}.Append(s.out) // [MQTT-3.1.4-4]
+	s.leave(removed)
+	if s.will != nil && !s.authorizer.MayPublish(s.will.message.Topic) {
+		s.will = nil
+	}
 }
 
-// Refuse answers the Authenticate effect: the client gets code, which is not
-// packet.Accepted, and the session ends.
-func (s *Session) Refuse(code packet.ConnackCode, reason Reason, _ time.Time) {
+// Refuse answers the Authenticate effect: the client may not come in, and the
+// session ends.
+func (s *Session) Refuse(reason Reason, now time.Time) {
 	if s.phase == authenticating {
-		s.refuse(code, reason)
+		s.refuse(reason, now)
 	}
 }
 
-func (s *Session) refuse(code packet.ConnackCode, reason Reason) {
-	s.out = packet.Connack{Code: code}.Append(s.out) // [MQTT-3.2.2-4]
-	s.end(reason)                                    // [MQTT-3.2.2-5]
+// refuse answers CONNECT with a CONNACK that says why, and ends the session.
+// [MQTT-3.2.2-4] [MQTT-3.2.2-5].
+func (s *Session) refuse(reason Reason, now time.Time) {
+	p := packet.Connack{Version: s.version, Reason: reason.Code, Code: reason.Code.Connack()}
+	if reason.Name == ReasonRate.Name {
+		p.Code = packet.BadUserNameOrPassword // 3.1.1 has no code for rates, and the credentials were wrong
+	}
+	p.Properties.ServerReference = reason.ServerReference
+	if !s.peer.noProblemInfo {
+		p.Properties.ReasonString = reason.show()
+	}
+	before := len(s.out)
+	s.out = p.Append(s.out)
+	if s.tooLarge(len(s.out) - before) { // [MQTT-3.2.2-19]
+		p.Properties.ReasonString = ""
+		s.out = p.Append(s.out[:before])
+	}
+	s.end(reason, now)
 }
 
 // suffix returns end, as a part of whole if it is one: that saves its memory.

@@ -10,10 +10,10 @@ import (
 // waited for.
 func (s *Session) Deadline() time.Time {
 	switch s.phase {
-	case awaitingConnect, authenticating:
-		return s.heard.Add(s.limits.ConnectTimeout)
+	case awaitingConnect, challenged, authenticating:
+		return s.heard.time().Add(s.limits.ConnectTimeout)
 	case connected:
-		return earlier(s.silent(), s.expires)
+		return earlier(earlier(s.silent(), s.expires.time()), s.retry())
 	default:
 		return time.Time{}
 	}
@@ -25,7 +25,16 @@ func (s *Session) silent() time.Time {
 	if s.keepAlive == 0 {
 		return time.Time{}
 	}
-	return s.heard.Add(time.Duration(s.keepAlive) * time.Second * 3 / 2)
+	return s.heard.time().Add(time.Duration(s.keepAlive) * time.Second * 3 / 2)
+}
+
+// retry is when something is asked for again that was not there.
+func (s *Session) retry() time.Time {
+	next := s.reader.retry.time()
+	for _, r := range s.rare().replays {
+		next = earlier(next, r.retry.time())
+	}
+	return next
 }
 
 // earlier returns the earlier of two times, where zero is never.
@@ -46,15 +55,22 @@ func (s *Session) Tick(now time.Time) {
 	s.excuse(now)
 	switch {
 	case !passed(s.Deadline(), now):
-		s.release()
+		s.release(now)
 	case s.phase == awaitingConnect:
-		s.end(ReasonConnectTimeout)
+		s.end(ReasonConnectTimeout, now)
+	case s.phase == challenged:
+		reason := ReasonConnectTimeout
+		reason.Code = packet.NotAuthorizedV5 // its own code is not for a CONNACK
+		s.refuse(reason, now)
 	case s.phase == authenticating:
-		s.refuse(packet.ServerUnavailable, ReasonUnavailable.with("authentication took too long"))
-	case passed(s.expires, now):
-		s.end(ReasonTokenExpired)
+		s.refuse(ReasonUnavailable.with("authentication took too long"), now)
+	case passed(s.expires.time(), now):
+		s.end(ReasonTokenExpired, now)
+	case passed(s.silent(), now):
+		s.end(ReasonKeepAlive, now) // [MQTT-3.1.2-22]
 	default:
-		s.end(ReasonKeepAlive)
+		s.askAgain(now)
+		s.pump(now)
 	}
 }
 
@@ -70,16 +86,16 @@ func (s *Session) excuse(now time.Time) {
 // their absence then says nothing about the client.
 func (s *Session) Alive(now time.Time) {
 	if s.phase == connected {
-		s.heard = now
+		s.heard = at(now)
 	}
 }
 
-func (s *Session) receivePingreq(f packet.Frame) {
+func (s *Session) receivePingreq(f packet.Frame, now time.Time) {
 	var p packet.Pingreq
 	if err := p.Decode(f); err != nil {
-		s.malformed(err)
+		s.malformed(err, now)
 		return
 	}
-	s.release()                             // who pings has nothing else to say
+	s.release(now)                          // who pings has nothing else to say
 	s.out = packet.Pingresp{}.Append(s.out) // [MQTT-3.12.4-1]
 }

@@ -4,47 +4,90 @@ import (
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
-	"github.com/fanfare-mq/fanfare/broker/packet"
 )
 
 // Deliver takes a live message that matches a subscription, once. e is shared
 // by the message's receivers; congested says that the transport has enough to
-// write. QoS 0 is dropped then. QoS 1 waits if it has to, and if too much
-// waits the session ends: nothing of QoS 1 is ever dropped behind the client's
-// back.
+// write. QoS 0 is dropped then. With QoS 1 and 2 the session falls behind: it
+// ignores live messages and reads on from the log as it gets room, so nothing
+// is lost and nothing is queued.
 func (s *Session) Deliver(m *broker.Message, e *Encodings, congested bool, now time.Time) {
 	if s.phase != connected {
 		return
 	}
 	s.congested = congested
-	s.pump(now) // a message must not overtake those that wait [MQTT-4.6.0-5]
-	qos, ok := s.subscriptions.qos(m)
+	s.progress.heard = max(s.progress.heard, m.Position.Seq)
+	g, ok := s.grant(m)
 	switch {
 	case !ok: // matched a filter that was unsubscribed meanwhile [MQTT-3.10.4-2]
 	case m.Expired(now):
-		s.drops.Expired++
-	case qos == 0 && congested:
+		s.drops.Expired++ // [MQTT-3.3.2-5]
+	case g.qos == 0 && congested:
 		s.drops.Congested++
-	case qos == 0:
-		s.out = e.appendTo(s.out, m, 0, 0)
-	case s.mayFly() && s.pending.len() == 0:
-		s.out = e.appendTo(s.out, m, qos, s.window.open())
+	case g.qos == 0:
+		s.write(m, g, e, 0, now)
+	case m.Position.Seq == 0:
+		s.deliverUnlogged(m, g, e, now)
 	default:
-		s.wait(m)
+		s.deliverLogged(m, g, e, now)
 	}
 }
 
-// mayFly reports whether one more QoS 1 message may be sent.
+// deliverLogged takes a live message that the log has, too.
+func (s *Session) deliverLogged(m *broker.Message, g grant, e *Encodings, now time.Time) {
+	seq := m.Position.Seq
+	switch {
+	case seq <= s.reader.upTo || s.progress.done(seq) || s.flights.carries(seq):
+		// Had before.
+	case s.reader.behind || !s.mayFly():
+		s.fallBehind(seq)
+		s.pump(now)
+	default:
+		s.progress.newest = max(s.progress.newest, seq)
+		s.launch(m, g, e, now)
+	}
+}
+
+// deliverUnlogged takes a message that is nowhere else: as nobody durable can
+// want it, the log was spared it. It waits for room within bounds; without any
+// the client would miss it, and has to know.
+func (s *Session) deliverUnlogged(m *broker.Message, g grant, e *Encodings, now time.Time) {
+	switch {
+	case !s.reader.behind && len(s.rare().handed) == 0 && s.mayFly():
+		s.launch(m, g, e, now)
+	case len(s.rare().handed) < maxHanded:
+		s.own().handed = append(s.own().handed, handed{message: m})
+		s.pump(now)
+	default:
+		s.end(ReasonSlowConsumer, now)
+	}
+}
+
+// launch sends a message with QoS 1 or 2.
+func (s *Session) launch(m *broker.Message, g grant, e *Encodings, now time.Time) {
+	id := s.flights.open(flight{
+		Flight: broker.Flight{Seq: m.Position.Seq, QoS: g.qos, Retain: g.retain}, at: m.ID.Time(),
+	})
+	if !s.write(m, g, e, id, now) {
+		s.flights.remove(s.flights.index(id)) // as if it had been delivered [MQTT-3.1.2-25]
+		s.complete(m.Position.Seq, now)
+	}
+}
+
+// mayFly reports whether one more QoS 1 or 2 message may be sent.
+// [MQTT-3.3.4-9].
 func (s *Session) mayFly() bool {
-	return !s.congested && s.window.len() < s.limits.MaxInflight
+	most := int(s.peer.receiveMaximum)
+	return !s.congested && s.flights.len() < most && len(s.flights.list) < s.limits.MaxInflight+most
 }
 
-// wait queues a QoS 1 message.
-func (s *Session) wait(m *broker.Message) {
-	s.pending.push(m)
-	if s.pending.len() > s.limits.MaxPending || s.pending.bytes > s.limits.MaxPendingBytes {
-		s.end(ReasonSlowConsumer)
+// complete notes that the client has a message.
+func (s *Session) complete(seq uint64, now time.Time) {
+	if seq == 0 {
+		return
 	}
+	s.progress.ack(seq)
+	s.lookUp(now)
 }
 
 // Drained reports that the transport is not congested any more.
@@ -55,34 +98,25 @@ func (s *Session) Drained(now time.Time) {
 	}
 }
 
-// receivePuback makes room in the window. One that belongs to no message is
-// ignored: it does no harm, and clients do send it after a reconnect.
-func (s *Session) receivePuback(f packet.Frame, now time.Time) {
-	var p packet.Ack
-	if err := p.Decode(f); err != nil {
-		s.malformed(err)
-		return
-	}
-	if s.window.close(p.PacketID) { // [MQTT-4.3.2-1]
-		s.pump(now)
-	}
-}
-
 // burst bounds in bytes what pump puts into Output at once, so that a full
 // window of large messages is not copied for a client that does not read. The
-// PUBACKs of what was sent bring it back.
+// acknowledgements of what was sent bring it back.
 const burst = 64 << 10
 
-// pump sends what waits, as far as the window and the transport allow.
+// roomy reports whether pump may go on.
+func (s *Session) roomy() bool {
+	return s.mayFly() && (len(s.out) < burst || s.flights.len() == 0)
+}
+
+// pump sends what waits, as far as the window and the transport allow: first
+// what a resumed session has to send again [MQTT-4.6.0-1], then what was handed
+// to it, then the log, then retained messages.
 func (s *Session) pump(now time.Time) {
-	for s.pending.len() > 0 && s.mayFly() && (len(s.out) < burst || s.window.len() == 0) {
-		m := s.pending.pop()
-		if m.Expired(now) {
-			s.drops.Expired++
-			continue
-		}
-		s.out = packet.Publish{
-			QoS: 1, PacketID: s.window.open(), Topic: []byte(m.Topic), Payload: m.Payload,
-		}.Append(s.out)
+	if s.phase != connected {
+		return
 	}
+	s.sendAgain(now)
+	s.sendHanded(now)
+	s.readOn(now)
+	s.replayOn(now)
 }

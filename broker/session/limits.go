@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/topic"
 )
 
@@ -12,13 +13,24 @@ type Limits struct {
 	// ConnectTimeout is how long a connection may take from being opened to
 	// its CONNACK, authentication included.
 	ConnectTimeout time.Duration
-	// MaxInflight is how many QoS 1 messages may be on their way to the client
-	// without its PUBACK; 1 to 65,535.
+	// MaxInflight is how many QoS 1 and 2 messages may be on their way to the
+	// client without its acknowledgement, if it does not ask for less; 1 to
+	// 65,535.
 	MaxInflight int
-	// MaxPending is how many messages may wait beyond the window.
-	MaxPending int
-	// MaxPendingBytes bounds the topics and payloads of those, in bytes.
-	MaxPendingBytes int
+	// MaxAcked is how many acknowledgements above the floor a session collects
+	// before it asks the log how far it has come. A log that is asked at no
+	// cost may be asked often.
+	MaxAcked int
+	// MaxReceive is the receive maximum that clients are told: QoS 1 and 2
+	// publishes that are not acknowledged, QoS 2 ones until PUBREL.
+	MaxReceive int
+	// MaxPacket is the largest packet accepted, in bytes; 5.0 clients are told.
+	MaxPacket int
+	// MaxTopicAlias is how many topic aliases either side may use.
+	MaxTopicAlias uint16
+	// MaxKeepAlive is the longest keep alive granted to 5.0 clients, in
+	// seconds, also to those that ask for none; 0 grants anything.
+	MaxKeepAlive uint16
 	// MaxSubscriptions is how many filters a session may have.
 	MaxSubscriptions int
 	// MaxFiltersPerSubscribe is how many filters of one SUBSCRIBE are looked
@@ -40,9 +52,11 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		ConnectTimeout:         10 * time.Second, // two round trips and TLS on a poor mobile network
-		MaxInflight:            64,               // at 100 ms of round trip, 640 messages a second
-		MaxPending:             10_000,           // pointers to shared messages: 80 KB
-		MaxPendingBytes:        16 << 20,         // 16 MiB, in the worst case a session's alone
+		MaxInflight:            64,               // at 100 ms round trip still 640 messages a second
+		MaxAcked:               512,              // 4 KiB
+		MaxReceive:             1_024,
+		MaxPacket:              broker.MaxMessageBytes,
+		MaxTopicAlias:          32,
 		MaxSubscriptions:       1_000,
 		MaxFiltersPerSubscribe: 256,
 		MaxUnacknowledged:      64, // a slow log must not become a long queue here
@@ -56,5 +70,7 @@ func DefaultLimits() Limits {
 func (l Limits) sane() Limits {
 	l.MaxInflight = min(max(l.MaxInflight, 1), math.MaxUint16) // there are no more packet identifiers
 	l.MaxUnacknowledged = max(l.MaxUnacknowledged, 1)
+	l.MaxReceive = min(max(l.MaxReceive, 1), math.MaxUint16)
+	l.MaxAcked = max(l.MaxAcked, 1)
 	return l
 }

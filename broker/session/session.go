@@ -11,11 +11,13 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
 
-// phase is how far a session has come. It only ever goes forward.
+// phase is how far a session has come. It only ever goes forward, but for a
+// challenge, which leads back to authenticating.
 type phase uint8
 
 const (
 	awaitingConnect phase = iota // nothing but a CONNECT is allowed
+	challenged                   // an AUTH with the client's token is awaited
 	authenticating               // the driver has an Authenticate effect to answer
 	connected                    // CONNACK 0 was sent
 	closed                       // a Close effect was emitted; nothing happens any more
@@ -29,45 +31,108 @@ type Session struct {
 	limits Limits
 
 	phase     phase
-	congested bool   // the transport has enough to write; set by Deliver, cleared by Drained
+	version   packet.Version
+	congested bool // the transport has enough to write; set by Deliver, cleared by Drained
+	lossless  bool // live messages are never missing
+
 	keepAlive uint16 // seconds; 0: off
 	shard     uint16
-	heard     time.Time // the last sign of life; before CONNACK, the beginning
-	expires   time.Time // of the credentials; zero: never
+	expiry    uint32  // session expiry interval in seconds
+	maxExpiry uint32  // the app's bound of it
+	cursors   uint32  // how many of retained messages were opened
+	heard     instant // the last sign of life; before CONNACK, the beginning
+	expires   instant // of the credentials
 
-	connect    *packet.Connect // until Accept
 	key        string
 	clientID   string
+	node       string
+	mount      string // in front of every topic of the client; empty: none
 	authorizer Authorizer
-	will       *broker.Message
+	will       *will
+	peer       peer // what the client told about itself
 
 	subscriptions subscriptions
-	subscribing   []subscribing // SUBSCRIBEs without a SUBACK, oldest first
-	incoming      []incoming    // QoS 1 publishes without a PUBACK, oldest first
-	window        window        // outgoing QoS 1 without a PUBACK
-	pending       queue         // outgoing QoS 1 that waits for the window or the transport
+	incoming      []incoming // publishes that are not acknowledged, oldest first
+	flights       flights    // outgoing QoS 1 and 2 that are not completed
+	progress      progress   // of the session in the log
+	reader        reader     // of the log, while the session is behind
+	seldom        *seldom    // what most sessions do without; see rare
 
 	drops   Drops
 	out     []byte
 	effects []Effect
 }
 
+// seldom is what a session has only at its beginning, or only if its client
+// makes use of it.
+type seldom struct {
+	connect     *packet.Connect   // until Accept
+	authMethod  string            // of enhanced authentication; empty: none
+	asking      bool              // an AUTH with a newer token is awaited
+	reauth      bool              // a Reauthenticate effect waits for its answer
+	subscribing []subscribing     // SUBSCRIBEs without a SUBACK, oldest first
+	received    []uint16          // QoS 2 publishes that wait for their PUBREL
+	inherited   int               // as many of them are of an earlier connection
+	aliases     []string          // topic aliases of the client, by number less one
+	told        map[string]uint16 // topic aliases that the client was told
+	page        []*broker.Message // of the log, read and not sent yet
+	replays     []*replay         // of retained messages, oldest first
+	handed      []handed          // messages that wait for the window
+}
+
+// none is what a session without anything rare has. It is never written to.
+var none seldom
+
+// rare is for reading: it may be shared.
+func (s *Session) rare() *seldom {
+	if s.seldom == nil {
+		return &none
+	}
+	return s.seldom
+}
+
+// own is for writing.
+func (s *Session) own() *seldom {
+	if s.seldom == nil {
+		s.seldom = new(seldom)
+	}
+	return s.seldom
+}
+
+// empty reports whether it can be let go: what is told once, as a method or an
+// alias, is kept.
+func (r *seldom) empty() bool {
+	return r.connect == nil && r.authMethod == "" && r.subscribing == nil && len(r.received) == 0 &&
+		r.aliases == nil && r.told == nil && r.page == nil && r.replays == nil && r.handed == nil
+}
+
+// peer is what bounds the packets to the client.
+type peer struct {
+	receiveMaximum uint16 // QoS 1 and 2 publishes at once
+	aliasMaximum   uint16 // topic aliases the client takes
+	maxPacket      uint32 // bytes; 0: no bound
+	noProblemInfo  bool   // wants no reason strings
+}
+
 // New returns the session of a connection that was opened at now.
 func New(limits Limits, now time.Time) *Session {
-	return &Session{limits: limits.sane(), heard: now}
+	return &Session{limits: limits.sane(), heard: at(now)}
 }
 
 // Receive takes one packet from the client. It keeps nothing of f. Feed it
 // only while Wants, else the bounds of Limits are exceeded; before Accept that
 // would be a mistake of the driver and ends the session.
 func (s *Session) Receive(f packet.Frame, now time.Time) {
+	f.Version = s.version
 	switch s.phase {
 	case awaitingConnect:
 		s.receiveConnect(f)
+	case challenged:
+		s.receiveChallenged(f)
 	case authenticating:
-		s.end(ReasonInternal)
+		s.end(ReasonInternal, now)
 	case connected:
-		s.heard = now
+		s.heard = at(now)
 		s.receive(f, now)
 	case closed:
 	}
@@ -76,37 +141,41 @@ func (s *Session) Receive(f packet.Frame, now time.Time) {
 func (s *Session) receive(f packet.Frame, now time.Time) {
 	switch f.Type {
 	case packet.PUBLISH:
-		s.receivePublish(f)
-	case packet.PUBACK:
-		s.receivePuback(f, now)
+		s.receivePublish(f, now)
+	case packet.PUBACK, packet.PUBREC, packet.PUBCOMP:
+		s.receiveAck(f, now)
+	case packet.PUBREL:
+		s.receivePubrel(f, now)
 	case packet.SUBSCRIBE:
-		s.receiveSubscribe(f)
+		s.receiveSubscribe(f, now)
 	case packet.UNSUBSCRIBE:
-		s.receiveUnsubscribe(f)
+		s.receiveUnsubscribe(f, now)
 	case packet.PINGREQ:
-		s.receivePingreq(f)
+		s.receivePingreq(f, now)
 	case packet.DISCONNECT:
-		s.receiveDisconnect(f)
+		s.receiveDisconnect(f, now)
+	case packet.AUTH:
+		s.receiveAuth(f, now)
 	case packet.CONNECT:
-		s.end(ReasonProtocolError.with("a second CONNECT")) // [MQTT-3.1.0-2]
+		s.end(ReasonProtocolError.with("a second CONNECT"), now) // [MQTT-3.1.0-2]
 	default:
-		// What only a server sends, and the steps of QoS 2. [MQTT-4.8.0-1]
-		s.end(ReasonProtocolError.with("unexpected " + f.Type.String()))
+		// What only a server sends. [MQTT-4.8.0-1]
+		s.end(ReasonProtocolError.with("unexpected "+f.Type.String()), now)
 	}
 }
 
 // Malformed reports that the client's bytes cannot be cut into packets, as
-// packet.Split said. The session ends without an answer. [MQTT-4.8.0-1].
-func (s *Session) Malformed(err error, _ time.Time) { s.malformed(err) }
+// packet.Split said. [MQTT-4.8.0-1] [MQTT-4.13.1-1].
+func (s *Session) Malformed(err error, now time.Time) { s.malformed(err, now) }
 
 // Wants reports whether packets may be fed now: not before a CONNECT has been
 // answered, and not while too much waits for the driver's answers.
 func (s *Session) Wants() bool {
 	switch s.phase {
-	case awaitingConnect:
+	case awaitingConnect, challenged:
 		return true
 	case connected:
-		return len(s.incoming) < s.limits.MaxUnacknowledged && len(s.subscribing) < s.limits.MaxUnacknowledged
+		return len(s.incoming) < s.limits.MaxUnacknowledged && len(s.rare().subscribing) < s.limits.MaxUnacknowledged && !s.rare().reauth
 	default:
 		return false
 	}
@@ -146,10 +215,13 @@ func (s *Session) Drops() Drops {
 // Key is the session's key as Accept said it, empty before.
 func (s *Session) Key() string { return s.key }
 
+// Version is the protocol version of the CONNECT, zero before.
+func (s *Session) Version() packet.Version { return s.version }
+
 // ClientID is the client identifier, empty before CONNECT.
 func (s *Session) ClientID() string {
-	if s.connect != nil {
-		return s.connect.ClientID
+	if p := s.rare().connect; p != nil {
+		return p.ClientID
 	}
 	return s.clientID
 }
@@ -162,14 +234,24 @@ func (s *Session) Closed() bool { return s.phase == closed }
 
 func (s *Session) emit(e Effect) { s.effects = append(s.effects, e) }
 
+// v5 reports whether the client speaks MQTT 5.0.
+func (s *Session) v5() bool { return s.version == packet.V5 }
+
 // release gives back the small buffers of a connection that has nothing to
 // say: most connections are idle most of the time.
-func (s *Session) release() {
+func (s *Session) release(now time.Time) {
 	if len(s.out) == 0 {
 		s.out = nil
 	}
 	if len(s.incoming) == 0 {
 		s.incoming = nil
 	}
-	s.window.release()
+	if s.seldom != nil && s.seldom.empty() {
+		s.seldom = nil
+	}
+	if s.lossless && !s.reader.behind && len(s.progress.acked) > 0 {
+		s.settle(now)
+	}
+	s.flights.release()
+	s.progress.release()
 }

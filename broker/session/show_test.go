@@ -5,12 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
-	"github.com/fanfare-mq/fanfare/broker/session"
 )
 
-// showPacket is a packet of the server as one line.
+// showPacket is a packet of the server as one line. What is absent, or says
+// nothing, is not shown.
 func showPacket(t *testing.T, f packet.Frame) string {
 	t.Helper()
 	line, err := describe(f)
@@ -25,25 +24,95 @@ func describe(f packet.Frame) (string, error) {
 	case packet.CONNACK:
 		var p packet.Connack
 		err := p.Decode(f)
+		if f.Version == packet.V5 {
+			return fmt.Sprintf("CONNACK present=%v%s%s", p.SessionPresent, showReason(p.Reason), showConnack(&p.Properties)), err
+		}
 		return fmt.Sprintf("CONNACK code=%d present=%v", p.Code, p.SessionPresent), err
 	case packet.PUBLISH:
 		var p packet.Publish
 		err := p.Decode(f)
 		return "PUBLISH " + showPublish(p), err
-	case packet.PUBACK, packet.UNSUBACK:
+	case packet.PUBACK, packet.PUBREC, packet.PUBREL, packet.PUBCOMP:
 		var p packet.Ack
 		err := p.Decode(f)
-		return fmt.Sprintf("%s id=%d", f.Type, p.PacketID), err
+		return fmt.Sprintf("%s id=%d%s%s", f.Type, p.PacketID, showReason(p.Reason), showText("string", p.Properties.ReasonString)), err
 	case packet.SUBACK:
 		var p packet.Suback
 		err := p.Decode(f)
 		return fmt.Sprintf("SUBACK id=%d codes=% x", p.PacketID, p.Codes), err
+	case packet.UNSUBACK:
+		var p packet.Unsuback
+		err := p.Decode(f)
+		line := fmt.Sprintf("UNSUBACK id=%d", p.PacketID)
+		if f.Version == packet.V5 {
+			line += fmt.Sprintf(" codes=% x", p.Codes)
+		}
+		return line, err
 	case packet.PINGRESP:
 		var p packet.Pingresp
 		return "PINGRESP", p.Decode(f)
+	case packet.DISCONNECT:
+		var p packet.Disconnect
+		err := p.Decode(f)
+		return "DISCONNECT" + showReason(p.Reason) + showText("string", p.Properties.ReasonString) +
+			showText("reference", p.Properties.ServerReference), err
+	case packet.AUTH:
+		var p packet.Auth
+		err := p.Decode(f)
+		return "AUTH" + showReason(p.Reason) + showText("method", p.Properties.AuthMethod) +
+			showText("data", string(p.Properties.AuthData)), err
 	default:
 		return "", fmt.Errorf("a server does not send %s", f.Type)
 	}
+}
+
+func showReason(r packet.ReasonCode) string {
+	if r == packet.Success {
+		return ""
+	}
+	return fmt.Sprintf(" reason=%02x", byte(r))
+}
+
+func showText(name, value string) string {
+	if value == "" {
+		return ""
+	}
+	return fmt.Sprintf(" %s=%q", name, value)
+}
+
+func showNumber(name string, value uint32) string {
+	if value == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" %s=%d", name, value)
+}
+
+func showPairs(u packet.UserProperties) string {
+	var pairs []string
+	for key, value := range u.All() {
+		pairs = append(pairs, key+":"+value)
+	}
+	if pairs == nil {
+		return ""
+	}
+	return " props=" + strings.Join(pairs, ",")
+}
+
+func showConnack(p *packet.ConnackProperties) string {
+	var line string
+	if p.HasSessionExpiry {
+		line += fmt.Sprintf(" expiry=%d", p.SessionExpiry)
+	}
+	line += showNumber("receive", uint32(p.ReceiveMaximum)) + showNumber("max_packet", p.MaximumPacketSize) +
+		showNumber("aliases", uint32(p.TopicAliasMaximum)) + showText("client", p.AssignedClientID)
+	if p.HasServerKeepAlive {
+		line += fmt.Sprintf(" keepalive=%d", p.ServerKeepAlive)
+	}
+	if p.HasMaximumQoS || p.RetainUnavailable || p.WildcardUnavailable || p.SubscriptionIDsUnavailable || p.SharedUnavailable {
+		line += " without something"
+	}
+	return line + showText("answers", p.ResponseInfo) + showText("method", p.AuthMethod) +
+		showText("reference", p.ServerReference) + showText("string", p.ReasonString)
 }
 
 func showPublish(p packet.Publish) string {
@@ -51,7 +120,20 @@ func showPublish(p packet.Publish) string {
 	if p.PacketID != 0 {
 		line += fmt.Sprintf(" id=%d", p.PacketID)
 	}
-	return line + flags(map[string]bool{"dup": p.Dup, "retain": p.Retain}) + showPayload(p.Payload)
+	line += flags(map[string]bool{"dup": p.Dup, "retain": p.Retain, "utf8": p.Properties.PayloadFormat == 1})
+	props := &p.Properties
+	line += showNumber("alias", uint32(props.TopicAlias))
+	if props.HasMessageExpiry {
+		line += fmt.Sprintf(" expiry=%d", props.MessageExpiry)
+	}
+	line += showText("type", string(props.ContentType)) + showText("response", string(props.ResponseTopic))
+	if props.HasCorrelation {
+		line += fmt.Sprintf(" correlation=%q", props.Correlation)
+	}
+	for _, id := range props.SubscriptionIDs {
+		line += fmt.Sprintf(" subid=%d", id)
+	}
+	return line + showPairs(props.User) + showPayload(p.Payload)
 }
 
 func showPayload(b []byte) string {
@@ -63,45 +145,10 @@ func showPayload(b []byte) string {
 
 func flags(set map[string]bool) string {
 	var b strings.Builder
-	for _, name := range []string{"dup", "retain", "normal"} {
+	for _, name := range []string{"dup", "retain", "utf8", "released", "normal"} {
 		if set[name] {
 			b.WriteString(" " + name)
 		}
 	}
 	return b.String()
-}
-
-// showEffect is an effect as one line.
-func showEffect(e session.Effect) string {
-	line := e.Kind.String()
-	switch e.Kind {
-	case session.Authenticate:
-		line += fmt.Sprintf(" client=%q user=%q password=%q", e.Connect.ClientID, e.Connect.Username, e.Connect.Password)
-	case session.Publish:
-		if e.PacketID != 0 {
-			line += fmt.Sprintf(" id=%d", e.PacketID)
-		}
-		line += showMessage(e.Message)
-	case session.Denied:
-		line += fmt.Sprintf(" %s topic=%s", e.Reason.Name, e.Message.Topic)
-	case session.Subscribe:
-		line += fmt.Sprintf(" id=%d %s", e.PacketID, strings.Join(e.Filters, " "))
-	case session.Unsubscribe:
-		line += " " + strings.Join(e.Filters, " ")
-	case session.Close:
-		line += fmt.Sprintf(" %s%s: %s", e.Reason.Name, flags(map[string]bool{"normal": e.Reason.Normal}), e.Reason.Text)
-	}
-	return line
-}
-
-func showMessage(m *broker.Message) string {
-	line := fmt.Sprintf(" topic=%s qos=%d", m.Topic, m.QoS)
-	if m.Position.Shard != 0 {
-		line += fmt.Sprintf(" shard=%d", m.Position.Shard)
-	}
-	return line + flags(map[string]bool{"retain": m.Retain}) + " by=" + m.Publisher + showPayload(m.Payload)
-}
-
-func showDrops(d session.Drops) string {
-	return fmt.Sprintf("dropped congested=%d expired=%d", d.Congested, d.Expired)
 }

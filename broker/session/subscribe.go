@@ -5,119 +5,247 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/broker/topic"
 )
+
+// maxQoS is the highest quality of service.
+const maxQoS byte = 2
 
 // subscribing is a SUBSCRIBE whose SUBACK is not out.
 type subscribing struct {
 	id        uint16
 	settled   bool // nothing is waited for: acknowledge when it is its turn
-	requested []packet.Subscription
+	requested []string
 	codes     []byte   // one for each requested
 	added     []string // filters that the session did not have before
+	replays   []*replay
 }
 
-func (s *Session) receiveSubscribe(f packet.Frame) {
+func (s *Session) receiveSubscribe(f packet.Frame, now time.Time) {
 	var p packet.Subscribe
 	if err := p.Decode(f); err != nil {
-		s.malformed(err)
+		s.malformed(err, now)
 		return
 	}
 	if s.findSubscribing(p.PacketID) >= 0 {
-		s.end(ReasonProtocolError.with("a packet identifier in use")) // [MQTT-2.3.1-2]
+		s.end(ReasonProtocolError.with("a packet identifier in use"), now) // [MQTT-2.2.1-3]
 		return
 	}
-	for _, sub := range p.Subscriptions {
-		err := topic.ValidFilter(sub.Filter)
-		if err != nil && !errors.Is(err, topic.ErrTooManyLevels) {
-			s.end(ReasonTopicFilterInvalid.with(err.Error())) // [MQTT-4.7.1-2] [MQTT-4.7.1-3]
-			return
-		}
+	if reason := s.flaw(&p); reason.Name != "" {
+		s.end(reason, now)
+		return
 	}
-	e := subscribing{id: p.PacketID, requested: p.Subscriptions, codes: make([]byte, len(p.Subscriptions))}
-	for i, sub := range p.Subscriptions { // as if they came one by one [MQTT-3.8.4-4]
-		var added bool
-		e.codes[i], added = packet.SubackFailure, false
-		if i < s.limits.MaxFiltersPerSubscribe {
-			e.codes[i], added = s.grant(sub) // [MQTT-3.8.4-5]
-		}
-		if added {
-			e.added = append(e.added, sub.Filter)
-		}
+	e := subscribing{id: p.PacketID, codes: make([]byte, len(p.Subscriptions))}
+	for i, sub := range p.Subscriptions { // as if they came one by one [MQTT-3.8.4-5]
+		sub.Filter = s.fullFilter(sub.Filter)
+		e.requested = append(e.requested, sub.Filter)
+		s.enter(&e, i, sub, p.Properties.SubscriptionID, now)
 	}
 	e.settled = len(e.added) == 0
-	s.subscribing = append(s.subscribing, e)
+	s.own().subscribing = append(s.own().subscribing, e)
 	if !e.settled {
 		s.emit(Effect{Kind: Subscribe, PacketID: e.id, Filters: e.added})
 	}
-	s.acknowledgeSubscribes()
+	s.acknowledgeSubscribes(now)
 }
 
-// grant enters one subscription, if the client may have it, and returns the
-// code for the SUBACK: at most the QoS that was asked for. [MQTT-3.8.4-6].
-func (s *Session) grant(sub packet.Subscription) (code byte, added bool) {
-	parsed, err := topic.Parse(sub.Filter)
-	refused := err != nil ||
-		parsed.Kind != topic.Plain || // not offered yet, and never to be taken for a plain filter
-		!s.withinLimits(sub.Filter) ||
-		!s.authorizer.MaySubscribe(parsed.Filter)
-	if refused {
-		return packet.SubackFailure, false
+// flaw finds what makes the whole SUBSCRIBE an error of the protocol.
+func (s *Session) flaw(p *packet.Subscribe) Reason {
+	for _, sub := range p.Subscriptions {
+		err := topic.ValidFilter(sub.Filter)
+		if err != nil && !errors.Is(err, topic.ErrTooManyLevels) && !s.v5() {
+			return ReasonTopicFilterInvalid.with(err.Error()) // [MQTT-4.7.1-2] [MQTT-4.7.1-3]
+		}
+		if parsed, err := topic.Parse(sub.Filter); err == nil && sub.NoLocal && parsed.Kind == topic.Share {
+			return ReasonProtocolError.with("no local on a shared subscription") // [MQTT-3.8.3-4]
+		}
 	}
-	if len(s.subscriptions.list) >= s.limits.MaxSubscriptions && s.subscriptions.index(sub.Filter) < 0 {
-		return packet.SubackFailure, false
+	return Reason{}
+}
+
+// enter takes one filter of a SUBSCRIBE in, or notes why not.
+func (s *Session) enter(e *subscribing, i int, asked packet.Subscription, id uint32, now time.Time) {
+	old := s.subscriptions.index(asked.Filter)
+	sub, code := s.allow(asked, id)
+	full := old < 0 && len(s.subscriptions.list) >= s.limits.MaxSubscriptions
+	if i >= s.limits.MaxFiltersPerSubscribe || (full && code < packet.UnspecifiedError) {
+		code = packet.QuotaExceeded
 	}
-	qos := min(sub.QoS, maxQoS)
-	return qos, s.subscriptions.set(sub.Filter, qos)
+	if code >= packet.UnspecifiedError {
+		e.codes[i] = s.failed(code) // [MQTT-3.8.4-6]
+		s.emit(Effect{Kind: Denied, Filters: []string{asked.Filter}, Reason: refusals[code]})
+		return
+	}
+	e.codes[i] = sub.QoS // [MQTT-3.8.4-7] [MQTT-3.8.4-8]
+	raised := old >= 0 && s.subscriptions.list[old].begun && !s.subscriptions.list[old].owed()
+	added := s.subscriptions.set(sub)
+	switch {
+	case added:
+		e.added = append(e.added, sub.Filter)
+	case raised: // up to now the log kept nothing for it
+		s.owe(old, s.progress.heard, now)
+	}
+	if sub.replays(added) {
+		e.replays = append(e.replays, &replay{sub: sub})
+	}
+}
+
+// refusals says in a reason's words why a filter was refused.
+var refusals = map[packet.ReasonCode]Reason{
+	packet.TopicFilterInvalid: ReasonTopicFilterInvalid,
+	packet.NotAuthorizedV5:    ReasonNotAuthorized,
+	packet.QuotaExceeded:      ReasonQuota,
+}
+
+// failed is a refusal as the client's version knows it: before 5.0 there is
+// one, and 3.1 has none, but its clients take this one well.
+func (s *Session) failed(code packet.ReasonCode) byte {
+	if s.v5() {
+		return byte(code)
+	}
+	return packet.SubackFailure
+}
+
+// subackCode is a reason as a SUBACK may say it.
+func subackCode(code packet.ReasonCode) packet.ReasonCode {
+	if code == packet.QuotaExceeded {
+		return code
+	}
+	return packet.UnspecifiedError
+}
+
+// allow makes a subscription of what was asked for, or says why not.
+func (s *Session) allow(asked packet.Subscription, id uint32) (subscription, packet.ReasonCode) {
+	parsed, err := topic.Parse(asked.Filter)
+	switch {
+	case err != nil:
+		return subscription{}, packet.TopicFilterInvalid
+	case !s.withinLimits(parsed.Filter) || len(asked.Filter) > s.limits.MaxTopicBytes:
+		return subscription{}, packet.TopicFilterInvalid
+	case !s.authorizer.MaySubscribe(parsed.Filter):
+		return subscription{}, packet.NotAuthorizedV5
+	}
+	return subscription{
+		Subscription: broker.Subscription{
+			Filter: asked.Filter, QoS: min(asked.QoS, maxQoS), ID: id,
+			NoLocal: asked.NoLocal, RetainAsPublished: asked.RetainAsPublished, RetainHandling: asked.RetainHandling,
+		},
+		match: parsed.Filter, kind: parsed.Kind,
+	}, packet.Success
+}
+
+// replays says whether retained messages are sent for a SUBSCRIBE.
+// [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11].
+func (s *subscription) replays(added bool) bool {
+	switch {
+	case s.kind == topic.Share || s.kind == topic.Queue: // MQTT 5.0 section 4.8.2
+		return false
+	case s.RetainHandling == 1:
+		return added
+	default:
+		return s.RetainHandling == 0
+	}
 }
 
 func (s *Session) findSubscribing(id uint16) int {
-	return slices.IndexFunc(s.subscribing, func(e subscribing) bool { return e.id == id })
+	return slices.IndexFunc(s.rare().subscribing, func(e subscribing) bool { return e.id == id })
 }
 
 // Subscribed answers a Subscribe effect: messages to its filters are sure to
-// arrive from now on, or err says why they are not, and the filters are taken
-// back.
-func (s *Session) Subscribed(packetID uint16, err error, now time.Time) {
-	s.excuse(now)
-	i := s.findSubscribing(packetID)
-	if s.phase != connected || i < 0 || s.subscribing[i].settled {
+// arrive from now on, and head was the log's last sequence then; or err says
+// why they are not, and the filters are taken back.
+func (s *Session) Subscribed(packetID uint16, head uint64, err error, now time.Time) {
+	if s.phase != connected {
 		return
 	}
-	s.subscribing[i].settled = true
-	if err != nil {
-		s.takeBack(i)
+	s.excuse(now)
+	if packetID == 0 {
+		s.resubscribed(head, err, now)
+		return
 	}
-	s.acknowledgeSubscribes()
+	i := s.findSubscribing(packetID)
+	if i < 0 || s.rare().subscribing[i].settled {
+		return
+	}
+	s.rare().subscribing[i].settled = true
+	if err != nil {
+		s.takeBack(i, failure(err).Code)
+	} else {
+		s.begin(i, head, now)
+	}
+	s.acknowledgeSubscribes(now)
+}
+
+// begin notes where the messages begin that are owed to the new filters of a
+// SUBSCRIBE.
+func (s *Session) begin(i int, head uint64, now time.Time) {
+	s.progress.heard = max(s.progress.heard, head)
+	for _, filter := range s.rare().subscribing[i].added {
+		if k := s.subscriptions.index(filter); k >= 0 && !s.addedLater(i, filter) {
+			s.owe(k, head, now)
+		}
+	}
+}
+
+// addedLater reports whether a SUBSCRIBE after i has added the filter anew and
+// waits for it on its own.
+func (s *Session) addedLater(i int, filter string) bool {
+	return slices.ContainsFunc(s.rare().subscribing[i+1:], func(e subscribing) bool { return slices.Contains(e.added, filter) })
+}
+
+// owe makes the messages of the log after a sequence owed to a subscription,
+// and not those that the session has read past already: they are older than
+// the SUBACK. The first subscription that is owed something begins the
+// session's own progress.
+func (s *Session) owe(k int, after uint64, now time.Time) {
+	sub, r := &s.subscriptions.list[k], &s.reader
+	sub.begun = false
+	first := len(s.subscriptions.owed()) == 0
+	sub.Start, sub.begun = max(after, s.progress.floor, r.upTo, r.pageEnd), true
+	if !sub.owed() {
+		return
+	}
+	r.stale = true
+	if first && !r.behind {
+		s.progress.newest = max(s.progress.newest, sub.Start)
+		s.settleFloor(sub.Start, now)
+	}
 }
 
 // takeBack removes the filters that could not be established, unless the
 // client itself has removed them in the meantime.
-func (s *Session) takeBack(i int) {
+func (s *Session) takeBack(i int, code packet.ReasonCode) {
 	var removed []string
-	for _, filter := range s.subscribing[i].added {
-		if s.failLater(i, filter) && s.subscriptions.remove(filter) {
+	for _, filter := range s.rare().subscribing[i].added {
+		if s.failLater(i, filter, code) && s.subscriptions.remove(filter) {
 			removed = append(removed, filter)
 		}
 	}
-	if len(removed) > 0 {
-		s.emit(Effect{Kind: Unsubscribe, Filters: removed})
+	s.leave(removed)
+}
+
+// leave ends the interest in filters that were removed.
+func (s *Session) leave(filters []string) {
+	if len(filters) > 0 {
+		s.emit(Effect{Kind: Unsubscribe, Filters: filters})
+		s.returnHanded()
 	}
 }
 
 // failLater turns the code of a filter into a failure in the SUBSCRIBE at i
 // and in all later ones that relied on it. It is false if a later one has
 // added the filter anew and waits for it on its own.
-func (s *Session) failLater(i int, filter string) bool {
-	for j := i; j < len(s.subscribing); j++ {
-		e := &s.subscribing[j]
+func (s *Session) failLater(i int, filter string, code packet.ReasonCode) bool {
+	for j := i; j < len(s.rare().subscribing); j++ {
+		e := &s.rare().subscribing[j]
 		if j > i && slices.Contains(e.added, filter) {
 			return false
 		}
-		for k, sub := range e.requested {
-			if sub.Filter == filter {
-				e.codes[k] = packet.SubackFailure
+		for k, requested := range e.requested {
+			if requested == filter {
+				e.codes[k] = s.failed(subackCode(code))
 			}
 		}
 	}
@@ -126,33 +254,48 @@ func (s *Session) failLater(i int, filter string) bool {
 
 // acknowledgeSubscribes sends the SUBACKs that are due, in the order of the
 // SUBSCRIBEs: one that added nothing relies on those before it. [MQTT-3.8.4-1]
-// [MQTT-3.8.4-2].
-func (s *Session) acknowledgeSubscribes() {
-	n := 0
-	for ; n < len(s.subscribing) && s.subscribing[n].settled; n++ {
-		e := &s.subscribing[n]
-		s.out = packet.Suback{PacketID: e.id, Codes: e.codes}.Append(s.out)
+// [MQTT-3.8.4-2]. Retained messages follow.
+func (s *Session) acknowledgeSubscribes(now time.Time) {
+	n, r := 0, s.rare()
+	for ; n < len(r.subscribing) && r.subscribing[n].settled; n++ {
+		e := &r.subscribing[n]
+		before := len(s.out)
+		s.out = packet.Suback{Version: s.version, PacketID: e.id, Codes: e.codes}.Append(s.out)
+		if s.tooMuch(before, packet.SUBACK, now) {
+			return
+		}
+		for _, r := range e.replays {
+			s.startReplay(r)
+		}
 	}
-	if s.subscribing = slices.Delete(s.subscribing, 0, n); len(s.subscribing) == 0 {
-		s.subscribing = nil // clients subscribe once, at the beginning
+	if n == 0 {
+		return
 	}
+	if r.subscribing = slices.Delete(r.subscribing, 0, n); len(r.subscribing) == 0 {
+		r.subscribing = nil // clients subscribe once, at the beginning
+	}
+	s.pump(now)
 }
 
-func (s *Session) receiveUnsubscribe(f packet.Frame) {
+func (s *Session) receiveUnsubscribe(f packet.Frame, now time.Time) {
 	var p packet.Unsubscribe
 	if err := p.Decode(f); err != nil {
-		s.malformed(err)
+		s.malformed(err, now)
 		return
 	}
 	var removed []string
-	for _, filter := range p.Filters { // compared character by character [MQTT-3.10.4-1]
+	codes := make([]packet.ReasonCode, len(p.Filters)) // [MQTT-3.11.3-1] [MQTT-3.11.3-2]
+	for i, filter := range p.Filters {                 // compared character by character [MQTT-3.10.4-1]
+		filter = s.fullFilter(filter)
 		if s.subscriptions.remove(filter) {
 			removed = append(removed, filter)
+			continue
 		}
+		codes[i] = packet.NoSubscriptionExisted
 	}
-	if len(removed) > 0 {
-		s.emit(Effect{Kind: Unsubscribe, Filters: removed})
-	}
+	s.leave(removed)
 	// Even if nothing was removed. [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6]
-	s.out = packet.Ack{Type: packet.UNSUBACK, PacketID: p.PacketID}.Append(s.out)
+	before := len(s.out)
+	s.out = packet.Unsuback{Version: s.version, PacketID: p.PacketID, Codes: codes}.Append(s.out)
+	s.tooMuch(before, packet.UNSUBACK, now)
 }

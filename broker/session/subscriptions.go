@@ -9,32 +9,50 @@ import (
 
 // subscription is one filter of a session.
 type subscription struct {
-	filter string
-	qos    byte // granted
+	broker.Subscription
+
+	match string // the filter without $share, $queue or $local
+	kind  topic.Kind
+	begun bool // Start is known: the log's messages after it are owed
+}
+
+// owed reports whether the log keeps messages for this subscription.
+func (s *subscription) owed() bool {
+	return s.begun && s.QoS > 0 && (s.kind == topic.Plain || s.kind == topic.Local) && !isServerTopic(s.match)
 }
 
 // subscriptions are a session's filters: most have a handful, so a slice.
 type subscriptions struct {
 	list []subscription
-	// mixed says that not all have the same QoS, so that a message's depends
-	// on which of them match.
+	// mixed says that a message's delivery depends on which filters match it:
+	// they differ in QoS, or have options or identifiers.
 	mixed bool
 	// shrunk says that some filter was removed: a message may then be on its
 	// way that matches none any more.
 	shrunk bool
 }
 
-func (s *subscriptions) index(filter string) int {
-	return slices.IndexFunc(s.list, func(sub subscription) bool { return sub.filter == filter })
+// grant is how a message is delivered to this session.
+type grant struct {
+	qos    byte
+	retain bool     // the RETAIN flag
+	id     uint32   // the subscription identifier; 0: none
+	ids    []uint32 // all of them, when several filters have one
 }
 
-// set adds a filter, or replaces its QoS if it is there. [MQTT-3.8.4-3].
-func (s *subscriptions) set(filter string, qos byte) (added bool) {
-	i := s.index(filter)
+func (s *subscriptions) index(filter string) int {
+	return slices.IndexFunc(s.list, func(sub subscription) bool { return sub.Filter == filter })
+}
+
+// set adds a filter, or replaces its options if it is there; where the
+// messages begin that are owed to it stays as it is. [MQTT-3.8.4-3].
+func (s *subscriptions) set(sub subscription) (added bool) {
+	i := s.index(sub.Filter)
 	if i >= 0 {
-		s.list[i].qos = qos
+		sub.Start, sub.begun = s.list[i].Start, s.list[i].begun
+		s.list[i] = sub
 	} else {
-		s.list = append(s.list, subscription{filter: filter, qos: qos})
+		s.list = append(s.list, sub)
 	}
 	s.compare()
 	return i < 0
@@ -52,39 +70,85 @@ func (s *subscriptions) remove(filter string) bool {
 }
 
 func (s *subscriptions) compare() {
-	s.mixed = slices.ContainsFunc(s.list, func(sub subscription) bool { return sub.qos != s.list[0].qos })
+	s.mixed = slices.ContainsFunc(s.list, func(sub subscription) bool {
+		return sub.QoS != s.list[0].QoS || sub.ID != 0 || sub.NoLocal || sub.RetainAsPublished || sub.kind != topic.Plain
+	})
 }
 
-// qos is the quality of service that m is delivered with: the highest of the
-// subscriptions that match [MQTT-3.3.5-1], and not above m's own. It is false
-// if none matches. m was matched by the driver already, so the filters are
-// looked at only where that does not settle it.
-func (s *subscriptions) qos(m *broker.Message) (byte, bool) {
-	if len(s.list) == 0 {
-		return 0, false
+// grant is how m, which the driver has matched, is delivered: with the highest
+// quality of service of the subscriptions that match [MQTT-3.3.4-2], not above
+// m's own, and with all their identifiers [MQTT-3.3.4-3] [MQTT-3.3.4-4]. It is
+// false if none matches. The filters are looked at only where the driver's
+// match does not settle it.
+func (s *Session) grant(m *broker.Message) (grant, bool) {
+	subs := &s.subscriptions
+	if len(subs.list) == 0 {
+		return grant{}, false
 	}
-	if !s.shrunk && (!s.mixed || m.QoS == 0) {
-		return min(m.QoS, s.list[0].qos), true
+	if !subs.shrunk && !subs.mixed {
+		return grant{qos: min(m.QoS, subs.list[0].QoS)}, true
 	}
-	best, found := byte(0), false
-	for i := range s.list {
-		sub := &s.list[i]
-		if (found && sub.qos <= best) || !topic.Match(sub.filter, m.Topic) {
+	return s.grantAfter(m, false)
+}
+
+// grantAfter looks at every filter. Owed says that m comes from the log, where
+// each filter has its own beginning and one of them must be what it is kept for.
+func (s *Session) grantAfter(m *broker.Message, owed bool) (g grant, found bool) {
+	for i := range s.subscriptions.list {
+		sub := &s.subscriptions.list[i]
+		if !s.wants(sub, m) || (owed && (!sub.begun || m.Position.Seq <= sub.Start)) {
 			continue
 		}
-		best, found = sub.qos, true
-		if best >= m.QoS || !s.mixed {
-			break
-		}
+		found = found || !owed || sub.owed()
+		g.qos = max(g.qos, sub.QoS)
+		g.retain = g.retain || (sub.RetainAsPublished && m.Retain) // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+		g.note(sub.ID)
 	}
-	return min(m.QoS, best), found
+	g.qos = min(g.qos, m.QoS)
+	return g, found
+}
+
+// wants reports whether m is for this subscription.
+func (s *Session) wants(sub *subscription, m *broker.Message) bool {
+	switch {
+	case sub.kind == topic.Share || sub.kind == topic.Queue: // comes by its group alone
+	case sub.kind == topic.Local && m.Node != s.node:
+	case sub.NoLocal && m.Publisher == s.key: // [MQTT-3.8.3-3]
+	default:
+		return topic.Match(sub.match, m.Topic)
+	}
+	return false
+}
+
+func (g *grant) note(id uint32) {
+	switch {
+	case id == 0:
+	case g.id == 0:
+		g.id = id
+	default:
+		if g.ids == nil {
+			g.ids = []uint32{g.id}
+		}
+		g.ids = append(g.ids, id)
+	}
 }
 
 // filters lists all filters.
 func (s *subscriptions) filters() []string {
 	filters := make([]string, len(s.list))
-	for i, sub := range s.list {
-		filters[i] = sub.filter
+	for i := range s.list {
+		filters[i] = s.list[i].Filter
+	}
+	return filters
+}
+
+// owed lists the filters whose messages the log keeps for this session.
+func (s *subscriptions) owed() []string {
+	var filters []string
+	for i := range s.list {
+		if sub := &s.list[i]; sub.owed() {
+			filters = append(filters, sub.match)
+		}
 	}
 	return filters
 }

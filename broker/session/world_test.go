@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/broker/session"
 	"github.com/fanfare-mq/fanfare/broker/topic"
@@ -34,14 +35,21 @@ func matches(filters []string, what string, by func(a, b string) bool) bool {
 	return false
 }
 
-// world is what a script plays in: one session, its driver and the time.
+// world is what a script plays in: a client's sessions, one after the other,
+// their driver, the log and the time.
 type world struct {
 	t         *testing.T
 	now       time.Time
+	limits    session.Limits
 	session   *session.Session
+	version   packet.Version  // of the client
 	connect   *packet.Connect // of the last Authenticate effect
+	record    *broker.Record  // of the last Close effect
+	seqs      []uint64        // of the last Fetch effect
 	encodings session.Encodings
-	maxPacket int
+	log       map[uint64]*broker.Message
+	head      uint64 // of the log
+	retained  bool   // the script answers Replay effects itself
 	wants     bool
 	said      []string // what a command itself has to say in the trace
 }
@@ -49,12 +57,12 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t}
-	w.reset(session.DefaultLimits(), 1<<10)
+	w.reset(session.DefaultLimits())
 	return w
 }
 
-func (w *world) reset(limits session.Limits, maxPacket int) {
-	w.now, w.maxPacket, w.wants = epoch, maxPacket, true
+func (w *world) reset(limits session.Limits) {
+	*w = world{t: w.t, now: epoch, limits: limits, wants: true, log: map[uint64]*broker.Message{}}
 	w.session = session.New(limits, w.now)
 }
 
@@ -74,20 +82,15 @@ func (w *world) run(line string) []string {
 // trace drains the session.
 func (w *world) trace() []string {
 	lines := w.said
-	effects := w.session.Effects()
-	for out := w.session.Output(); len(out) > 0; {
-		f, n, err := packet.Split(out, 0)
-		if err != nil || n == 0 {
-			w.t.Fatalf("output is not a packet: %x: %v", out, err)
+	for {
+		effects := w.session.Effects()
+		lines = append(lines, w.output()...)
+		if len(effects) == 0 {
+			break
 		}
-		lines = append(lines, "-> "+showPacket(w.t, f))
-		out = out[n:]
-	}
-	for _, e := range effects {
-		if e.Kind == session.Authenticate {
-			w.connect = e.Connect
+		for i := range effects {
+			lines = append(lines, w.effect(&effects[i])...)
 		}
-		lines = append(lines, "do "+showEffect(e))
 	}
 	if d := w.session.Drops(); d != (session.Drops{}) {
 		lines = append(lines, showDrops(d))
@@ -99,10 +102,53 @@ func (w *world) trace() []string {
 	return lines
 }
 
+// output is what the session has sent.
+func (w *world) output() []string {
+	var lines []string
+	for out := w.session.Output(); len(out) > 0; {
+		f, n, err := packet.Split(out, 0)
+		if err != nil || n == 0 {
+			w.t.Fatalf("output is not a packet: %x: %v", out, err)
+		}
+		f.Version = w.session.Version()
+		lines = append(lines, "-> "+showPacket(w.t, f))
+		out = out[n:]
+	}
+	return lines
+}
+
+// effect shows an effect, and keeps what a later command refers to. Where a
+// script is not about retained messages there are none.
+func (w *world) effect(e *session.Effect) []string {
+	switch e.Kind {
+	case session.Authenticate:
+		w.connect = e.Connect
+	case session.Fetch:
+		w.seqs = e.Seqs
+	case session.Close:
+		w.record = e.Record
+	case session.Replay:
+		if !w.retained {
+			w.session.Replayed(e.Cursor, nil, true, nil, w.now)
+			return nil
+		}
+	case session.Abandon:
+		if !w.retained {
+			return nil
+		}
+	default:
+	}
+	lines := []string{"do " + showEffect(*e, w.now)}
+	if e.Record != nil {
+		lines = append(lines, "   "+showRecord(e.Record, w.now))
+	}
+	return lines
+}
+
 // receive feeds bytes as a driver does.
 func (w *world) receive(b []byte) {
 	for len(b) > 0 {
-		f, n, err := packet.Split(b, w.maxPacket)
+		f, n, err := packet.Split(b, w.limits.MaxPacket)
 		if err != nil {
 			w.session.Malformed(err, w.now)
 			return

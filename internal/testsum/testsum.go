@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -44,13 +46,19 @@ type reader struct {
 	said map[string]*strings.Builder
 	// failed names the packages in which a test failed.
 	failed map[string]bool
+	// running names the packages that have begun and not ended, and the tests
+	// that have begun in them and not ended.
+	running map[string]map[string]bool
 }
 
 // Read reads a report to its end and writes to out as it goes. A package that
 // fails without a failed test (it does not build, it ends in the middle, its
 // TestMain fails) counts as one failure, so that nothing failed is uncounted.
+// So does one that has not ended when the report does, as after an interrupt.
 func Read(report io.Reader, out io.Writer) (Summary, error) {
-	r := &reader{out: out, said: map[string]*strings.Builder{}, failed: map[string]bool{}}
+	r := &reader{
+		out: out, said: map[string]*strings.Builder{}, failed: map[string]bool{}, running: map[string]map[string]bool{},
+	}
 	lines := bufio.NewReader(report)
 	for {
 		line, err := lines.ReadString('\n')
@@ -58,6 +66,7 @@ func Read(report io.Reader, out io.Writer) (Summary, error) {
 			r.line(line)
 		}
 		if err == io.EOF {
+			r.failUnfinished()
 			return r.summary, nil
 		}
 		if err != nil {
@@ -73,6 +82,12 @@ func (r *reader) line(line string) {
 		return
 	}
 	switch e.Action {
+	case "start":
+		r.running[e.Package] = map[string]bool{}
+	case "run":
+		if tests := r.running[e.Package]; tests != nil {
+			tests[e.Test] = true
+		}
 	case "output":
 		r.keep(key(e.Package, e.Test), e.Output)
 	case "build-output":
@@ -107,6 +122,7 @@ func (r *reader) take(key string) string {
 
 func (r *reader) test(e event) {
 	output := r.take(key(e.Package, e.Test))
+	delete(r.running[e.Package], e.Test)
 	switch e.Action {
 	case "pass":
 		r.summary.Passed++
@@ -132,6 +148,7 @@ func frameless(output string) string {
 
 func (r *reader) pkg(e event) {
 	output := r.take(key(e.Package, ""))
+	defer delete(r.running, e.Package)
 	switch {
 	case e.Action == "pass":
 		fmt.Fprintf(r.out, "ok    %s  %.1fs\n", e.Package, e.Elapsed)
@@ -150,11 +167,22 @@ func (r *reader) failPackage(e event, output string) {
 		r.summary.Failed++
 	}
 	// Tests that were running when the package ended have not been shown.
-	for k, said := range r.said {
+	for _, k := range slices.Sorted(maps.Keys(r.said)) {
 		if strings.HasPrefix(k, e.Package+" ") {
-			fmt.Fprint(r.out, frameless(said.String()))
-			delete(r.said, k)
+			fmt.Fprint(r.out, frameless(r.take(k)))
 		}
 	}
-	fmt.Fprintf(r.out, "%sFAIL  %s  %.1fs\n", frameless(output), e.Package, e.Elapsed)
+	fmt.Fprint(r.out, frameless(output))
+	// Their names come last: the stacks of a timeout are long.
+	for _, test := range slices.Sorted(maps.Keys(r.running[e.Package])) {
+		fmt.Fprintf(r.out, "UNFINISHED  %s\n", test)
+	}
+	fmt.Fprintf(r.out, "FAIL  %s  %.1fs\n", e.Package, e.Elapsed)
+}
+
+// failUnfinished fails the packages that were running when the report ended.
+func (r *reader) failUnfinished() {
+	for _, pkg := range slices.Sorted(maps.Keys(r.running)) {
+		r.failPackage(event{Package: pkg}, r.take(key(pkg, "")))
+	}
 }

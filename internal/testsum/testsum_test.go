@@ -97,11 +97,17 @@ func TestA(t *testing.T) {}`},
 			says: []string{"left over", "FAIL  example.com/m/a"},
 		},
 		{
-			name: "a test that never ends",
+			name: "tests that never end",
 			files: map[string]string{"a/a_test.go": header + `
-func TestA(t *testing.T) { <-make(chan int) }`},
-			want: testsum.Summary{Failed: 1},
-			says: []string{"test timed out", "TestA"},
+func TestA(t *testing.T) { t.Parallel(); t.Run("sub", func(t *testing.T) { t.Log("a long log"); <-make(chan int) }) }
+func TestB(t *testing.T) { t.Parallel(); <-make(chan int) }
+func TestC(t *testing.T) { t.Log("quiet") }`},
+			want: testsum.Summary{Passed: 1, Failed: 1},
+			says: []string{
+				"test timed out", "goroutine ", "a_test.go:6", "a_test.go:7", "a long log",
+				"UNFINISHED  TestA\nUNFINISHED  TestA/sub\nUNFINISHED  TestB\nFAIL  example.com/m/a",
+			},
+			not: []string{"quiet", "TestC"},
 		},
 		{
 			name:  "nothing to test",
@@ -145,6 +151,24 @@ func TestSummary(t *testing.T) {
 		if c.summary.OK() != c.ok || c.summary.String() != c.text {
 			t.Errorf("%+v: %v, %q", c.summary, c.summary.OK(), c.summary)
 		}
+	}
+}
+
+// A run that is interrupted leaves a report without an end.
+func TestReadToAnAbruptEnd(t *testing.T) {
+	var out strings.Builder
+	summary, err := testsum.Read(strings.NewReader(`
+{"Action":"start","Package":"m/a"}
+{"Action":"start","Package":"m/b"}
+{"Action":"run","Package":"m/a","Test":"TestA"}
+{"Action":"output","Package":"m/a","Test":"TestA","Output":"half a log\n"}
+{"Action":"pass","Package":"m/b"}
+`), &out)
+	if err != nil || summary != (testsum.Summary{Failed: 1}) {
+		t.Errorf("got %+v, %v", summary, err)
+	}
+	if want := "half a log\nUNFINISHED  TestA\nFAIL  m/a  0.0s\n"; !strings.HasSuffix(out.String(), want) {
+		t.Errorf("got %q", out.String())
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
-// AnyVersion makes SetACL replace the rules whatever their version is.
+// AnyVersion makes a change whatever the version of what it changes is.
 const AnyVersion int64 = -1
 
 // ACL returns an app's access rules, or fault.NotFound if there is no such

@@ -9,11 +9,20 @@ import (
 )
 
 // appColumns are what scanApp reads, from apps a and organizations o.
-const appColumns = `a.organization, a.id, a.name, o.shard, a.retention_micros, a.created_at`
+const appColumns = `a.organization, a.id, a.name, o.shard, a.retention_micros,
+	a.settings, a.version, a.created_at`
+
+// appQuery reads one app.
+const appQuery = `SELECT ` + appColumns + ` FROM apps a JOIN organizations o ON o.slug = a.organization
+	WHERE a.organization = $1 AND a.id = $2`
 
 func scanApp(a *tenant.App) []any {
 	return []any{
-		&a.Organization, &a.ID, &a.Name, &a.Shard, microsScanner{&a.Retention}, timeScanner{&a.CreatedAt},
+		&a.Organization, &a.ID, &a.Name, &a.Shard,
+		microsScanner{&a.Retention},
+		settingsScanner{&a.Settings},
+		&a.Version,
+		timeScanner{&a.CreatedAt},
 	}
 }
 
@@ -21,11 +30,15 @@ func scanApp(a *tenant.App) []any {
 // nothing. It fails with fault.Conflict at /id if the organization has an app
 // of that name, with fault.NotFound if there is no such organization.
 func (s *Store) CreateApp(ctx context.Context, app tenant.App, key tenant.APIKey, signing tenant.SigningKey) error {
+	settings, err := marshalSettings(app.Settings)
+	if err != nil {
+		return err
+	}
 	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
 		added, err := tx.exec(ctx,
-			`INSERT INTO apps (organization, id, name, retention_micros, created_at)
-			 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (organization, id) DO NOTHING`,
-			app.Organization, app.ID, app.Name, app.Retention.Microseconds(), app.CreatedAt)
+			`INSERT INTO apps (organization, id, name, retention_micros, settings, created_at)
+			 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (organization, id) DO NOTHING`,
+			app.Organization, app.ID, app.Name, app.Retention.Microseconds(), settings, app.CreatedAt)
 		if err != nil {
 			return err
 		}
@@ -65,10 +78,49 @@ func (s *Store) Apps(ctx context.Context, org, after string, limit int) ([]tenan
 // App returns one app, or fault.NotFound.
 func (s *Store) App(ctx context.Context, org, app string) (tenant.App, error) {
 	var a tenant.App
-	err := s.one(ctx, "app",
-		`SELECT `+appColumns+` FROM apps a JOIN organizations o ON o.slug = a.organization
-		 WHERE a.organization = $1 AND a.id = $2`,
-		[]any{org, app}, scanApp(&a)...)
+	err := s.one(ctx, "app", appQuery, []any{org, app}, scanApp(&a)...)
+	if err != nil {
+		return tenant.App{}, err
+	}
+	return a, nil
+}
+
+// UpdateApp changes an app's name and settings by the function change if the
+// app has the version ifVersion, or in any case with AnyVersion, and returns
+// the app with its new version. It fails with what change fails with, with
+// fault.PreconditionFailed if the app has changed since, and with
+// fault.NotFound if there is no such app.
+func (s *Store) UpdateApp(
+	ctx context.Context, org, app string, ifVersion int64, change func(*tenant.App) error,
+) (tenant.App, error) {
+	var a tenant.App
+	err := s.change(ctx, func(ctx context.Context, tx *transaction) error {
+		// The new version comes first: it locks the row for what is read then.
+		current, err := tx.exec(ctx,
+			`UPDATE apps SET version = version + 1
+			 WHERE organization = $1 AND id = $2
+			   AND (CAST($3 AS bigint) < 0 OR version = CAST($3 AS bigint))`,
+			org, app, ifVersion)
+		if err != nil {
+			return err
+		}
+		if err := tx.one(ctx, "app", appQuery, []any{org, app}, scanApp(&a)...); err != nil {
+			return err
+		}
+		if !current {
+			return fault.New(fault.PreconditionFailed, "the app has changed since it was read")
+		}
+		if err := change(&a); err != nil {
+			return err
+		}
+		settings, err := marshalSettings(a.Settings)
+		if err != nil {
+			return err
+		}
+		_, err = tx.exec(ctx, `UPDATE apps SET name = $1, settings = $2 WHERE organization = $3 AND id = $4`,
+			a.Name, settings, org, app)
+		return err
+	})
 	if err != nil {
 		return tenant.App{}, err
 	}

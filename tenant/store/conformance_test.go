@@ -32,10 +32,20 @@ var conformance = []struct {
 	{"expired sessions go away", testSessionHousekeeping},
 	{"app", testApp},
 	{"app conflicts", testAppConflicts},
+	{"app changes", testAppChanges},
+	{"app changes at once", testAppChangeRace},
+	{"settings of apps from before", testMigratedSettings},
 	{"apps page by page", testApps},
 	{"tenants do not see each other", testTenancy},
 	{"API key", testAPIKey},
+	{"login", testLogin},
+	{"login changes", testLoginChanges},
+	{"logins page by page", testLogins},
+	{"certificate", testCertificate},
+	{"certificates of one subject", testCertificatesBySubject},
+	{"certificates are bounded", testCertificateQuota},
 	{"entry", testEntry},
+	{"entry with certificates", testEntryCertificates},
 	{"secrets are sealed", testSealed},
 	{"secrets are bound to their key", testSealBinding},
 	{"ACL", testACL},
@@ -150,7 +160,8 @@ func signUp(t *testing.T, s *store.Store, slug string) tenant.Member {
 func newApp(org, id string) (tenant.App, tenant.APIKey, tenant.SigningKey) {
 	secret := "secret of " + org + "/" + id
 	app := tenant.App{
-		Organization: org, ID: id, Name: "The " + id, Shard: 3, Retention: 72 * time.Hour, CreatedAt: now,
+		Organization: org, ID: id, Name: "The " + id, Shard: 3, Retention: 72 * time.Hour,
+		Settings: tenant.DefaultSettings(), CreatedAt: now,
 	}
 	key := tenant.APIKey{
 		ID: tenant.NewID("key"), Organization: org, App: id, Hash: sha256.Sum256([]byte(secret)),

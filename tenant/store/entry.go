@@ -21,7 +21,8 @@ const entryQuery = `SELECT ` + appColumns + `, a.acl_rules, a.acl_version,
 const entryOrder = ` ORDER BY k.created_at DESC, k.kid DESC`
 
 // Entry returns all that an edge needs to know of an app, or fault.NotFound.
-// Its signing keys are ordered from the newest to the oldest.
+// Its signing keys and its certificates are ordered from the newest to the
+// oldest.
 func (s *Store) Entry(ctx context.Context, org, app string) (tenant.Entry, error) {
 	return s.entry(ctx, "app", `a.organization = $1 AND a.id = $2`, org, app)
 }
@@ -43,6 +44,17 @@ func (s *Store) entry(ctx context.Context, what, where string, args ...any) (ten
 	}
 	if err != nil {
 		return tenant.Entry{}, found(what, err)
+	}
+	// The certificates are read after the rest: one statement for both would
+	// have a row for each pair of a key and a certificate. A change between the
+	// two is announced after it, so the entry is read again.
+	entry.Certificates, err = s.certificates(ctx,
+		`WHERE organization = $1 AND app = $2 ORDER BY id DESC`, entry.App.Organization, entry.App.ID)
+	if err != nil {
+		return tenant.Entry{}, err
+	}
+	if len(entry.Certificates) == 0 {
+		entry.Certificates = nil
 	}
 	return entry, nil
 }

@@ -130,3 +130,77 @@ func marshalRules(rules []tenant.Rule) (string, error) {
 	}
 	return string(text), nil
 }
+
+// settingsScanner reads an app's settings kept as JSON.
+type settingsScanner struct{ dst *tenant.Settings }
+
+func (s settingsScanner) Scan(src any) error {
+	text, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("settings cannot be read from %T", src)
+	}
+	*s.dst = tenant.Settings{}
+	if err := json.Unmarshal([]byte(text), s.dst); err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	return nil
+}
+
+func marshalSettings(settings tenant.Settings) (string, error) {
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return "", fmt.Errorf("settings: %w", err)
+	}
+	return string(text), nil
+}
+
+// textsScanner reads texts kept as a JSON array; none are nil.
+type textsScanner struct{ dst *[]string }
+
+func (s textsScanner) Scan(src any) error {
+	text, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("texts cannot be read from %T", src)
+	}
+	*s.dst = nil
+	if text == noTexts {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(text), s.dst); err != nil {
+		return fmt.Errorf("texts: %w", err)
+	}
+	return nil
+}
+
+// noTexts is an empty JSON array.
+const noTexts = "[]"
+
+func marshalTexts(texts []string) (string, error) {
+	if len(texts) == 0 {
+		return noTexts, nil
+	}
+	text, err := json.Marshal(texts)
+	if err != nil {
+		return "", fmt.Errorf("texts: %w", err)
+	}
+	return string(text), nil
+}
+
+// boolScanner reads a yes or no kept as 1 or 0.
+type boolScanner struct{ dst *bool }
+
+func (s boolScanner) Scan(src any) error {
+	n, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("a yes or no cannot be read from %T", src)
+	}
+	*s.dst = n != 0
+	return nil
+}
+
+func asInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

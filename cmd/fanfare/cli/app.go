@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/fanfare-mq/fanfare/api/spec"
@@ -57,12 +59,32 @@ func (c *appCreateCmd) Run(ctx context.Context, t *terminal) error {
 	t.say("These secrets are shown this once:")
 	t.say("  API key      %s", app.APIKey.Secret)
 	t.say("  signing key  %s  %s  kid %s", app.SigningKey.Secret, app.SigningKey.Alg, app.SigningKey.Kid)
-	t.say("Clients connect to:\n  %s  %s", app.Endpoints.MQTT, app.Endpoints.WS)
-	t.say("\nNext:\n  export FANFARE_APP=%s FANFARE_API_KEY=%s", app.ID, app.APIKey.Secret)
-	t.say("  export FANFARE_DEVICE_TOKEN=$(fanfare token ana)")
-	t.say("  fanfare sub -u %s &", app.TopicPrefix)
-	t.say("  fanfare push --user ana 'Hello' 'It works.'")
+	devices := deviceURLs(app.Endpoints)
+	if len(devices) > 0 {
+		t.say("Clients connect to:\n  %s", strings.Join(devices, "  "))
+	}
+	t.say("\nNext:")
+	t.export(apiURL, cmp.Or(app.Endpoints.API, c.URL))
+	if len(devices) > 0 {
+		t.export(mqttURL, devices[0])
+	}
+	t.say("  export FANFARE_APP=%s FANFARE_API_KEY=%s", app.ID, app.APIKey.Secret)
+	t.say("  export FANFARE_DEVICE_TOKEN=$(%s token ana)", t.program)
+	t.say("  %s sub -u %s &", t.program, app.TopicPrefix)
+	t.say("  %s push --user ana 'Hello' 'It works.'", t.program)
 	return nil
+}
+
+// deviceURLs are the addresses for devices that there are, the first one being
+// that for a first try.
+func deviceURLs(e spec.Endpoints) []string {
+	var urls []string
+	for _, u := range []*string{e.MQTT, e.MQTTS, e.WS, e.WSS} {
+		if u != nil && *u != "" {
+			urls = append(urls, *u)
+		}
+	}
+	return urls
 }
 
 type appListCmd struct {

@@ -24,7 +24,8 @@ const (
 
 // Process is what a command gets from the operating system.
 type Process struct {
-	Args           []string // without the program's name
+	Name           string   // of the program, as it was called; empty is fanfare
+	Args           []string // without the name
 	Environ        []string // as os.Environ
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer

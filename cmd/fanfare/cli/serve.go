@@ -23,7 +23,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	asText := cfg.LogFormat == "text" || cfg.LogFormat == "auto" && isTerminal(t.stderr)
 	ready := func(serve.Addresses) {}
-	if asText || t.interactive {
+	if cfg.LogFormat != "json" || t.interactive { // who asks for JSON reads the log
 		ready = func(a serve.Addresses) { t.welcome(cfg, a) }
 	}
 	return serve.Run(ctx, cfg, serve.Options{
@@ -50,7 +50,9 @@ func (t *terminal) welcome(cfg config.Config, a serve.Addresses) {
 		t.say("  %-8s %s", place.Name, place.URL)
 	}
 	if cfg.Has(config.API) && cfg.Signup == "open" {
-		t.say("Next: fanfare signup acme you@example.com    (or watch it work: fanfare demo)")
+		t.say("Next:")
+		t.export(apiURL, a.Management())
+		t.say("  %s signup acme you@example.com    (or watch it work: %s demo)", t.program, t.program)
 	}
 	t.say("Ctrl-C stops it.")
 }

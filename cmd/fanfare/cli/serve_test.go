@@ -10,44 +10,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/cli"
 )
-
-// This test counts goroutines, so it runs while no other does.
-func TestStopsCleanly(t *testing.T) {
-	before := runtime.NumGoroutine()
-	s := serve(t, serveArgs(t.TempDir())...)
-	acme := found(t, s, "acme")
-	phone := acme.user(t, "phone-1", "ana")
-	phone.expect(t, acme.push(t, "ana", "Hello"))
-	if code := s.stop(t); code != 0 {
-		t.Fatalf("exit code %d", code)
-	}
-	select {
-	case <-phone.lost:
-	case <-time.After(patience):
-		t.Error("the device's connection outlives the server")
-	}
-	http.DefaultClient.CloseIdleConnections()
-	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for runtime.NumGoroutine() > before {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			stacks := make([]byte, 1<<20)
-			t.Fatalf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
-		}
-	}
-}
 
 func TestRestartKeepsEverything(t *testing.T) {
 	t.Parallel()
@@ -90,7 +57,6 @@ func TestRefusesToStart(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(spoilt, "master.key"), []byte("short\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	aFile := filepath.Join(spoilt, "master.key")
 	tests := []struct {
 		name, want string
 		args       []string
@@ -98,7 +64,7 @@ func TestRefusesToStart(t *testing.T) {
 		{"MQTT port taken", "address already in use", serveArgs(t.TempDir(), "--mqtt-addr", taken.Addr().String())},
 		{"HTTP port taken", "address already in use", serveArgs(t.TempDir(), "--http-addr", taken.Addr().String())},
 		{"spoilt key file", "does not hold 32 bytes", serveArgs(spoilt)},
-		{"the folder is a file", "FANFARE_DATA", serveArgs(aFile)},
+		{"no certificate", "TLS certificate", serveArgs(t.TempDir(), "--mqtts-addr", "127.0.0.1:0", "--tls-cert", filepath.Join(spoilt, "master.key"), "--tls-key", filepath.Join(spoilt, "master.key"))},
 		{"no PostgreSQL", "database", serveArgs(t.TempDir(), "--postgres-url", "postgres://u@127.0.0.1:1/d", "--master-key", masterKey())},
 		{"no NATS", "message log", serveArgs(t.TempDir(), "--nats-url", "nats://127.0.0.1:1")},
 	}
@@ -109,6 +75,41 @@ func TestRefusesToStart(t *testing.T) {
 			last := got.stderr[strings.LastIndex(strings.TrimSuffix(got.stderr, "\n"), "\n")+1:]
 			if got.code != 1 || !strings.HasPrefix(last, "fanfare: ") || !strings.Contains(last, tt.want) {
 				t.Errorf("exit code %d, last line %q, want %q", got.code, last, tt.want)
+			}
+		})
+	}
+}
+
+// What turns out to be a wrong setting is exit code 2 and one line.
+func TestSettingsThatFail(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	alone := nats(t)
+	tests := []struct {
+		name, want string
+		args       []string
+	}{
+		{"the folder is a file", `FANFARE_DATA (--data) is "` + file + `": not a directory; set it`, serveArgs(file)},
+		{"the folder is below a file", "FANFARE_DATA (--data) is ", serveArgs(filepath.Join(file, "data"))},
+		{
+			"more replicas than servers", "FANFARE_NATS_REPLICAS (--nats-replicas) is 3: NATS has not as many servers",
+			serveArgs(t.TempDir(), "--nats-url", alone, "--nats-replicas", "3", "--log-level", "info"),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := command(t, nil, "", tt.args...)
+			lines := strings.Split(strings.TrimSuffix(got.stderr, "\n"), "\n")
+			last := lines[len(lines)-1]
+			if got.code != 2 || !strings.HasPrefix(last, "fanfare: "+tt.want) || strings.Contains(last, "err_code") {
+				t.Errorf("exit code %d, last line %q, want %q", got.code, last, tt.want)
+			}
+			if strings.Contains(got.stderr, "msg=stopping") {
+				t.Errorf("stops what has not started:\n%s", got.stderr)
 			}
 		})
 	}
@@ -134,7 +135,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		{s.places["metrics"] + "/readyz", "ok"},
 		{s.places["metrics"] + "/metrics", "fanfare_mqtt_connections 1"},
 		{s.places["API"] + "/healthz", ""},
-		{s.places["API"] + "/readyz", ""},
+		{s.places["API"] + "/readyz", `"components":{"http":"ok","mqtt":"ok","nats":"ok","store":"ok"}`},
 		{s.places["API"] + "/openapi.yaml", "openapi: "},
 		{s.places["docs"], "<"},
 	} {
@@ -170,11 +171,7 @@ func TestJSONLogs(t *testing.T) {
 	if code != 0 || stdout.Len() != 0 {
 		t.Errorf("exit code %d, stdout %q", code, stdout.String())
 	}
-	for line := range strings.Lines(stderr.String()) {
-		if !strings.HasPrefix(line, "{") {
-			t.Errorf("no JSON: %s", line)
-		}
-	}
+	checkReady(t, stderr.String(), "http", "docs", "mqtt", "ws", "metrics")
 }
 
 // logUntilReady is a log that interrupts the server when it says that it is ready.

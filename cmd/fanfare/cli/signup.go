@@ -35,6 +35,8 @@ func (c *signupCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	account := answer.Value
 	t.say("Organization %s is ready, and %s is its %s.", account.Organization, account.Member.Email, account.Member.Role)
-	t.say("\nNext:\n  export FANFARE_TOKEN=%s\n  fanfare app create chat", account.Token)
+	t.say("\nNext:")
+	t.export(apiURL, c.URL)
+	t.say("  export FANFARE_TOKEN=%s\n  %s app create chat", account.Token, t.program)
 	return nil
 }

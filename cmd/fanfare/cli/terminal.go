@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,12 +20,13 @@ type terminal struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	env            config.Environ
-	colour         bool // standard output shows colours
-	interactive    bool // a person reads standard output
+	program        string // as a shell calls it again
+	colour         bool   // standard output shows colours
+	interactive    bool   // a person reads standard output
 }
 
 func newTerminal(p Process, env config.Environ) *terminal {
-	t := &terminal{stdin: p.Stdin, stdout: p.Stdout, stderr: p.Stderr, env: env}
+	t := &terminal{stdin: p.Stdin, stdout: p.Stdout, stderr: p.Stderr, env: env, program: quoted(cmp.Or(p.Name, "fanfare"))}
 	t.interactive = isTerminal(p.Stdout)
 	// no-color.org: any value that is not empty means no.
 	t.colour = t.interactive && env["NO_COLOR"] == "" && env["TERM"] != "dumb"

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/base64"
 	"net"
+	"net/netip"
 	"reflect"
 	"regexp"
 	"slices"
@@ -26,7 +27,14 @@ type Config struct {
 	Key []byte
 	// Replicas is 0 for the lesser of 3 and the servers there are.
 	Replicas int
-	roles    []string
+	// Proxies are the networks of FANFARE_PROXY_FROM.
+	Proxies []netip.Prefix
+	// Connections is 0 for what the limit of open files allows.
+	Connections int
+	// HalfOpen, HalfOpenPerAddress and FailedConnects are the numbers of their
+	// settings.
+	HalfOpen, HalfOpenPerAddress, FailedConnects int
+	roles                                        []string
 }
 
 // Has reports whether the process plays the role.
@@ -61,12 +69,29 @@ func (s Settings) Check(hostname string) (Config, error) {
 	if s.NATSReplicas != "" {
 		c.Replicas, _ = strconv.Atoi(s.NATSReplicas) // checked above
 	}
+	c.numbers()
 	for _, rule := range contradictions() {
 		if rule.broken(c) {
-			return Config{}, find(rule.field).errorf("%s", rule.problem)
+			return Config{}, Wrong(rule.field, "%s", rule.problem)
 		}
 	}
 	return c, checkDistinct(c)
+}
+
+// numbers decodes what checkEach has found to be well-formed.
+func (c *Config) numbers() {
+	c.Proxies, _ = networks(c.ProxyFrom)
+	for _, n := range []struct {
+		to   *int
+		from string
+	}{
+		{&c.Connections, c.MaxConnections},
+		{&c.HalfOpen, c.MaxHalfOpen},
+		{&c.HalfOpenPerAddress, c.MaxHalfOpenPerAddress},
+		{&c.FailedConnects, c.MaxFailedConnects},
+	} {
+		*n.to, _ = strconv.Atoi(n.from) // "" is 0
+	}
 }
 
 // checkEach validates the fields of one of the table's structs.

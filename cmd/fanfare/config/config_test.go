@@ -3,6 +3,7 @@ package config_test
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,6 +58,22 @@ func TestDefaultsAreFine(t *testing.T) {
 	}
 }
 
+func TestNumbers(t *testing.T) {
+	t.Parallel()
+	s := config.Defaults()
+	s.ProxyFrom, s.MaxConnections = "192.0.2.1, 2001:db8::/32", "7"
+	cfg, err := s.Check("host")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(cfg.Proxies); got != "[192.0.2.1/32 2001:db8::/32]" {
+		t.Errorf("proxies: %s", got)
+	}
+	if cfg.Connections != 7 || cfg.HalfOpen != 50_000 || cfg.HalfOpenPerAddress != 25_000 || cfg.FailedConnects != 100 {
+		t.Errorf("got %d, %d, %d, %d", cfg.Connections, cfg.HalfOpen, cfg.HalfOpenPerAddress, cfg.FailedConnects)
+	}
+}
+
 func TestNodeName(t *testing.T) {
 	t.Parallel()
 	for hostname, want := range map[string]string{
@@ -97,6 +114,9 @@ func TestCheck(t *testing.T) {
 		{"worker alone", func(s *config.Settings) { s.Roles, s.HTTPAddr = "worker", "" }, "", ""},
 		{"WebSocket alone", func(s *config.Settings) { s.MQTTAddr = "" }, "", ""},
 
+		{"proxies", func(s *config.Settings) { s.ProxyFrom = "10.0.0.0/8, 192.0.2.1,2001:db8::/32,::1" }, "", ""},
+		{"bounds", func(s *config.Settings) { s.MaxConnections, s.MaxHalfOpen = "1", "1" }, "", ""},
+
 		{"empty data", func(s *config.Settings) { s.Data = "" }, "FANFARE_DATA", "unset it"},
 		{"sync", func(s *config.Settings) { s.Sync = "sometimes" }, "FANFARE_SYNC", "interval or always"},
 		{"signup", func(s *config.Settings) { s.Signup = "yes" }, "FANFARE_SIGNUP", "open or closed"},
@@ -115,6 +135,13 @@ func TestCheck(t *testing.T) {
 		{"public URL", func(s *config.Settings) { s.PublicWSURL = "https://x" }, "FANFARE_PUBLIC_WS_URL", "ws://"},
 		{"no such file", func(s *config.Settings) { s.TLSCert, s.TLSKey = file+"x", file }, "FANFARE_TLS_CERT", "cannot read"},
 		{"replicas", func(s *config.Settings) { s.NATSURL, s.NATSReplicas = nats, "6" }, "FANFARE_NATS_REPLICAS", "1 to 5"},
+
+		{"proxy name", func(s *config.Settings) { s.ProxyFrom = "10.0.0.1,balancer" }, "FANFARE_PROXY_FROM", `"balancer" is neither`},
+		{"proxy mask", func(s *config.Settings) { s.ProxyFrom = "10.0.0.1/8" }, "FANFARE_PROXY_FROM", "10.0.0.0/8"},
+		{"no connections", func(s *config.Settings) { s.MaxConnections = "0" }, "FANFARE_MAX_CONNECTIONS", "from 1"},
+		{"half-open", func(s *config.Settings) { s.MaxHalfOpen = "many" }, "FANFARE_MAX_HALF_OPEN", "number"},
+		{"half-open unset", func(s *config.Settings) { s.MaxHalfOpenPerAddress = "" }, "FANFARE_MAX_HALF_OPEN_PER_ADDRESS", "25000"},
+		{"failed connects", func(s *config.Settings) { s.MaxFailedConnects = "-1" }, "FANFARE_MAX_FAILED_CONNECTS", "from 1"},
 
 		{"postgres without key", func(s *config.Settings) { s.PostgresURL = postgres }, "FANFARE_POSTGRES_URL", "FANFARE_MASTER_KEY"},
 		{"creds without nats", func(s *config.Settings) { s.NATSCreds = file }, "FANFARE_NATS_CREDS", "FANFARE_NATS_URL"},
@@ -156,14 +183,17 @@ func TestCheck(t *testing.T) {
 func TestUnknownVariables(t *testing.T) {
 	t.Parallel()
 	for variable, hint := range map[string]string{
+		"FANFARE_FOO":          "is no setting of Fanfare; unset it",
+		"FANFARE_DAT":          "did you mean FANFARE_DATA?",
+		"FANFARE_NODES":        "did you mean FANFARE_NODE?",
 		"FANFARE_DATA":         "",
 		"FANFARE_API_KEY":      "",
 		"FANFARE_TEST_REDIS":   "",
 		"MQTT_ADDR":            "",
 		"FANFARE_MQTTADDR":     "did you mean FANFARE_MQTT_ADDR?",
 		"FANFARE_REDIS_URL":    "is no setting of Fanfare",
-		"FANFARE_PROXY_FROM":   "is no setting of Fanfare",
-		"FANFARE_":             "is no setting of Fanfare",
+		"FANFARE_PROXY_FORM":   "did you mean FANFARE_PROXY_FROM?",
+		"FANFARE_":             "is no setting of Fanfare; unset it",
 		"FANFARE_NATS_REPLICA": "did you mean FANFARE_NATS_REPLICAS?",
 	} {
 		err := config.ParseEnviron([]string{"PATH=/bin", variable + "=x=y"}).CheckNames()

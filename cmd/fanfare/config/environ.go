@@ -45,9 +45,10 @@ func knownVars() []string {
 	return names
 }
 
-// nearest returns the name that at most three edits turn into a known one.
+// nearest returns the known name that a slip of the fingers turns into name:
+// one edit in three letters of what follows the prefix, and three at most.
 func nearest(name string, known []string) string {
-	best, distance := "", 4
+	best, distance := "", 1+min(3, (len(name)-len(Prefix))/3)
 	for _, k := range known {
 		if d := edits(name, k); d < distance {
 			best, distance = k, d

@@ -11,6 +11,10 @@ type Error struct {
 // Error is the whole line.
 func (e *Error) Error() string { return e.Setting + " " + e.Problem }
 
+// Wrong is the error of a setting that turns out to be wrong when it is used.
+// The field is its name in Settings.
+func Wrong(field, format string, args ...any) *Error { return find(field).errorf(format, args...) }
+
 func (s Setting) errorf(format string, args ...any) *Error {
 	return &Error{Setting: s.String(), Problem: fmt.Sprintf(format, args...)}
 }

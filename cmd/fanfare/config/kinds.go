@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/base64"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -37,16 +38,36 @@ func kinds() map[string]kind {
 		"address":  {describe: said("host:port"), check: checkAddress},
 		"choice":   {describe: oneOf, check: checkChoice},
 		"choices":  {describe: someOf, check: checkChoices},
+		"count":    {describe: said("number, at least 1"), check: checkCount},
 		"file":     {describe: said("path of a file"), check: checkFile},
 		"folder":   {describe: said("path of a folder"), check: nothing},
 		"key":      {describe: said("32 bytes in base64"), check: checkKey, secret: true},
+		"networks": {describe: said("addresses and CIDR networks, with commas"), check: checkNetworks},
 		"node":     {describe: said("letters, digits, - and _"), check: checkNode},
 		"replicas": {describe: said("1 to 5"), check: checkReplicas},
 		"secret":   {describe: said("secret"), check: nothing, secret: true},
+		"server":   {describe: said("host or host:port, several with spaces"), check: checkServers},
 		"slug":     {describe: said("slug"), check: checkSlug},
 		"url":      {describe: schemes, check: checkURL, secret: true},
 		"urls":     {describe: schemes, check: checkURLs, secret: true},
 	}
+}
+
+// checkServers takes what a server reference may say (MQTT 5.0 section 4.11).
+func checkServers(_ Setting, value string) string {
+	for server := range strings.FieldsSeq(value) {
+		host := server
+		if h, port, err := net.SplitHostPort(server); err == nil {
+			if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+				return "has no valid port: " + server
+			}
+			host = h
+		}
+		if host == "" || strings.ContainsAny(host, "/@ ") {
+			return "is not a host or host:port: " + server
+		}
+	}
+	return ""
 }
 
 // Form says what a value of the setting looks like.
@@ -106,6 +127,41 @@ func checkChoices(s Setting, value string) string {
 		}
 	}
 	return ""
+}
+
+// maxCount is beyond what one process could hold, and below any overflow.
+const maxCount = 100_000_000
+
+func checkCount(_ Setting, value string) string {
+	if n, err := strconv.Atoi(value); err != nil || n < 1 || n > maxCount {
+		return "it must be a number from 1 to 100000000"
+	}
+	return ""
+}
+
+func checkNetworks(_ Setting, value string) string {
+	_, problem := networks(value)
+	return problem
+}
+
+// networks reads addresses and CIDR networks; the second value says what is
+// wrong with one of them.
+func networks(value string) ([]netip.Prefix, string) {
+	var found []netip.Prefix
+	for _, part := range list(value) {
+		p, err := netip.ParsePrefix(part)
+		if addr, bare := netip.ParseAddr(part); bare == nil && addr.Zone() == "" {
+			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return nil, strconv.Quote(part) + " is neither an address nor a network such as 10.0.0.0/8"
+		}
+		if p != p.Masked() {
+			return nil, strconv.Quote(part) + " has bits beyond its mask; the network is " + p.Masked().String()
+		}
+		found = append(found, p)
+	}
+	return found, ""
 }
 
 func checkFile(_ Setting, value string) string {

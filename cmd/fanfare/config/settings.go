@@ -40,6 +40,11 @@ type Settings struct {
 	TLSCert string `name:"tls-cert" var:"FANFARE_TLS_CERT" kind:"file" empty:"none" group:"Addresses" help:"Certificate of the MQTTS and WSS addresses."`
 	// Goes with FANFARE_TLS_CERT.
 	TLSKey string `name:"tls-key" var:"FANFARE_TLS_KEY" kind:"file" empty:"none" group:"Addresses" help:"Private key of the certificate."`
+	// Every connection from there must begin with a header of version 1 or 2, on
+	// all MQTT and WebSocket addresses, else it is closed; the address in it is
+	// the client's, for logs and limits. From anywhere else such a header is
+	// garbage. Name the load balancers alone: whoever is named can lie.
+	ProxyFrom string `name:"proxy-from" var:"FANFARE_PROXY_FROM" kind:"networks" empty:"nobody" group:"Addresses" help:"Load balancers that speak the PROXY protocol."`
 	// Serves /metrics, /healthz and /readyz. Only this machine by default,
 	// because metrics tell a stranger too much.
 	MetricsAddr string `name:"metrics-addr" var:"FANFARE_METRICS_ADDR" default:"127.0.0.1:9090" kind:"address" empty:"off" group:"Addresses" help:"Prometheus metrics and health."`
@@ -47,6 +52,27 @@ type Settings struct {
 	// on :18083; the HTTP address then serves what backends need and no more.
 	AdminAddr string `name:"admin-addr" var:"FANFARE_ADMIN_ADDR" kind:"address" empty:"on the HTTP address" group:"Addresses" help:"Address that serves portal and management apart."`
 
+	// A connection needs a file descriptor; the process raises its own limit as
+	// far as it may and keeps a reserve for everything else. More connections
+	// are closed at once.
+	MaxConnections string `name:"max-connections" var:"FANFARE_MAX_CONNECTIONS" kind:"count" empty:"what the limit of open files allows" group:"Limits" help:"MQTT connections that may be open at once."`
+	// Half-open is a connection without an accepted CONNECT. Each step up to
+	// there (PROXY header, TLS, WebSocket, CONNECT) has 10 s at most. The default is far above what good clients need, and costs half a
+	// gigabyte at worst.
+	MaxHalfOpen string `name:"max-half-open" var:"FANFARE_MAX_HALF_OPEN" default:"50000" kind:"count" group:"Limits" help:"Connections that may be half-open at once."`
+	// A load balancer without the PROXY protocol, or a network behind one
+	// address, looks like one client: 20,000 that connect at the same moment
+	// are let in. An IPv6 client is its /64 network.
+	MaxHalfOpenPerAddress string `name:"max-half-open-per-address" var:"FANFARE_MAX_HALF_OPEN_PER_ADDRESS" default:"25000" kind:"count" group:"Limits" help:"Connections of one address that may be half-open at once."`
+	// Good connects are never counted. An address that fails more often for
+	// longer than ten seconds' worth may have only a twentieth of the half-open
+	// connections until it has calmed down.
+	MaxFailedConnects string `name:"max-failed-connects" var:"FANFARE_MAX_FAILED_CONNECTS" default:"100" kind:"count" group:"Limits" help:"Failed connects of one address per second that are taken calmly."`
+
+	// A node that stops asks its MQTT 5.0 clients to use another server. Those
+	// that understand a server reference go there; without one, and before 5.0,
+	// they connect again through the load balancer.
+	DrainTo string `name:"drain-to" var:"FANFARE_DRAIN_TO" kind:"server" empty:"any other node" group:"Cluster" help:"Server that clients are sent to when this process stops."`
 	// Several processes with one NATS and one PostgreSQL are one cluster, with
 	// no other configuration. The embedded server opens no port. A comma
 	// separates several servers of one cluster.
@@ -76,7 +102,8 @@ type Settings struct {
 	// Needed behind a proxy, too.
 	PublicWSURL string `name:"public-ws-url" var:"FANFARE_PUBLIC_WS_URL" kind:"url" schemes:"ws,wss" empty:"from the WebSocket address" group:"Organizations" help:"URL for MQTT over WebSocket that is shown to people."`
 
-	// debug tells why each client was refused or closed.
+	// info tells why a client was refused or cut off. debug adds what went
+	// well, failed handshakes and the words of the embedded NATS server.
 	LogLevel string `name:"log-level" var:"FANFARE_LOG_LEVEL" default:"info" kind:"choice" values:"debug,info,warn,error" group:"Logs" help:"The least important level that is logged."`
 	// auto: text on a terminal, JSON elsewhere. Logs go to standard error.
 	LogFormat string `name:"log-format" var:"FANFARE_LOG_FORMAT" default:"auto" kind:"choice" values:"auto,text,json" group:"Logs" help:"How log lines are written."`

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 )
@@ -12,46 +13,43 @@ type Addresses struct {
 	MQTT, MQTTS, WS, WSS string
 }
 
-// LogValue lists the addresses that are on.
+// LogValue lists the places by their keys.
 func (a Addresses) LogValue() slog.Value {
 	var attrs []slog.Attr
-	for _, entry := range []struct{ name, value string }{
-		{"http", a.HTTP},
-		{"admin", a.Admin},
-		{"metrics", a.Metrics},
-		{"mqtt", a.MQTT},
-		{"mqtts", a.MQTTS},
-		{"ws", a.WS},
-		{"wss", a.WSS},
-	} {
-		if entry.value != "" {
-			attrs = append(attrs, slog.String(entry.name, entry.value))
-		}
+	for _, place := range a.Places() {
+		attrs = append(attrs, slog.String(place.Key, place.URL))
 	}
 	return slog.GroupValue(attrs...)
 }
 
 // Place is something to open or connect to.
-type Place struct{ Name, URL string }
+type Place struct {
+	Key  string // in the log
+	Name string // for people
+	URL  string
+}
+
+// Management is the URL of the address that people use: sign-up, apps, docs.
+func (a Addresses) Management() string { return url("http", cmp.Or(a.Admin, a.HTTP)) }
 
 // Places are the addresses as somebody on this machine would use them.
 func (a Addresses) Places() []Place {
 	var places []Place
-	add := func(name, url string) {
+	add := func(key, name, url string) {
 		if url != "" {
-			places = append(places, Place{name, url})
+			places = append(places, Place{key, name, url})
 		}
 	}
-	add("API", url("http", a.HTTP))
-	if a.HTTP != "" {
-		add("docs", url("http", a.HTTP)+"/docs")
+	add("http", "API", url("http", a.HTTP))
+	add("admin", "admin", url("http", a.Admin))
+	if management := a.Management(); management != "" {
+		add("docs", "docs", management+"/docs")
 	}
-	add("admin", url("http", a.Admin))
-	add("MQTT", url("mqtt", a.MQTT))
-	add("MQTTS", url("mqtts", a.MQTTS))
-	add("MQTT/WS", webSocket("ws", a.WS))
-	add("MQTT/WSS", webSocket("wss", a.WSS))
-	add("metrics", url("http", a.Metrics))
+	add("mqtt", "MQTT", url("mqtt", a.MQTT))
+	add("mqtts", "MQTTS", url("mqtts", a.MQTTS))
+	add("ws", "MQTT/WS", webSocket("ws", a.WS))
+	add("wss", "MQTT/WSS", webSocket("wss", a.WSS))
+	add("metrics", "metrics", url("http", a.Metrics))
 	return places
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/api"
@@ -29,7 +31,11 @@ func (p *process) openHTTP(ctx context.Context) (closer, error) {
 		}
 		closers = append(closers, c)
 	}
-	return all(closers...), nil
+	p.serving.Store(true)
+	return func(ctx context.Context) error {
+		p.serving.Store(false)
+		return all(closers...)(ctx)
+	}, nil
 }
 
 // listening is one address that serves a part of the API.
@@ -50,19 +56,52 @@ func (p *process) openSurface(ctx context.Context, l listening) (closer, error) 
 	if err != nil {
 		return nil, errors.Join(err, socket.Close())
 	}
-	return p.serveHTTP(l.name, socket, a.Handler()), nil
+	return p.serveHTTP(l.name, socket, a.Handler(), httpGrace), nil
 }
 
 func (p *process) apiConfig(surface api.Surface) api.Config {
 	return api.Config{
 		Surface:              surface,
 		PublicHTTP:           cmp.Or(p.cfg.PublicHTTPURL, url("http", p.addresses.HTTP)),
-		PublicMQTT:           cmp.Or(p.cfg.PublicMQTTURL, url("mqtt", cmp.Or(p.addresses.MQTT, p.cfg.MQTTAddr))),
-		PublicWS:             cmp.Or(p.cfg.PublicWSURL, webSocket("ws", cmp.Or(p.addresses.WS, p.cfg.WSAddr))),
+		PublicAdmin:          url("http", p.addresses.Admin),
+		PublicMQTT:           plain(p.cfg.PublicMQTTURL, url("mqtt", p.addresses.MQTT)),
+		PublicMQTTS:          secure(p.cfg.PublicMQTTURL, url("mqtts", p.addresses.MQTTS)),
+		PublicWS:             plain(p.cfg.PublicWSURL, webSocket("ws", p.addresses.WS)),
+		PublicWSS:            secure(p.cfg.PublicWSURL, webSocket("wss", p.addresses.WSS)),
 		SignupClosed:         p.cfg.Signup == "closed",
 		OperatorOrganization: p.cfg.OperatorOrg,
 		Shards:               p.bus.Shards(),
 	}
+}
+
+// plain is where clients connect without TLS: the public URL, if there is one
+// and that is its scheme, otherwise this process's own listener. It is empty
+// where nothing is known to listen.
+func plain(public, own string) string {
+	switch {
+	case public == "":
+		return own
+	case overTLS(public):
+		return ""
+	}
+	return public
+}
+
+// secure is the same for TLS.
+func secure(public, own string) string {
+	switch {
+	case public == "":
+		return own
+	case overTLS(public):
+		return public
+	}
+	return ""
+}
+
+// overTLS tells by a URL's scheme.
+func overTLS(url string) bool {
+	scheme, _, _ := strings.Cut(url, "://")
+	return slices.Contains([]string{"mqtts", "ssl", "tls", "wss"}, strings.ToLower(scheme))
 }
 
 func (p *process) apiDeps() api.Deps {

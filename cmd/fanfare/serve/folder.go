@@ -38,16 +38,25 @@ func (p *process) openFolder(context.Context) (closer, error) {
 		return nil, nil
 	}
 	if err := os.MkdirAll(p.cfg.Data, ownerOnlyFolder); err != nil {
-		return nil, fmt.Errorf("%w; set FANFARE_DATA to a folder that this process may write", err)
+		return nil, p.unusable(err)
 	}
 	f, err := os.OpenFile(filepath.Join(p.cfg.Data, lockFile), os.O_CREATE|os.O_RDWR, ownerOnly)
 	if err != nil {
-		return nil, fmt.Errorf("%w; set FANFARE_DATA to a folder that this process may write", err)
+		return nil, p.unusable(err)
 	}
 	if err := lock(f); err != nil {
 		return nil, errors.Join(fmt.Errorf("another process is using %s (%w); stop it, or set FANFARE_DATA to another folder", p.cfg.Data, err), f.Close())
 	}
 	return func(context.Context) error { return f.Close() }, nil
+}
+
+// unusable says that the data folder is none, in the words of the system.
+func (p *process) unusable(err error) error {
+	reason := err
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		reason = at.Err // the path is in the sentence already
+	}
+	return config.Wrong("Data", "is %q: %v; set it to a folder that this process may write", p.cfg.Data, reason)
 }
 
 // openKey takes the master key from the configuration or the data folder.

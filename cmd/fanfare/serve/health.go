@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fanfare-mq/fanfare/api"
+	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
 )
 
 // readyTimeout bounds one readiness check; probes commonly wait a second or more.
@@ -21,6 +22,14 @@ const readyTimeout = 2 * time.Second
 // are the readiness of the process.
 func (p *process) checks() map[string]api.Check {
 	checks := map[string]api.Check{"nats": p.bus.Ready, "store": p.store.Ping}
+	if p.cfg.Has(config.API) {
+		checks["http"] = func(context.Context) error {
+			if !p.serving.Load() {
+				return errors.New("not listening")
+			}
+			return nil
+		}
+	}
 	if p.edge != nil {
 		checks["mqtt"] = func(context.Context) error {
 			if !p.edge.Ready() {
@@ -67,7 +76,7 @@ func (p *process) openMetrics(ctx context.Context) (closer, error) {
 		return nil, err
 	}
 	p.addresses.Metrics = socket.Addr().String()
-	return p.serveHTTP("metrics", socket, mux), nil
+	return p.serveHTTP("metrics", socket, mux, metricsGrace), nil
 }
 
 // answer says ok, or what is not, in plain words. Only the operator reads it.

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
+	"sync"
 	"time"
 )
 
@@ -19,6 +19,10 @@ const (
 	readTimeout = 30 * time.Second
 	// writeTimeout covers the answer, the wait for the message log included.
 	writeTimeout = 60 * time.Second
+	// httpGrace is how long a stop waits for requests under way, and
+	// metricsGrace for a scrape; answers normally take milliseconds.
+	httpGrace    = 3 * time.Second
+	metricsGrace = 250 * time.Millisecond
 	// maxHeader is ample for a bearer token, in bytes.
 	maxHeader = 32 << 10
 )
@@ -29,8 +33,11 @@ func bind(ctx context.Context, address string) (net.Listener, error) {
 	return lc.Listen(ctx, "tcp", address)
 }
 
-// serveHTTP serves until its closer is called.
-func (p *process) serveHTTP(name string, l net.Listener, h http.Handler) closer {
+// serveHTTP serves until its closer is called, which gives requests under way
+// the grace, and then cuts them: a client that never ends its request must not
+// make the stop of a server a failure.
+func (p *process) serveHTTP(name string, l net.Listener, h http.Handler, grace time.Duration) closer {
+	var silent silentConns
 	s := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
@@ -38,6 +45,7 @@ func (p *process) serveHTTP(name string, l net.Listener, h http.Handler) closer 
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         silent.changed,
 		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
 	go func() {
@@ -46,18 +54,62 @@ func (p *process) serveHTTP(name string, l net.Listener, h http.Handler) closer 
 		}
 	}()
 	return func(ctx context.Context) error {
-		// Requests under way end; what does not end in time is cut.
-		return errors.Join(s.Shutdown(ctx), s.Close())
+		ctx, cancel := context.WithTimeout(ctx, grace)
+		defer cancel()
+		silent.close()
+		err := s.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			p.log.Warn("requests were cut short", slog.String("listener", name), slog.Duration("waited", grace))
+			err = nil
+		}
+		return errors.Join(err, s.Close())
 	}
 }
 
-// all closes several as one, in reverse.
+// silentConns are the connections of a server on which nothing has arrived
+// yet. Server.Shutdown waits five seconds for their first byte.
+type silentConns struct {
+	mu       sync.Mutex // guards what follows
+	open     map[net.Conn]struct{}
+	stopping bool
+}
+
+// changed follows http.Server.ConnState.
+func (s *silentConns) changed(c net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case state != http.StateNew:
+		delete(s.open, c)
+	case s.stopping:
+		_ = c.Close()
+	default:
+		if s.open == nil {
+			s.open = make(map[net.Conn]struct{})
+		}
+		s.open[c] = struct{}{}
+	}
+}
+
+// close ends them, and those that are still to come.
+func (s *silentConns) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopping = true
+	for c := range s.open {
+		_ = c.Close()
+	}
+}
+
+// all closes several at once, as one.
 func all(closers ...closer) closer {
 	return func(ctx context.Context) error {
-		var errs []error
-		for _, c := range slices.Backward(closers) {
-			errs = append(errs, c(ctx))
+		errs := make([]error, len(closers))
+		var wg sync.WaitGroup
+		for i, c := range closers {
+			wg.Go(func() { errs[i] = c(ctx) })
 		}
+		wg.Wait()
 		return errors.Join(errs...)
 	}
 }

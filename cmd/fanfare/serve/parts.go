@@ -11,6 +11,7 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/edge"
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-mq/fanfare/tenant"
 	"github.com/fanfare-mq/fanfare/tenant/store"
 )
 
@@ -39,13 +40,32 @@ func (p *process) openBus(ctx context.Context) (closer, error) {
 		Creds:      p.cfg.NATSCreds,
 		Replicas:   p.cfg.Replicas,
 		SyncAlways: p.cfg.Sync == "always",
+		Retained:   p.retainedLimits,
 		Logger:     p.log,
 	})
 	if err != nil {
-		return nil, err
+		return nil, p.busFault(err)
 	}
 	p.bus = bus
 	return func(context.Context) error { return bus.Close() }, nil
+}
+
+// retainedPatience bounds the wait for an app that is not known yet: it is the
+// publisher's loop that waits.
+const retainedPatience = 100 * time.Millisecond
+
+// retainedLimits is how many retained messages an app may have and how long
+// they are kept. Second levels that are no app count like a new one.
+func (p *process) retainedLimits(org, app string) (most int, expiry time.Duration) {
+	settings := tenant.DefaultSettings()
+	if directory := p.directory; directory != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), retainedPatience)
+		defer cancel()
+		if known, err := directory.App(ctx, org, app); err == nil {
+			settings = known.Entry().App.Settings
+		}
+	}
+	return settings.MaxRetained, settings.RetainedExpiry
 }
 
 func (p *process) openDirectory(context.Context) (closer, error) {
@@ -65,8 +85,11 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 		Node: p.cfg.Node,
 		TCP:  p.cfg.MQTTAddr, TLS: p.cfg.MQTTSAddr, WS: p.cfg.WSAddr, WSS: p.cfg.WSSAddr,
 		CertFile: p.cfg.TLSCert, KeyFile: p.cfg.TLSKey,
+		ProxyFrom:   p.cfg.Proxies,
+		Admission:   p.admission(),
+		OperatorOrg: p.cfg.OperatorOrg, Version: p.version, DrainTo: p.cfg.DrainTo,
 		Logger: p.log,
-	}, edge.Deps{Bus: p.bus, Devices: auth.NewDevices(p.directory, time.Now)})
+	}, edge.Deps{Bus: p.bus, RetainedCount: func() int { return p.bus.Stats().Retained }, Devices: auth.NewGuard(auth.NewDevices(p.directory, time.Now), time.Now)})
 	if err != nil {
 		return nil, err
 	}

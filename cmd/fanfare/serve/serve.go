@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/auth"
@@ -21,6 +22,17 @@ import (
 // stopTimeout bounds a clean stop. Supervisors commonly kill after 30 s, and
 // 10 s by container runtimes; requests and output under way need far less.
 const stopTimeout = 9 * time.Second
+
+// Of the stop, these are kept for single parts, however long those before them
+// take; what they do not need is for who comes later.
+const (
+	sliceOfFolder   = 100 * time.Millisecond
+	sliceOfDatabase = 900 * time.Millisecond // the last transaction, the write-ahead log
+	sliceOfLog      = 2 * time.Second        // the log's last answers
+	sliceOfMQTT     = 2 * time.Second        // output under way
+	sliceOfHTTP     = 3500 * time.Millisecond
+	sliceOfMetrics  = 500 * time.Millisecond
+)
 
 // Options are what a process takes besides its configuration.
 type Options struct {
@@ -43,15 +55,17 @@ type process struct {
 	directory *auth.Directory
 	edge      *edge.Edge // nil without its role
 	addresses Addresses
+	serving   atomic.Bool // the API is there
 
 	// failed takes the first error of a part that runs by itself.
 	failed chan error
 }
 
-// part is one step of starting: close, if any, undoes it.
+// part is one step of starting: the closer, if any, undoes it.
 type part struct {
-	name string
-	open func(context.Context) (closer, error)
+	name  string
+	slice time.Duration // of the stop
+	open  func(context.Context) (closer, error)
 }
 
 type closer func(context.Context) error
@@ -59,14 +73,14 @@ type closer func(context.Context) error
 // parts lists what a process is made of. A part uses only those above it.
 func (p *process) parts() []part {
 	return []part{
-		{"data folder", p.openFolder},
-		{"master key", p.openKey},
-		{"database", p.openStore},
-		{"message log", p.openBus},
-		{"directory of apps", p.openDirectory},
-		{"MQTT", p.openEdge},
-		{"HTTP", p.openHTTP},
-		{"metrics", p.openMetrics},
+		{"data folder", sliceOfFolder, p.openFolder},
+		{"master key", 0, p.openKey},
+		{"database", sliceOfDatabase, p.openStore},
+		{"message log", sliceOfLog, p.openBus},
+		{"directory of apps", 0, p.openDirectory},
+		{"MQTT", sliceOfMQTT, p.openEdge},
+		{"HTTP", sliceOfHTTP, p.openHTTP},
+		{"metrics", sliceOfMetrics, p.openMetrics},
 	}
 }
 
@@ -78,46 +92,65 @@ func Run(ctx context.Context, cfg config.Config, o Options) error {
 		log:    o.Logger.With(slog.String("node", cfg.Node)),
 		failed: make(chan error, 1),
 	}
-	stop, err := p.start(ctx)
-	if err == nil {
-		p.log.Info("ready", slog.String("version", o.Version), slog.Any("addresses", p.addresses))
-		if o.Ready != nil {
-			o.Ready(p.addresses)
-		}
-		select {
-		case <-ctx.Done():
-		case err = <-p.failed:
-		}
+	started, err := p.start(ctx)
+	if err != nil {
+		return errors.Join(err, started.stop(context.WithoutCancel(ctx)))
+	}
+	p.log.Info("ready", slog.String("version", o.Version), slog.Any("urls", p.addresses))
+	if o.Ready != nil {
+		o.Ready(p.addresses)
+	}
+	select {
+	case <-ctx.Done():
+	case err = <-p.failed:
 	}
 	p.log.Info("stopping")
-	return errors.Join(err, stop(context.WithoutCancel(ctx)))
+	return errors.Join(err, started.stop(context.WithoutCancel(ctx)))
 }
 
-// start opens all parts. stop closes what was opened, also after an error.
-func (p *process) start(ctx context.Context) (stop closer, err error) {
-	var opened []part
-	var closers []closer
-	stop = func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, stopTimeout)
-		defer cancel()
-		var errs []error
-		for i, c := range slices.Backward(closers) {
-			if err := within(ctx, c); err != nil {
-				errs = append(errs, fmt.Errorf("%s did not stop cleanly: %w", opened[i].name, err))
-			}
-		}
-		return errors.Join(errs...)
-	}
+// start opens all parts, and returns those that it opened, also with an error.
+func (p *process) start(ctx context.Context) (started running, err error) {
 	for _, part := range p.parts() {
 		c, err := part.open(ctx)
 		if err != nil {
-			return stop, fmt.Errorf("%s: %w", part.name, err)
+			if setting, ok := errors.AsType[*config.Error](err); ok {
+				return started, setting // it says what is wrong, and where
+			}
+			return started, fmt.Errorf("%s: %w", part.name, err)
 		}
 		if c != nil {
-			opened, closers = append(opened, part), append(closers, c)
+			started = append(started, opened{part, c})
 		}
 	}
-	return stop, nil
+	return started, nil
+}
+
+// opened is a part and what undoes it.
+type opened struct {
+	part
+	close closer
+}
+
+// running are the parts that are open, in the order of their opening.
+type running []opened
+
+// stop closes the parts in reverse. Each has at least its own slice.
+func (r running) stop(ctx context.Context) error {
+	end := time.Now().Add(stopTimeout)
+	var reserved time.Duration // for the parts below
+	for _, part := range r {
+		reserved += part.slice
+	}
+	var errs []error
+	for _, part := range slices.Backward(r) {
+		reserved -= part.slice
+		ctx, cancel := context.WithDeadline(ctx, end.Add(-reserved))
+		if err := within(ctx, part.close); err != nil {
+			errs = append(errs, fmt.Errorf("%s did not stop cleanly: %w", part.name, err))
+		}
+		cancel()
+	}
+	return errors.Join(errs...)
 }
 
 // within closes a part, or gives up when ctx ends.

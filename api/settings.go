@@ -1,0 +1,90 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/api/spec"
+	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/tenant"
+)
+
+// UpdateApp changes an app's name and settings and tells all nodes.
+func (a *API) UpdateApp(ctx context.Context, request spec.UpdateAppRequestObject) (spec.UpdateAppResponseObject, error) {
+	caller := callerOf(ctx)
+	if err := sees(caller, request.App); err != nil {
+		return nil, err
+	}
+	version, err := versionOf(request.Params.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	app, err := a.deps.Store.UpdateApp(ctx, caller.Organization, request.App, version, func(app *tenant.App) error {
+		return changeApp(app, request.Body)
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.changed(ctx, app.Organization, app.ID)
+	return spec.UpdateApp200JSONResponse{
+		Body: a.appView(app), Headers: spec.UpdateApp200ResponseHeaders{ETag: etag(app.Version)},
+	}, nil
+}
+
+// changeApp makes the changes that a body asks for.
+func changeApp(app *tenant.App, body *spec.AppChange) error {
+	var wrong error
+	if body.Name != nil {
+		app.Name = *body.Name
+		wrong = at(tenant.ValidName(app.Name), "/name")
+	}
+	if body.Settings == nil {
+		return wrong
+	}
+	s, wanted := &app.Settings, body.Settings
+	set(&s.Mounted, wanted.Mounted)
+	setSeconds(&s.SessionExpiry, wanted.SessionExpirySeconds)
+	setSeconds(&s.RetainedExpiry, wanted.RetainedExpirySeconds)
+	setCount(&s.MaxRetained, wanted.MaxRetained)
+	setCount(&s.MaxConnections, wanted.MaxConnections)
+	setCount(&s.MaxSubscriptions, wanted.MaxSubscriptions)
+	setCount(&s.PublishRate, wanted.PublishRate)
+	setCount(&s.PublishBytes, wanted.PublishBytes)
+	if f, ok := errors.AsType[*fault.Error](s.Check()); ok {
+		wrong = errors.Join(wrong, f.At("/settings"+f.Field))
+	}
+	return wrong
+}
+
+// set, setSeconds and setCount change what a body names.
+func set[T any](dst, src *T) {
+	if src != nil {
+		*dst = *src
+	}
+}
+
+func setSeconds(dst *time.Duration, src *int32) {
+	if src != nil {
+		*dst = time.Duration(*src) * time.Second
+	}
+}
+
+func setCount[T int32 | int64](dst *int, src *T) {
+	if src != nil {
+		*dst = int(*src)
+	}
+}
+
+func settingsView(s tenant.Settings) spec.Settings {
+	return spec.Settings{
+		Mounted:               s.Mounted,
+		SessionExpirySeconds:  int32(s.SessionExpiry / time.Second),  //nolint:gosec // checked to be at most 90 days
+		RetainedExpirySeconds: int32(s.RetainedExpiry / time.Second), //nolint:gosec // checked to be at most ten years
+		MaxRetained:           int32(s.MaxRetained),                  //nolint:gosec // checked to be at most a billion
+		MaxConnections:        int32(s.MaxConnections),               //nolint:gosec // likewise
+		MaxSubscriptions:      int32(s.MaxSubscriptions),             //nolint:gosec // likewise
+		PublishRate:           int32(s.PublishRate),                  //nolint:gosec // likewise
+		PublishBytes:          int64(s.PublishBytes),
+	}
+}

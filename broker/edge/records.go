@@ -1,0 +1,88 @@
+package edge
+
+import (
+	"sync"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/broker"
+)
+
+// records are the sessions whose clients are away, in this node's memory.
+type records struct {
+	mu    sync.Mutex // guards the fields below; nothing is called under it
+	byKey map[string]*broker.Record
+	late  []due // wills that the bus did not take
+}
+
+// due is a will to be published.
+type due struct {
+	key  string
+	will *broker.Message
+}
+
+// put keeps a session; nil forgets one.
+func (r *records) put(key string, rec *broker.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rec == nil {
+		delete(r.byKey, key)
+		return
+	}
+	r.byKey[key] = rec
+}
+
+// take hands a session over to a new connection. With clean it ends instead,
+// and the will that waited comes due; otherwise the client is back, and its
+// will is forgotten. [MQTT-3.1.3-9].
+func (r *records) take(key string, clean bool, now time.Time) (rec *broker.Record, will *broker.Message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rec = r.byKey[key]
+	delete(r.byKey, key)
+	switch {
+	case rec == nil:
+		return nil, nil
+	case clean || passedAt(rec.Expires, now):
+		return nil, rec.Will
+	}
+	rec.Will = nil
+	return rec, nil
+}
+
+// drop forgets a session that lives on another node now.
+func (r *records) drop(key string) { r.put(key, nil) }
+
+func (r *records) putWill(d due) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.late = append(r.late, d)
+}
+
+// sweep ends the sessions whose time is over and returns the wills that are
+// due. [MQTT-3.1.2-23].
+func (r *records) sweep(now time.Time) []due {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wills := r.late
+	r.late = nil
+	for key, rec := range r.byKey {
+		over := passedAt(rec.Expires, now)
+		if rec.Will != nil && (over || passedAt(rec.WillAt, now)) {
+			wills = append(wills, due{key, rec.Will})
+			rec.Will = nil
+		}
+		if over {
+			delete(r.byKey, key)
+		}
+	}
+	return wills
+}
+
+func (r *records) len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.byKey)
+}
+
+// passedAt reports whether t is over at now; zero never is.
+func passedAt(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }

@@ -1,0 +1,212 @@
+package session
+
+import (
+	"slices"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/packet"
+	"github.com/fanfare-mq/fanfare/broker/topic"
+)
+
+// record is what outlives the connection.
+func (s *Session) record(now time.Time) *broker.Record {
+	r := &broker.Record{
+		Floor: s.progress.floor, FloorTime: s.progress.since.time(), Acked: s.progress.acked,
+		Received: s.rare().received,
+	}
+	for i := range s.subscriptions.list {
+		if sub := &s.subscriptions.list[i]; sub.begun { // the others have no SUBACK
+			r.Subscriptions = append(r.Subscriptions, sub.Subscription)
+		}
+	}
+	for i := range s.flights.list {
+		if e := &s.flights.list[i]; e.outlives() {
+			r.Inflight = append(r.Inflight, e.Flight)
+		}
+	}
+	r.LastPacketID = s.flights.last
+	for _, in := range s.incoming { // the log will have them; the client sends them again
+		if in.qos == 2 && in.safe && in.reason < packet.UnspecifiedError {
+			r.Received = append(r.Received, in.id)
+		}
+	}
+	if s.expiry != never {
+		r.Expires = now.Add(time.Duration(s.expiry) * time.Second)
+	}
+	if s.will != nil {
+		r.WillAt = now.Add(time.Duration(min(s.will.delay, s.expiry)) * time.Second) // [MQTT-3.1.3-9]
+		r.Will = s.will.at(r.WillAt)
+	}
+	return r
+}
+
+// outlives reports whether a flight goes on with the session's next connection:
+// QoS 1 messages of share groups go to other members, and what is not in the
+// log cannot be sent again.
+func (e *flight) outlives() bool {
+	return e.Released || (e.Seq != 0 && (e.Group == "" || e.QoS == 2))
+}
+
+// resume takes the session over from its last connection. Grants may have
+// changed since, so every filter is asked about again. The session is behind
+// until it has read what came meanwhile.
+func (s *Session) resume(r *broker.Record, now time.Time) {
+	s.progress = progress{floor: r.Floor, since: at(r.FloorTime), acked: r.Acked}
+	if n := len(r.Received); n > 0 {
+		s.own().received, s.own().inherited = r.Received, n // [MQTT-4.3.3-10]
+	}
+	s.flights.last = r.LastPacketID
+	s.reader = reader{behind: true, upTo: r.Floor}
+	for _, sub := range r.Subscriptions {
+		parsed, err := topic.Parse(sub.Filter)
+		if err != nil || !s.authorizer.MaySubscribe(parsed.Filter) {
+			s.emit(Effect{Kind: Denied, Filters: []string{sub.Filter}, Reason: ReasonNotAuthorized})
+			continue
+		}
+		s.subscriptions.list = append(s.subscriptions.list, subscription{
+			Subscription: sub, match: parsed.Filter, kind: parsed.Kind, begun: true,
+		})
+	}
+	s.subscriptions.compare()
+	s.takeUp(r.Inflight)
+	if filters := s.subscriptions.filters(); len(filters) > 0 {
+		s.emit(Effect{Kind: Subscribe, Filters: filters})
+	} else {
+		s.reader = reader{ready: true}
+	}
+	s.sendAgain(now)
+}
+
+// takeUp puts what was on its way back into the window, with the identifiers
+// it had. The messages themselves are in the log.
+func (s *Session) takeUp(inflight []broker.Flight) {
+	var seqs []uint64
+	for _, f := range inflight {
+		s.flights.list = append(s.flights.list, flight{Flight: f, unsent: true})
+		s.flights.unsent++
+		if !f.Released && !slices.Contains(seqs, f.Seq) {
+			seqs = append(seqs, f.Seq)
+		}
+	}
+	if len(seqs) > 0 {
+		s.emit(Effect{Kind: Fetch, Seqs: seqs})
+	}
+}
+
+// Fetched answers a Fetch effect: the messages at its sequences, nil for those
+// that are gone from the log; or err says why there is no answer, and the
+// session ends, to be resumed later.
+func (s *Session) Fetched(seqs []uint64, messages []*broker.Message, err error, now time.Time) {
+	if s.phase != connected {
+		return
+	}
+	if err != nil {
+		s.end(failure(err), now)
+		return
+	}
+	for i, seq := range seqs {
+		s.fetched(seq, messages[i])
+	}
+	s.pump(now)
+}
+
+// fetched gives the flights of a sequence their message; those whose message is
+// gone are over. A QoS 2 exchange has to be completed all the same.
+func (s *Session) fetched(seq uint64, m *broker.Message) {
+	for i := 0; i < len(s.flights.list); i++ {
+		e := &s.flights.list[i]
+		if !e.unsent || e.Seq != seq || e.Released {
+			continue
+		}
+		if m != nil {
+			e.message, e.at = m, m.ID.Time()
+			continue
+		}
+		s.drops.Gone++
+		s.abandon(e)
+		if e.QoS == 2 {
+			e.Released = true
+			continue
+		}
+		s.flights.remove(i)
+		s.flights.unsent--
+		i--
+	}
+}
+
+// abandon notes that the message of a flight is not sent again.
+func (s *Session) abandon(e *flight) {
+	if e.Group == "" {
+		s.progress.ack(e.Seq)
+	}
+}
+
+// sendAgain sends what was on its way when the last connection ended, in the
+// order of the first time, PUBLISH with DUP and PUBREL alike, as fast as the
+// window of this connection allows. [MQTT-4.4.0-1] [MQTT-3.3.1-1]
+// [MQTT-4.6.0-1].
+func (s *Session) sendAgain(now time.Time) {
+	for i := 0; s.flights.unsent > 0 && i < len(s.flights.list); i++ {
+		e := &s.flights.list[i]
+		if !e.unsent {
+			continue
+		}
+		if !s.roomy() || (e.message == nil && !e.Released) {
+			return
+		}
+		e.unsent = false
+		s.flights.unsent--
+		if e.Released {
+			s.pubrel(e.PacketID, packet.Success)
+			continue
+		}
+		m := e.message
+		e.message = nil
+		if !s.repeat(m, e, now) {
+			s.flights.remove(i)
+			i--
+		}
+	}
+}
+
+// repeat sends one message again. One that the client has not seen for sure
+// and that has expired meanwhile is not sent. [MQTT-3.3.2-5].
+func (s *Session) repeat(m *broker.Message, e *flight, now time.Time) bool {
+	if m.Expired(now) && e.QoS == 1 {
+		s.drops.Expired++
+		s.abandon(e)
+		return false
+	}
+	g := s.grantAgain(m, e)
+	g.qos, g.retain = e.QoS, e.Retain
+	if !s.writeOwn(m, g, e.PacketID, true, now) {
+		s.abandon(e)
+		return false
+	}
+	return true
+}
+
+// grantAgain finds the subscription identifiers of a message that is repeated.
+func (s *Session) grantAgain(m *broker.Message, e *flight) grant {
+	if e.Group == "" {
+		g, _ := s.grantAfter(m, false)
+		return g
+	}
+	if i := s.subscriptions.index(e.Group); i >= 0 {
+		return s.subscriptions.list[i].share(m)
+	}
+	return grant{}
+}
+
+// resubscribed starts reading: messages published from now on arrive live, so
+// the session is live when it has read up to the log's head.
+func (s *Session) resubscribed(head uint64, err error, now time.Time) {
+	if err != nil {
+		s.end(failure(err), now)
+		return
+	}
+	s.progress.heard = max(s.progress.heard, head)
+	s.reader.ready, s.reader.missed = true, max(s.reader.missed, head)
+	s.pump(now)
+}

@@ -1,0 +1,7 @@
+package serve
+
+// For tests.
+var (
+	ConnectionsFor = connectionsFor
+	OpenFiles      = openFiles
+)

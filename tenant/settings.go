@@ -1,0 +1,75 @@
+package tenant
+
+import (
+	"time"
+
+	"github.com/fanfare-mq/fanfare/fault"
+)
+
+// Settings are what an app's owner decides about its devices. A limit of 0
+// means that only the node's own limits apply.
+type Settings struct {
+	// Mounted lets devices use bare topics: the edge puts "{org}/{app}/" in
+	// front of what they say and takes it from what they hear.
+	Mounted bool `json:"mounted,omitempty"`
+	// SessionExpiry is how long a session outlives its connection: all of
+	// MQTT 3.1 and 3.1.1 with clean session 0, and at most what an MQTT 5.0
+	// client asks for. Whole seconds.
+	SessionExpiry time.Duration `json:"session_expiry,omitempty"`
+	// RetainedExpiry is how long a retained message is kept unless it expires
+	// earlier by itself; 0 means until it is replaced. Whole seconds.
+	RetainedExpiry time.Duration `json:"retained_expiry,omitempty"`
+	// MaxRetained is how many retained messages the app may have.
+	MaxRetained int `json:"max_retained,omitempty"`
+	// MaxConnections and MaxSubscriptions bound what is open on one node.
+	MaxConnections   int `json:"max_connections,omitempty"`
+	MaxSubscriptions int `json:"max_subscriptions,omitempty"`
+	// PublishRate and PublishBytes bound what the app's devices publish on one
+	// node, in messages and in payload bytes a second.
+	PublishRate  int `json:"publish_rate,omitempty"`
+	PublishBytes int `json:"publish_bytes,omitempty"`
+}
+
+// DefaultSettings are those of a new app.
+func DefaultSettings() Settings {
+	return Settings{
+		SessionExpiry: 7 * 24 * time.Hour, // a phone that was off over a week's holiday resumes
+		MaxRetained:   100_000,
+	}
+}
+
+// The largest settings; openapi.yaml says the same.
+const (
+	// MaxSessionExpiry bounds how long what an absent device has asked for is
+	// kept.
+	MaxSessionExpiry = 90 * 24 * time.Hour
+	// MaxRetainedExpiry is ten years: longer is no expiry at all, which is 0.
+	MaxRetainedExpiry = 10 * 365 * 24 * time.Hour
+	// maxCount is far beyond any node; it keeps slips of the unit away.
+	maxCount = 1_000_000_000
+	// maxPublishBytes is a terabyte a second.
+	maxPublishBytes = 1_000_000_000_000
+)
+
+// Check refuses settings that are out of range. The fault points at the field
+// by the name it has in the API, as in "/session_expiry_seconds".
+func (s Settings) Check() error {
+	for _, one := range []struct {
+		field       string
+		value, most int64
+		unit        string
+	}{
+		{"/session_expiry_seconds", int64(s.SessionExpiry / time.Second), int64(MaxSessionExpiry / time.Second), " seconds"},
+		{"/retained_expiry_seconds", int64(s.RetainedExpiry / time.Second), int64(MaxRetainedExpiry / time.Second), " seconds"},
+		{"/max_retained", int64(s.MaxRetained), maxCount, ""},
+		{"/max_connections", int64(s.MaxConnections), maxCount, ""},
+		{"/max_subscriptions", int64(s.MaxSubscriptions), maxCount, ""},
+		{"/publish_rate", int64(s.PublishRate), maxCount, " messages"},
+		{"/publish_bytes", int64(s.PublishBytes), maxPublishBytes, " bytes"},
+	} {
+		if one.value < 0 || one.value > one.most {
+			return fault.Newf(fault.Invalid, "must be 0 to %d%s", one.most, one.unit).At(one.field)
+		}
+	}
+	return nil
+}
