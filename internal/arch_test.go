@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"internal/conformance":         {},                               // all of it is tests, which start the real command
 	"internal/conformance/list":    {"internal/conformance/clauses"}, // the command that generates docs/conformance.md
 	"internal/conformance/clauses": {},
+	"internal/torture":             {}, // all of it is tests
 	"internal/testenv":             {},
 	"internal/testsum":             {},
 	"internal/testrun":             {"internal/testenv", "internal/testsum"},

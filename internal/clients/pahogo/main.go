@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -103,7 +104,7 @@ func dial(address string, version uint, change func(*paho.ClientOptions)) (*clie
 	if len(o.Servers) == 1 && o.Servers[0].Scheme == "tcp" {
 		o.SetCustomOpenConnectionFn(func(_ *url.URL, _ paho.ClientOptions) (net.Conn, error) {
 			var err error
-			c.conn, err = net.DialTimeout("tcp", o.Servers[0].Host, patience)
+			c.conn, err = (&net.Dialer{Timeout: patience}).DialContext(context.Background(), "tcp", o.Servers[0].Host)
 			return c.conn, err
 		})
 	}
