@@ -44,7 +44,7 @@ func TestSessionOutlivesItsConnection(t *testing.T) {
 }
 
 // What was sent and not acknowledged comes again, with DUP and the same
-// identifier. [MQTT-4.4.0-1]
+// identifier. [MQTT-4.4.0-1].
 func TestTakeoverHandsTheSessionOver(t *testing.T) {
 	w := start(t)
 	first := w.connect("acme", "ana", "phone", v5)

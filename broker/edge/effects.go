@@ -23,6 +23,20 @@ func (c *conn) carryOut(ef *session.Effect) {
 		c.subscribe(ef.PacketID, ef.Filters)
 	case session.Unsubscribe:
 		c.unsubscribe(ef.Filters)
+	case session.Denied:
+		c.denied(ef)
+	case session.Return:
+		c.loop.edge.giveBack(ef.Filters[0], ef.Message)
+	case session.Close:
+		c.close(ef)
+	default:
+		c.lookUp(ef)
+	}
+}
+
+// lookUp reads what the session asks for.
+func (c *conn) lookUp(ef *session.Effect) {
+	switch ef.Kind {
 	case session.Read:
 		c.read(ef.Query)
 	case session.Fetch:
@@ -31,12 +45,7 @@ func (c *conn) carryOut(ef *session.Effect) {
 		c.replay(ef)
 	case session.Abandon:
 		c.abandon(ef.Cursor)
-	case session.Denied:
-		c.denied(ef)
-	case session.Return:
-		c.loop.edge.giveBack(ef.Filters[0], ef.Message)
-	case session.Close:
-		c.close(ef)
+	default:
 	}
 }
 
@@ -176,24 +185,19 @@ func (c *conn) abandon(id uint32) {
 // denied counts what the client may not do and logs it, once a while: a device
 // that tries over and over must not fill the disk.
 func (c *conn) denied(ef *session.Effect) {
-	e := c.loop.edge
-	what := "publish"
-	if ef.Message == nil {
-		what = "subscribe"
-	}
-	e.stats.denied.WithLabelValues(what).Inc()
-	if now := time.Now(); now.Sub(c.complained) < complainEvery {
-		return
-	} else {
-		c.complained = now
-	}
-	name := ""
+	what, name := "publish", ""
 	if ef.Message != nil {
 		name = ef.Message.Topic
-	} else if len(ef.Filters) > 0 {
-		name = ef.Filters[0]
+	} else {
+		what, name = "subscribe", ef.Filters[0]
 	}
-	c.log().Info(what+" denied", slog.String("topic", name), slog.String("reason", ef.Reason.Name))
+	c.loop.edge.stats.denied.WithLabelValues(what).Inc()
+	now := time.Now()
+	if now.Sub(c.complained) < complainEvery {
+		return
+	}
+	c.complained = now
+	c.log().Info("denied", slog.String("packet", what), slog.String("topic", name), slog.String("reason", ef.Reason.Name))
 }
 
 // complainEvery is how often one connection's denials are logged.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -142,7 +143,7 @@ func share(s session) error {
 	}
 	defer pub.end()
 	for i := range 20 {
-		if err := pub.publish(s.topic("share"), fmt.Sprint(i), 1, false); err != nil {
+		if err := pub.publish(s.topic("share"), strconv.Itoa(i), 1, false); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/eclipse/paho.golang/paho"
@@ -133,7 +134,7 @@ func share(ctx context.Context) error {
 		return err
 	}
 	for i := range 20 {
-		if err := pub.publish(ctx, topic("share"), fmt.Sprint(i), 1, false); err != nil {
+		if err := pub.publish(ctx, topic("share"), strconv.Itoa(i), 1, false); err != nil {
 			return err
 		}
 	}
