@@ -8,7 +8,8 @@ import (
 
 // receiveAck takes the client's acknowledgement of a message. One that belongs
 // to no message is ignored: it does no harm, and clients do send it after a
-// reconnect.
+// reconnect. There it may come before the message is sent again, which then is
+// not necessary.
 func (s *Session) receiveAck(f packet.Frame, now time.Time) {
 	var p packet.Ack
 	if err := p.Decode(f); err != nil {
@@ -16,9 +17,6 @@ func (s *Session) receiveAck(f packet.Frame, now time.Time) {
 		return
 	}
 	i := s.flights.index(p.PacketID)
-	if i >= 0 && s.flights.list[i].unsent {
-		i = -1
-	}
 	switch f.Type {
 	case packet.PUBACK:
 		s.receivePuback(i, now)
@@ -57,7 +55,8 @@ func (s *Session) receivePubrec(i int, p *packet.Ack, now time.Time) {
 	if p.Reason >= packet.UnspecifiedError {
 		s.flights.remove(i) // the exchange is over, and nothing goes out again
 	} else {
-		e.Released, e.message = true, nil
+		s.flights.send(i)
+		e.Released = true
 		s.pubrel(p.PacketID, packet.Success)
 	}
 	if own && first {

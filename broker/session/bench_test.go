@@ -69,6 +69,7 @@ func BenchmarkDeliver(b *testing.B) {
 				Topic: "acme/chat/users/ana/" + strconv.Itoa(bb.subscriptions-1), QoS: bb.qos, Payload: make([]byte, 64),
 			}
 			var e session.Encodings
+			id := make([]byte, 2)
 			b.ReportAllocs()
 			for b.Loop() {
 				m.Position.Seq++ // nobody else has it
@@ -76,7 +77,8 @@ func BenchmarkDeliver(b *testing.B) {
 				out := s.Output()
 				if bb.qos > 0 {
 					at := 2 + 2 + len(m.Topic) // fixed header, length of the topic, topic
-					complete(s, bb.qos, [2]byte{out[at], out[at+1]})
+					copy(id, out[at:at+2])
+					complete(s, bb.qos, id)
 				}
 			}
 			if s.Closed() {
@@ -87,13 +89,13 @@ func BenchmarkDeliver(b *testing.B) {
 }
 
 // complete acknowledges a message to the end.
-func complete(s *session.Session, qos byte, id [2]byte) {
+func complete(s *session.Session, qos byte, id []byte) {
 	if qos == 1 {
-		s.Receive(packet.Frame{Type: packet.PUBACK, Body: id[:]}, epoch)
+		s.Receive(packet.Frame{Type: packet.PUBACK, Body: id}, epoch)
 		return
 	}
-	s.Receive(packet.Frame{Type: packet.PUBREC, Body: id[:]}, epoch)
-	s.Receive(packet.Frame{Type: packet.PUBCOMP, Body: id[:]}, epoch)
+	s.Receive(packet.Frame{Type: packet.PUBREC, Body: id}, epoch)
+	s.Receive(packet.Frame{Type: packet.PUBCOMP, Body: id}, epoch)
 	s.Output()
 }
 

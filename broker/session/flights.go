@@ -51,7 +51,18 @@ func (f *flights) carries(seq uint64) bool {
 	return slices.ContainsFunc(f.list, func(e flight) bool { return e.Seq == seq && e.Group == "" })
 }
 
-func (f *flights) remove(i int) { f.list = slices.Delete(f.list, i, i+1) }
+func (f *flights) remove(i int) {
+	f.send(i)
+	f.list = slices.Delete(f.list, i, i+1)
+}
+
+// send notes that a flight of a resumed session need not be sent again.
+func (f *flights) send(i int) {
+	if e := &f.list[i]; e.unsent {
+		e.unsent, e.message = false, nil
+		f.unsent--
+	}
+}
 
 // lowest returns the lowest sequence above the floor that is not acknowledged,
 // with its time. Below are retained messages, and none in the case of 0.

@@ -54,13 +54,11 @@ func (s *Session) again(p *packet.Publish, now time.Time) bool {
 	if (p.Dup || p.QoS == 2) && s.isIncoming(p.PacketID, p.QoS) {
 		return true
 	}
-	own := len(s.rare().received) - s.rare().inherited // the receive maximum is a connection's
+	// The receive maximum is a connection's. Before 5.0 there is none but the
+	// number of packet identifiers.
+	own := len(s.rare().received) - s.rare().inherited
 	if s.v5() && len(s.incoming)+own >= s.limits.MaxReceive {
 		s.end(ReasonReceiveMaximum, now) // [MQTT-3.3.4-7] [MQTT-3.3.4-8]
-		return true
-	}
-	if !s.v5() && own >= s.limits.MaxReceive {
-		s.end(ReasonReceiveMaximum.with("QoS 2 messages without PUBREL"), now)
 		return true
 	}
 	return false

@@ -11,6 +11,9 @@ import (
 
 // record is what outlives the connection.
 func (s *Session) record(now time.Time) *broker.Record {
+	if !s.reader.behind {
+		s.settle(now)
+	}
 	r := &broker.Record{
 		Floor: s.progress.floor, FloorTime: s.progress.since.time(), Acked: s.progress.acked,
 		Received: s.rare().received,
@@ -130,7 +133,6 @@ func (s *Session) fetched(seq uint64, m *broker.Message) {
 			continue
 		}
 		s.flights.remove(i)
-		s.flights.unsent--
 		i--
 	}
 }
@@ -155,14 +157,12 @@ func (s *Session) sendAgain(now time.Time) {
 		if !s.roomy() || (e.message == nil && !e.Released) {
 			return
 		}
-		e.unsent = false
-		s.flights.unsent--
+		m := e.message
+		s.flights.send(i)
 		if e.Released {
 			s.pubrel(e.PacketID, packet.Success)
 			continue
 		}
-		m := e.message
-		e.message = nil
 		if !s.repeat(m, e, now) {
 			s.flights.remove(i)
 			i--
