@@ -185,9 +185,9 @@ func (c *conn) abandon(id uint32) {
 // denied counts what the client may not do and logs it, once a while: a device
 // that tries over and over must not fill the disk.
 func (c *conn) denied(ef *session.Effect) {
-	what, name := "publish", ""
+	var what, name string
 	if ef.Message != nil {
-		name = ef.Message.Topic
+		what, name = "publish", ef.Message.Topic
 	} else {
 		what, name = "subscribe", ef.Filters[0]
 	}
