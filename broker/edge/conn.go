@@ -107,6 +107,7 @@ func (c *conn) countDrops() {
 }
 
 func (c *conn) collect() {
+	c.loop.sent += c.session.Sent()
 	out := c.session.Output()
 	if len(out) == 0 {
 		return

@@ -222,6 +222,9 @@ func (c *conn) close(ef *session.Effect) {
 	}
 	e.disown(c)
 	e.stats.closed.WithLabelValues(reason.Name).Inc()
+	if m := reason.Malformed; m != nil {
+		e.stats.malformed.WithLabelValues(m.Packet.String(), m.Clause).Inc()
+	}
 	level := slog.LevelInfo
 	if reason.Normal {
 		level = slog.LevelDebug

@@ -21,6 +21,7 @@ type loop struct {
 
 	conns   map[*conn]struct{}
 	wheel   wheel
+	sent    uint32    // PUBLISH packets of this batch
 	dirty   []*conn   // have output to send at the end of the batch
 	held    []*conn   // are not read because the edge is behind
 	stalled []stalled // publishes the bus would not take yet, oldest first
@@ -109,13 +110,11 @@ func (l *loop) open(c *conn, now time.Time) {
 func (l *loop) deliver(f *fan, now time.Time) {
 	l.backlog.Add(-int64(len(f.conns)))
 	var encodings session.Encodings
-	delivered := 0
 	for _, c := range f.conns {
 		if c.last == f.message || c.closed {
 			continue // reached through another filter already, or gone
 		}
 		c.last = f.message
-		delivered++
 		c.session.Deliver(f.message, &encodings, c.congested, now)
 		c.settle()
 		c.countDrops()
@@ -123,13 +122,16 @@ func (l *loop) deliver(f *fan, now time.Time) {
 	for _, c := range f.conns {
 		c.last = nil
 	}
-	l.edge.stats.sent.Add(float64(delivered))
 	recycle(f)
 }
 
 // flush sends what the batch has produced, a write for each connection, and
 // reads on where there is room again.
 func (l *loop) flush() {
+	if l.sent > 0 {
+		l.edge.stats.sent.Add(float64(l.sent))
+		l.sent = 0
+	}
 	for _, c := range l.dirty {
 		c.dirty = false
 		c.send()

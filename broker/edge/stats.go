@@ -12,7 +12,7 @@ type stats struct {
 	connections, subscriptions prometheus.Gauge
 	bytesIn, bytesOut          prometheus.Counter
 	sent, throttled            prometheus.Counter
-	denied                     *prometheus.CounterVec
+	denied, malformed          *prometheus.CounterVec
 	packets, publishes         *prometheus.CounterVec
 	refused, closed, dropped   *prometheus.CounterVec
 	byType                     [16]prometheus.Counter // packets, resolved once
@@ -39,14 +39,18 @@ func newStats() *stats {
 		subscriptions: gauge("subscriptions", "Subscriptions of connected sessions."),
 		bytesIn:       counter("received_bytes_total", "Bytes received from clients, without TLS and WebSocket framing."),
 		bytesOut:      counter("sent_bytes_total", "Bytes sent to clients, without TLS and WebSocket framing."),
-		sent:          counter("deliveries_total", "Messages handed to sessions, by live delivery."),
+		sent:          counter("sent_messages_total", "PUBLISH packets sent to clients."),
 		throttled:     counter("publish_pauses_total", "Pauses in reading a client because its app publishes faster than it may."),
-		denied:        vec("denied_total", "What clients asked for and no grant allows, by packet.", "packet"),
-		packets:       vec("received_packets_total", "Packets received from clients, by type.", "type"),
-		publishes:     vec("publishes_total", "Messages published by clients, wills included, by QoS.", "qos"),
-		refused:       vec("connects_refused_total", "CONNECT packets refused, by reason.", "reason"),
-		closed:        vec("connections_closed_total", "Connections closed, by reason.", "reason"),
-		dropped:       vec("deliveries_dropped_total", "Deliveries dropped, by reason: QoS 0 that found no room, and messages whose deadline passed.", "reason"),
+		malformed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fanfare_mqtt_malformed_packets_total",
+			Help: "Packets that broke the encoding, by their type and the clause of the specification.",
+		}, []string{"type", "clause"}),
+		denied:    vec("denied_total", "What clients asked for and no grant allows, by packet.", "packet"),
+		packets:   vec("received_packets_total", "Packets received from clients, by type.", "type"),
+		publishes: vec("publishes_total", "Messages published by clients, wills included, by QoS.", "qos"),
+		refused:   vec("connects_refused_total", "CONNECT packets refused, by reason.", "reason"),
+		closed:    vec("connections_closed_total", "Connections closed, by reason.", "reason"),
+		dropped:   vec("deliveries_dropped_total", "Deliveries dropped, by reason: QoS 0 that found no room, and messages whose deadline passed.", "reason"),
 
 		turnedAway:    vec("connections_refused_total", "Connections closed before a byte of MQTT, by reason: a bound on connections, or accept_error.", "reason"),
 		tlsFailed:     counter("tls_handshake_failures_total", "TLS handshakes that failed or took too long."),
@@ -65,7 +69,7 @@ func (s *stats) packet(t packet.Type) { s.byType[t&15].Inc() }
 func (e *Edge) Collectors() []prometheus.Collector {
 	s := e.stats
 	return []prometheus.Collector{
-		s.connections, s.subscriptions, s.bytesIn, s.bytesOut, s.sent, s.throttled, s.denied,
+		s.connections, s.subscriptions, s.bytesIn, s.bytesOut, s.sent, s.throttled, s.denied, s.malformed,
 		s.packets, s.publishes, s.refused, s.closed, s.dropped,
 		s.turnedAway, s.tlsFailed, s.proxyFailed, s.upgradeFailed,
 	}

@@ -73,9 +73,8 @@ func malformation(err error) Reason {
 		return ReasonPacketTooLarge // [MQTT-3.2.2-15]
 	}
 	reason := ReasonMalformed.with(err.Error())
-	var m *packet.Malformed
-	if errors.As(err, &m) && m.Reason != 0 {
-		reason.Code = m.Reason
+	if errors.As(err, &reason.Malformed) && reason.Malformed.Reason != 0 {
+		reason.Code = reason.Malformed.Reason
 	}
 	return reason
 }

@@ -49,6 +49,7 @@ func (s *Session) write(m *broker.Message, g grant, e *Encodings, id uint16, now
 		return false
 	}
 	s.out = (*encoded).AppendTo(s.out, id, false)
+	s.sent++
 	return true
 }
 
@@ -71,6 +72,7 @@ func (s *Session) writeOwn(m *broker.Message, g grant, id uint16, dup bool, now 
 	if alias != 0 && !known {
 		s.own().told[m.Topic] = alias
 	}
+	s.sent++
 	return true
 }
 

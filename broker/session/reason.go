@@ -11,6 +11,8 @@ type Reason struct {
 	Text   string            // for the log, with details
 	Normal bool              // belongs to ordinary life; nobody did anything wrong
 	Code   packet.ReasonCode // what a 5.0 client is told; 0: nothing, as it ended the connection itself
+	// Malformed says which packet broke which clause, if that is the reason.
+	Malformed *packet.Malformed
 	// ServerReference is another server for the client (MQTT 5.0 section 4.11).
 	ServerReference string
 }

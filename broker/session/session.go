@@ -59,6 +59,7 @@ type Session struct {
 	seldom        *seldom    // what most sessions do without; see rare
 
 	drops   Drops
+	sent    uint32 // PUBLISH packets since Sent was asked
 	out     []byte
 	effects []Effect
 }
@@ -210,6 +211,13 @@ func (s *Session) Drops() Drops {
 	drops := s.drops
 	s.drops = Drops{}
 	return drops
+}
+
+// Sent drains the count of PUBLISH packets to the client.
+func (s *Session) Sent() uint32 {
+	sent := s.sent
+	s.sent = 0
+	return sent
 }
 
 // Key is the session's key as Accept said it, empty before.
