@@ -24,6 +24,7 @@ type conn struct {
 	shard      uint16       // of the log
 	seat       *seat        // at the session key
 	usage      *usage       // of its app
+	page       int          // how many messages of the log are read next
 	cursors    map[uint32]broker.Cursor
 	complained time.Time       // when a denial was logged
 	clean      bool            // CONNECT began a new session

@@ -137,11 +137,25 @@ func (c *conn) unsubscribe(filters []string) {
 	_ = c.loop.edge.apps.subscribe(c.usage, -len(filters), c.device.Settings()) // fewer is never too many
 }
 
+// read reads a page of the log. Looking up costs the log more than handing
+// out, so the pages of a session with a long way to go become larger.
 func (c *conn) read(q broker.Query) {
+	c.page = max(c.page, q.Limit)
+	q.Limit = c.page
 	c.loop.edge.deps.Bus.Read(q, func(p broker.Page, err error) {
-		c.later(func(s *session.Session, now time.Time) { s.Page(p, err, now) })
+		c.later(func(s *session.Session, now time.Time) {
+			c.page = min(2*c.page, maxPage)
+			if !p.More {
+				c.page = 0
+			}
+			s.Page(p, err, now)
+		})
 	})
 }
+
+// maxPage is the most messages that are read at once; the bus bounds a page in
+// bytes, too.
+const maxPage = 1024
 
 func (c *conn) fetch(seqs []uint64) {
 	c.loop.edge.deps.Bus.Get(c.shard, seqs, func(messages []*broker.Message, err error) {

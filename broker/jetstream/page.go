@@ -20,7 +20,7 @@ const (
 	// since every name costs the server a look-up.
 	maxHours = 6
 	// pageBytes bounds a page; one message more may come.
-	pageBytes = 4 << 20
+	pageBytes = 1 << 20
 	// defaultLimit and maxLimit are of the messages of a page.
 	defaultLimit = 256
 	maxLimit     = 4096
