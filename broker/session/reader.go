@@ -11,7 +11,6 @@ import (
 type reader struct {
 	behind  bool
 	asked   bool    // a Read waits for its answer
-	live    bool    // it was asked while the session was live
 	stale   bool    // there is a new filter since it was asked
 	told    bool    // the log has answered since upTo was set
 	retry   instant // when to ask again; zero: as soon as there is room
@@ -38,7 +37,7 @@ func (s *Session) fallBehind(seq uint64) {
 	r := &s.reader
 	r.missed = max(r.missed, seq)
 	if !r.behind {
-		*r = reader{behind: true, asked: r.asked, live: r.live, stale: r.stale, ready: true, missed: r.missed, upTo: s.known()}
+		*r = reader{behind: true, asked: r.asked, stale: r.stale, ready: true, missed: r.missed, upTo: s.known()}
 	}
 }
 
@@ -69,7 +68,7 @@ func (s *Session) readOn(now time.Time) {
 	}
 	r.upTo, r.told = max(r.upTo, r.pageEnd), false
 	if s.roomy() && !s.waiting(now) {
-		s.ask(false)
+		s.ask()
 	}
 }
 
@@ -112,16 +111,16 @@ func (s *Session) settle(now time.Time) {
 	s.reader.look = len(s.progress.acked) + s.limits.MaxAcked
 }
 
-// ask reads the next page; live says that the session is not behind and only
-// wants to know how far it has come.
-func (s *Session) ask(live bool) {
+// ask reads the next page. A session that is not behind only wants to know how
+// far it has come.
+func (s *Session) ask() {
 	r, after := &s.reader, max(s.reader.upTo, s.progress.floor)
 	filters := s.subscriptions.owed()
 	if len(filters) == 0 {
 		*r = reader{ready: true, upTo: r.upTo, look: r.look}
 		return
 	}
-	r.asked, r.live, r.stale, r.begun = true, live, false, after
+	r.asked, r.stale, r.begun = true, false, after
 	s.emit(Effect{Kind: Read, Query: broker.Query{
 		Shard: s.shard, Filters: filters, After: after, Since: s.progress.since.time(), Limit: pageSize,
 	}})
@@ -153,14 +152,12 @@ func (s *Session) Page(p broker.Page, err error, now time.Time) {
 	switch {
 	case err != nil:
 		r.retry = at(now.Add(retryRead))
-	case !r.behind && r.stale:
-		s.ask(true)
+	case r.stale && !r.behind:
+		s.ask()
+	case r.stale:
+		s.pump(now)
 	case !r.behind:
 		s.advance(p, now)
-	case r.live || r.stale:
-		// Asked before the session fell behind: it does not tell what was
-		// ignored since. Or before it had all its filters.
-		s.pump(now)
 	default:
 		r.more, r.pageEnd, r.told = p.More, p.UpTo, true
 		if n := len(p.Messages); n > 0 {
@@ -190,7 +187,7 @@ func (s *Session) advance(p broker.Page, now time.Time) {
 	s.reader.upTo = upTo
 	s.settle(now)
 	if p.More && upTo > s.reader.begun {
-		s.ask(true)
+		s.ask()
 	}
 }
 
@@ -212,7 +209,7 @@ func (s *Session) lookUp(now time.Time) {
 func (s *Session) Probe(now time.Time) {
 	r := &s.reader
 	if s.phase == connected && !s.lossless && !r.behind && !r.asked && !s.waiting(now) {
-		s.ask(true)
+		s.ask()
 	}
 }
 

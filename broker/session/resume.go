@@ -76,7 +76,7 @@ func (s *Session) resume(r *broker.Record, now time.Time) {
 	if filters := s.subscriptions.filters(); len(filters) > 0 {
 		s.emit(Effect{Kind: Subscribe, Filters: filters})
 	} else {
-		s.reader = reader{ready: true}
+		s.reader.behind, s.reader.ready = s.flights.unsent > 0, true
 	}
 	s.sendAgain(now)
 }
@@ -199,6 +199,9 @@ func (s *Session) grantAgain(m *broker.Message, e *flight) grant {
 	return grant{}
 }
 
+// resuming reports whether the interest of a resumed session does not stand yet.
+func (s *Session) resuming() bool { return s.reader.behind && !s.reader.ready }
+
 // resubscribed starts reading: messages published from now on arrive live, so
 // the session is live when it has read up to the log's head.
 func (s *Session) resubscribed(head uint64, err error, now time.Time) {
@@ -208,5 +211,14 @@ func (s *Session) resubscribed(head uint64, err error, now time.Time) {
 	}
 	s.progress.heard = max(s.progress.heard, head)
 	s.reader.ready, s.reader.missed = true, max(s.reader.missed, head)
+	for i := range s.subscriptions.list {
+		if sub := &s.subscriptions.list[i]; sub.Start == unknown {
+			sub.Start = s.progress.heard
+		}
+	}
+	for i := range s.rare().subscribing {
+		s.rare().subscribing[i].waits = false
+	}
+	s.acknowledgeSubscribes(now)
 	s.pump(now)
 }

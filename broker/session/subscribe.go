@@ -17,6 +17,7 @@ const maxQoS byte = 2
 type subscribing struct {
 	id        uint16
 	settled   bool // nothing is waited for: acknowledge when it is its turn
+	waits     bool // but until the interest of a resumed session stands
 	requested []string
 	codes     []byte   // one for each requested
 	added     []string // filters that the session did not have before
@@ -84,6 +85,8 @@ func (s *Session) enter(e *subscribing, i int, asked packet.Subscription, id uin
 	switch {
 	case added:
 		e.added = append(e.added, sub.Filter)
+	case raised && s.resuming(): // where the log is now will be known soon
+		s.subscriptions.list[old].Start, e.waits = unknown, true
 	case raised: // up to now the log kept nothing for it
 		s.owe(old, s.progress.heard, now)
 	}
@@ -195,15 +198,15 @@ func (s *Session) addedLater(i int, filter string) bool {
 	return slices.ContainsFunc(s.rare().subscribing[i+1:], func(e subscribing) bool { return slices.Contains(e.added, filter) })
 }
 
-// owe makes the messages of the log after a sequence owed to a subscription,
-// and not those that the session has read past already: they are older than
-// the SUBACK. The first subscription that is owed something begins the
-// session's own progress.
+// owe makes the messages of the log after a sequence owed to a subscription, but
+// for those that the session has read past already: they are older than the
+// SUBACK. The first subscription that is owed something begins the session's
+// own progress.
 func (s *Session) owe(k int, after uint64, now time.Time) {
 	sub, r := &s.subscriptions.list[k], &s.reader
 	sub.begun = false
 	first := len(s.subscriptions.owed()) == 0
-	sub.Start, sub.begun = max(after, s.progress.floor, r.upTo, r.pageEnd), true
+	sub.Start, sub.begun = after, true
 	if !sub.owed() {
 		return
 	}
@@ -257,7 +260,7 @@ func (s *Session) failLater(i int, filter string, code packet.ReasonCode) bool {
 // [MQTT-3.8.4-2]. Retained messages follow.
 func (s *Session) acknowledgeSubscribes(now time.Time) {
 	n, r := 0, s.rare()
-	for ; n < len(r.subscribing) && r.subscribing[n].settled; n++ {
+	for ; n < len(r.subscribing) && r.subscribing[n].settled && !r.subscribing[n].waits; n++ {
 		e := &r.subscribing[n]
 		before := len(s.out)
 		s.out = packet.Suback{Version: s.version, PacketID: e.id, Codes: e.codes}.Append(s.out)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math"
 	"slices"
 
 	"github.com/fanfare-mq/fanfare/broker"
@@ -16,9 +17,13 @@ type subscription struct {
 	begun bool // Start is known: the log's messages after it are owed
 }
 
+// unknown is the Start of a subscription that was raised above QoS 0 while a
+// resumed session does not know where the log is: nothing is owed yet.
+const unknown = math.MaxUint64
+
 // owed reports whether the log keeps messages for this subscription.
 func (s *subscription) owed() bool {
-	return s.begun && s.QoS > 0 && (s.kind == topic.Plain || s.kind == topic.Local) && !isServerTopic(s.match)
+	return s.begun && s.Start != unknown && s.QoS > 0 && (s.kind == topic.Plain || s.kind == topic.Local) && !isServerTopic(s.match)
 }
 
 // subscriptions are a session's filters: most have a handful, so a slice.

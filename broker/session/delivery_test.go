@@ -1,0 +1,164 @@
+package session_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+var (
+	someName   = rapid.SampledFrom([]string{"acme/a", "acme/b", "acme/a/x"})
+	someFilter = rapid.SampledFrom([]string{"acme/a", "acme/b", "acme/a/#", "acme/#"})
+)
+
+// TestDelivery lets a durable session, its client, the log and the network do
+// what they like, and holds it to its promise: every message of QoS 1 and 2
+// that is owed arrives, in the order of the log where the path is in order, and
+// one of QoS 2 arrives once, over all connections.
+func TestDelivery(t *testing.T) {
+	for _, lossless := range []bool{true, false} {
+		t.Run(map[bool]string{true: "lossless", false: "lossy"}[lossless], func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) { deliverAtRandom(t, lossless) })
+		})
+	}
+}
+
+func deliverAtRandom(t *rapid.T, lossless bool) {
+	m := newSim(t, lossless, rapid.IntRange(1, 5).Draw(t, "receive"))
+	m.send(m.client.subscribe("acme/a", 2, 0, 0))
+	actions := map[string]func(*rapid.T){
+		"append":      m.someAppend,
+		"append more": m.someAppend,
+		"live":        m.someLive,
+		"live more":   m.someLive,
+		"work":        m.someWork,
+		"work more":   m.someWork,
+		"subscribe": func(t *rapid.T) {
+			if m.client.cut {
+				return
+			}
+			m.send(m.client.subscribe(someFilter.Draw(t, "filter"), byte(rapid.IntRange(0, 2).Draw(t, "qos")), m.head, m.heard))
+			m.forget()
+		},
+		"unsubscribe": func(t *rapid.T) {
+			if m.client.cut {
+				return
+			}
+			m.send(m.client.unsubscribe(someFilter.Draw(t, "filter")))
+			m.forget()
+		},
+		"acknowledge":      m.someAck,
+		"acknowledge more": m.someAck,
+		"drained":          func(*rapid.T) { m.s.Drained(m.now); m.watch() },
+		"tick":             func(*rapid.T) { m.now = m.now.Add(300 * time.Millisecond); m.s.Tick(m.now); m.watch() },
+		"probe":            func(*rapid.T) { m.s.Probe(m.now); m.watch() },
+		"lag": func(t *rapid.T) {
+			if !lossless {
+				m.lag = uint64(rapid.IntRange(0, 3).Draw(t, "lag"))
+			}
+		},
+		"retention": func(t *rapid.T) {
+			delete(m.log, uint64(rapid.IntRange(1, int(m.head)+1).Draw(t, "seq")))
+			m.forget()
+		},
+		"cut": func(t *rapid.T) { m.client.cut = m.client.cut || rapid.IntRange(0, 3).Draw(t, "cut") == 0 },
+		"reconnect": func(t *rapid.T) {
+			m.reconnect(rapid.IntRange(1, 5).Draw(t, "receive"))
+		},
+	}
+	t.Repeat(actions)
+	m.settle(t)
+}
+
+func (m *sim) reconnect(receive int) {
+	m.s.Lost(m.now)
+	m.watch()
+	m.connect(receive)
+}
+
+func (m *sim) someAppend(t *rapid.T) {
+	m.append(someName.Draw(t, "name"), byte(rapid.IntRange(1, 2).Draw(t, "qos")))
+}
+
+// someLive lets a live message arrive. Where the path is lossy it may be any,
+// or be lost, or come again.
+func (m *sim) someLive(t *rapid.T) {
+	if len(m.live) == 0 {
+		return
+	}
+	i, congested := 0, rapid.IntRange(0, 5).Draw(t, "congested") == 0
+	if m.lossless {
+		m.deliver(0, congested)
+		return
+	}
+	i = rapid.IntRange(0, len(m.live)-1).Draw(t, "which")
+	switch rapid.IntRange(0, 4).Draw(t, "fate") {
+	case 0:
+		m.live = slices.Delete(m.live, i, i+1)
+	case 1:
+		m.live = append(m.live, m.live[i])
+		m.deliver(i, congested)
+	default:
+		m.deliver(i, congested)
+	}
+}
+
+func (m *sim) someWork(t *rapid.T) {
+	if len(m.tasks) > 0 {
+		m.work(rapid.IntRange(0, len(m.tasks)-1).Draw(t, "task"))
+	}
+}
+
+func (m *sim) someAck(t *rapid.T) {
+	ids := slices.Sorted(maps.Keys(m.client.window))
+	if len(ids) > 0 && !m.client.cut {
+		m.acknowledge(ids[rapid.IntRange(0, len(ids)-1).Draw(t, "id")])
+	}
+}
+
+// acknowledge sends what is due for an identifier.
+func (m *sim) acknowledge(id uint16) {
+	ack, seq := m.client.next(id)
+	if ack == nil {
+		return
+	}
+	if seq != 0 {
+		m.done[seq] = true
+	}
+	m.send(ack)
+}
+
+// settle brings everything to rest: then nothing may be owed.
+func (m *sim) settle(t *rapid.T) {
+	if m.lag = 0; m.client.cut {
+		m.reconnect(3)
+	}
+	for range 200 {
+		for len(m.tasks) > 0 {
+			m.work(0)
+		}
+		for m.lossless && len(m.live) > 0 {
+			m.deliver(0, false)
+		}
+		m.s.Drained(m.now)
+		m.watch()
+		for _, id := range slices.Sorted(maps.Keys(m.client.window)) {
+			m.acknowledge(id)
+		}
+		m.now = m.now.Add(300 * time.Millisecond)
+		m.s.Tick(m.now)
+		m.s.Probe(m.now)
+		m.watch()
+	}
+	if len(m.owed) > 0 || len(m.client.window) > 0 {
+		t.Fatalf("still owed: %v, on their way: %v", m.owed, m.client.window)
+	}
+	m.s.Lost(m.now)
+	m.watch()
+	if r := m.record; len(r.Inflight) > 0 {
+		t.Fatalf("at rest, and %d messages on their way", len(r.Inflight))
+	}
+}
