@@ -45,7 +45,6 @@ func (r *records) take(key string, clean bool, now time.Time) (rec *broker.Recor
 	case clean || passedAt(rec.Expires, now):
 		return nil, rec.Will
 	}
-	rec.Will = nil
 	return rec, nil
 }
 

@@ -65,7 +65,7 @@ func (s *Session) keep(record *broker.Record) { s.effects[len(s.effects)-1].Reco
 func (s *Session) settleExpiry(p *packet.Connect, most time.Duration) {
 	s.maxExpiry = never
 	if seconds := int64(most / time.Second); seconds < never {
-		s.maxExpiry = uint32(max(seconds, 0)) //nolint:gosec // within bounds
+		s.maxExpiry = uint32(max(seconds, 0))
 	}
 	switch {
 	case s.v5():

@@ -89,12 +89,12 @@ func (m *sim) someLive(t *rapid.T) {
 	if len(m.live) == 0 {
 		return
 	}
-	i, congested := 0, rapid.IntRange(0, 5).Draw(t, "congested") == 0
+	congested := rapid.IntRange(0, 5).Draw(t, "congested") == 0
 	if m.lossless {
 		m.deliver(0, congested)
 		return
 	}
-	i = rapid.IntRange(0, len(m.live)-1).Draw(t, "which")
+	i := rapid.IntRange(0, len(m.live)-1).Draw(t, "which")
 	switch rapid.IntRange(0, 4).Draw(t, "fate") {
 	case 0:
 		m.live = slices.Delete(m.live, i, i+1)

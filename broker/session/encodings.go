@@ -141,5 +141,5 @@ func (s *Session) publication(m *broker.Message, g grant, now time.Time) packet.
 // secondsLeft rounds up, to 1 at least: the message has not expired yet.
 func secondsLeft(expires int64, now time.Time) uint32 {
 	ms := max(expires-now.UnixMilli(), 1)
-	return uint32(min((ms+999)/1000, int64(never-1))) //nolint:gosec // within bounds
+	return uint32(min((ms+999)/1000, int64(never-1)))
 }

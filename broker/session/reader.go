@@ -59,17 +59,27 @@ func (s *Session) readOn(now time.Time) {
 	if s.sendPage(now); len(s.rare().page) > 0 || r.asked || !r.ready {
 		return
 	}
-	if r.told && !r.more && r.missed <= max(r.upTo, r.pageEnd) {
-		s.catchUp(max(r.upTo, r.pageEnd), now)
+	if r.told && s.turnPage(now) {
 		return
 	}
-	if r.told && r.pageEnd <= r.begun {
-		r.retry = at(now.Add(retryRead)) // a replica that lags
-	}
-	r.upTo, r.told = max(r.upTo, r.pageEnd), false
 	if s.roomy() && !s.waiting(now) {
 		s.ask()
 	}
+}
+
+// turnPage is done with a page, and reports whether it was the last one.
+func (s *Session) turnPage(now time.Time) bool {
+	r := &s.reader
+	upTo := max(r.upTo, r.pageEnd)
+	if !r.more && r.missed <= upTo {
+		s.catchUp(upTo, now)
+		return true
+	}
+	if r.pageEnd <= r.begun {
+		r.retry = at(now.Add(retryRead)) // a replica that lags
+	}
+	r.upTo, r.told = upTo, false
+	return false
 }
 
 // sendPage sends what was read, as far as there is room.

@@ -82,17 +82,24 @@ func (s *Session) enter(e *subscribing, i int, asked packet.Subscription, id uin
 	e.codes[i] = sub.QoS // [MQTT-3.8.4-7] [MQTT-3.8.4-8]
 	raised := old >= 0 && s.subscriptions.list[old].begun && !s.subscriptions.list[old].owed()
 	added := s.subscriptions.set(sub)
-	switch {
-	case added:
+	if added {
 		e.added = append(e.added, sub.Filter)
-	case raised && s.resuming(): // where the log is now will be known soon
-		s.subscriptions.list[old].Start, e.waits = unknown, true
-	case raised: // up to now the log kept nothing for it
-		s.owe(old, s.progress.heard, now)
+	} else if raised {
+		s.raise(e, old, now)
 	}
 	if sub.replays(added) {
 		e.replays = append(e.replays, &replay{sub: sub})
 	}
+}
+
+// raise begins a subscription anew that had QoS 0, so that up to now the log
+// kept nothing for it.
+func (s *Session) raise(e *subscribing, i int, now time.Time) {
+	if s.resuming() { // where the log is now will be known soon
+		s.subscriptions.list[i].Start, e.waits = unknown, true
+		return
+	}
+	s.owe(i, s.progress.heard, now)
 }
 
 // refusals says in a reason's words why a filter was refused.
