@@ -7,6 +7,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/broker/edge"
 	"github.com/fanfare-mq/fanfare/broker/packet"
+	"github.com/fanfare-mq/fanfare/broker/session"
 )
 
 // durable keeps the session when its connection ends.
@@ -287,5 +288,19 @@ func TestRefusedWillKeepsTheSession(t *testing.T) {
 	}
 	if ack := w.dial().greet(w, "acme", "ana", "phone", durable); !ack.SessionPresent {
 		t.Error("the session is gone")
+	}
+}
+
+// A 5.0 client that asks for no keep alive is told the server's.
+func TestServerKeepAlive(t *testing.T) {
+	w := start(t, func(c *edge.Config) {
+		c.Limits = session.DefaultLimits()
+		c.Limits.MaxKeepAlive = 60
+	})
+	for asked, want := range map[uint16]uint16{0: 60, 120: 60, 30: 0} {
+		ack := w.dial().greet(w, "acme", "ana", "phone", v5, func(p *packet.Connect) { p.KeepAlive = asked })
+		if ack.Properties.ServerKeepAlive != want {
+			t.Errorf("asked for %d: %d, want %d", asked, ack.Properties.ServerKeepAlive, want)
+		}
 	}
 }

@@ -34,7 +34,9 @@ type Config struct {
 	// HalfOpen, HalfOpenPerAddress and FailedConnects are the numbers of their
 	// settings.
 	HalfOpen, HalfOpenPerAddress, FailedConnects int
-	roles                                        []string
+	// KeepAlive is MaxKeepAlive in seconds; 0: none.
+	KeepAlive int
+	roles     []string
 }
 
 // Has reports whether the process plays the role.
@@ -89,6 +91,7 @@ func (c *Config) numbers() {
 		{&c.HalfOpen, c.MaxHalfOpen},
 		{&c.HalfOpenPerAddress, c.MaxHalfOpenPerAddress},
 		{&c.FailedConnects, c.MaxFailedConnects},
+		{&c.KeepAlive, c.MaxKeepAlive},
 	} {
 		*n.to, _ = strconv.Atoi(n.from) // "" is 0
 	}

@@ -35,21 +35,22 @@ type kind struct {
 
 func kinds() map[string]kind {
 	return map[string]kind{
-		"address":  {describe: said("host:port"), check: checkAddress},
-		"choice":   {describe: oneOf, check: checkChoice},
-		"choices":  {describe: someOf, check: checkChoices},
-		"count":    {describe: said("number, at least 1"), check: checkCount},
-		"file":     {describe: said("path of a file"), check: checkFile},
-		"folder":   {describe: said("path of a folder"), check: nothing},
-		"key":      {describe: said("32 bytes in base64"), check: checkKey, secret: true},
-		"networks": {describe: said("addresses and CIDR networks, with commas"), check: checkNetworks},
-		"node":     {describe: said("letters, digits, - and _"), check: checkNode},
-		"replicas": {describe: said("1 to 5"), check: checkReplicas},
-		"secret":   {describe: said("secret"), check: nothing, secret: true},
-		"server":   {describe: said("host or host:port, several with spaces"), check: checkServers},
-		"slug":     {describe: said("slug"), check: checkSlug},
-		"url":      {describe: schemes, check: checkURL, secret: true},
-		"urls":     {describe: schemes, check: checkURLs, secret: true},
+		"address":   {describe: said("host:port"), check: checkAddress},
+		"choice":    {describe: oneOf, check: checkChoice},
+		"choices":   {describe: someOf, check: checkChoices},
+		"count":     {describe: said("number, at least 1"), check: checkCount},
+		"file":      {describe: said("path of a file"), check: checkFile},
+		"folder":    {describe: said("path of a folder"), check: nothing},
+		"keepalive": {describe: said("seconds, 1 to 65535"), check: checkKeepAlive},
+		"key":       {describe: said("32 bytes in base64"), check: checkKey, secret: true},
+		"networks":  {describe: said("addresses and CIDR networks, with commas"), check: checkNetworks},
+		"node":      {describe: said("letters, digits, - and _"), check: checkNode},
+		"replicas":  {describe: said("1 to 5"), check: checkReplicas},
+		"secret":    {describe: said("secret"), check: nothing, secret: true},
+		"server":    {describe: said("host or host:port, several with spaces"), check: checkServers},
+		"slug":      {describe: said("slug"), check: checkSlug},
+		"url":       {describe: schemes, check: checkURL, secret: true},
+		"urls":      {describe: schemes, check: checkURLs, secret: true},
 	}
 }
 
@@ -135,6 +136,13 @@ const maxCount = 100_000_000
 func checkCount(_ Setting, value string) string {
 	if n, err := strconv.Atoi(value); err != nil || n < 1 || n > maxCount {
 		return "it must be a number from 1 to 100000000"
+	}
+	return ""
+}
+
+func checkKeepAlive(_ Setting, value string) string {
+	if n, err := strconv.ParseUint(value, 10, 16); err != nil || n == 0 {
+		return "it must be a number from 1 to 65535"
 	}
 	return ""
 }

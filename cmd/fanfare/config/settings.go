@@ -68,6 +68,11 @@ type Settings struct {
 	// longer than ten seconds' worth may have only a twentieth of the half-open
 	// connections until it has calmed down.
 	MaxFailedConnects string `name:"max-failed-connects" var:"FANFARE_MAX_FAILED_CONNECTS" default:"100" kind:"count" group:"Limits" help:"Failed connects of one address per second that are taken calmly."`
+	// A client that is gone without a word is noticed after one and a half
+	// times its keep alive. MQTT 5.0 clients that ask for a longer one, or for
+	// none, are told this (server keep alive); others cannot be told and keep
+	// theirs. Short ones cost phones their battery.
+	MaxKeepAlive string `name:"max-keep-alive" var:"FANFARE_MAX_KEEP_ALIVE" kind:"keepalive" empty:"what the client asks for" group:"Limits" help:"Longest keep alive of MQTT 5.0 clients, in seconds."`
 
 	// A node that stops asks its MQTT 5.0 clients to use another server. Those
 	// that understand a server reference go there; without one, and before 5.0,

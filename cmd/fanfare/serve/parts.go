@@ -10,6 +10,7 @@ import (
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker/edge"
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
+	"github.com/fanfare-mq/fanfare/broker/session"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-mq/fanfare/tenant"
 	"github.com/fanfare-mq/fanfare/tenant/store"
@@ -81,9 +82,12 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 	if !p.cfg.Has(config.Edge) {
 		return nil, nil
 	}
+	limits := session.DefaultLimits()
+	limits.MaxKeepAlive = uint16(p.cfg.KeepAlive) //nolint:gosec // checked to be at most 65,535
 	e, err := edge.New(edge.Config{
-		Node: p.cfg.Node,
-		TCP:  p.cfg.MQTTAddr, TLS: p.cfg.MQTTSAddr, WS: p.cfg.WSAddr, WSS: p.cfg.WSSAddr,
+		Limits: limits,
+		Node:   p.cfg.Node,
+		TCP:    p.cfg.MQTTAddr, TLS: p.cfg.MQTTSAddr, WS: p.cfg.WSAddr, WSS: p.cfg.WSSAddr,
 		CertFile: p.cfg.TLSCert, KeyFile: p.cfg.TLSKey,
 		ProxyFrom:   p.cfg.Proxies,
 		Admission:   p.admission(),
