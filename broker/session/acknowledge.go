@@ -51,7 +51,7 @@ func (s *Session) receivePubrec(i int, p *packet.Ack, now time.Time) {
 		return
 	}
 	e := &s.flights.list[i]
-	seq, own, first := e.Seq, e.Group == "", !e.Released
+	seq, own := e.Seq, e.Group == ""
 	if p.Reason >= packet.UnspecifiedError {
 		s.flights.remove(i) // the exchange is over, and nothing goes out again
 	} else {
@@ -59,7 +59,7 @@ func (s *Session) receivePubrec(i int, p *packet.Ack, now time.Time) {
 		e.Released = true
 		s.pubrel(p.PacketID, packet.Success)
 	}
-	if own && first {
+	if own {
 		s.complete(seq, now)
 	}
 }

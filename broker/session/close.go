@@ -56,12 +56,18 @@ func (s *Session) sendDisconnect(reason Reason) {
 	}
 }
 
-// farewell is a reason as a DISCONNECT may say it.
+// farewell is a reason as a DISCONNECT may say it. [MQTT-3.14.2-1].
 func farewell(code packet.ReasonCode) packet.ReasonCode {
-	if code == packet.ServerUnavailableV5 {
+	switch code {
+	case packet.ServerUnavailableV5:
 		return packet.ServerBusy
+	case packet.UnsupportedProtocolVersion, packet.ClientIdentifierNotValid:
+		return packet.ProtocolError
+	case packet.BadUserNameOrPasswordV5, packet.Banned:
+		return packet.NotAuthorizedV5
+	default:
+		return code
 	}
-	return code
 }
 
 // malformed ends the session for bytes that break the encoding.

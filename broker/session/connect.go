@@ -199,7 +199,7 @@ func (s *Session) Refuse(reason Reason, now time.Time) {
 // refuse answers CONNECT with a CONNACK that says why, and ends the session.
 // [MQTT-3.2.2-4] [MQTT-3.2.2-5].
 func (s *Session) refuse(reason Reason, now time.Time) {
-	p := packet.Connack{Version: s.version, Reason: reason.Code, Code: reason.Code.Connack()}
+	p := packet.Connack{Version: s.version, Reason: refusal(reason.Code), Code: reason.Code.Connack()}
 	if reason.Name == ReasonRate.Name {
 		p.Code = packet.BadUserNameOrPassword // 3.1.1 has no code for rates, and the credentials were wrong
 	}
@@ -214,6 +214,20 @@ func (s *Session) refuse(reason Reason, now time.Time) {
 		s.out = p.Append(s.out[:before])
 	}
 	s.end(reason, now)
+}
+
+// refusal is a reason as a CONNACK may say it. [MQTT-3.2.2-8].
+func refusal(code packet.ReasonCode) packet.ReasonCode {
+	switch code {
+	case packet.ServerShuttingDown:
+		return packet.ServerUnavailableV5
+	case packet.MaximumConnectTime, packet.KeepAliveTimeout, packet.SessionTakenOver:
+		return packet.NotAuthorizedV5
+	case packet.TopicFilterInvalid, packet.TopicAliasInvalid, packet.ReceiveMaximumExceeded:
+		return packet.ProtocolError
+	default:
+		return code
+	}
 }
 
 // suffix returns end, as a part of whole if it is one: that saves its memory.

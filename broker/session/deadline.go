@@ -59,9 +59,7 @@ func (s *Session) Tick(now time.Time) {
 	case s.phase == awaitingConnect:
 		s.end(ReasonConnectTimeout, now)
 	case s.phase == challenged:
-		reason := ReasonConnectTimeout
-		reason.Code = packet.NotAuthorizedV5 // its own code is not for a CONNACK
-		s.refuse(reason, now)
+		s.refuse(ReasonConnectTimeout, now)
 	case s.phase == authenticating:
 		s.refuse(ReasonUnavailable.with("authentication took too long"), now)
 	case passed(s.expires.time(), now):

@@ -59,27 +59,19 @@ func (s *Session) readOn(now time.Time) {
 	if s.sendPage(now); len(s.rare().page) > 0 || r.asked || !r.ready {
 		return
 	}
-	if r.told && s.turnPage(now) {
-		return
+	if r.told {
+		r.upTo, r.told = max(r.upTo, r.pageEnd), false
+		if !r.more && r.missed <= r.upTo {
+			s.catchUp(now)
+			return
+		}
+		if r.pageEnd <= r.begun {
+			r.retry = at(now.Add(retryRead)) // a replica that lags
+		}
 	}
 	if s.roomy() && !s.waiting(now) {
 		s.ask()
 	}
-}
-
-// turnPage is done with a page, and reports whether it was the last one.
-func (s *Session) turnPage(now time.Time) bool {
-	r := &s.reader
-	upTo := max(r.upTo, r.pageEnd)
-	if !r.more && r.missed <= upTo {
-		s.catchUp(upTo, now)
-		return true
-	}
-	if r.pageEnd <= r.begun {
-		r.retry = at(now.Add(retryRead)) // a replica that lags
-	}
-	r.upTo, r.told = upTo, false
-	return false
 }
 
 // sendPage sends what was read, as far as there is room.
@@ -105,9 +97,9 @@ func (s *Session) waiting(now time.Time) bool {
 }
 
 // catchUp makes the session live again: nothing was missed that it has not read.
-func (s *Session) catchUp(upTo uint64, now time.Time) {
-	s.reader = reader{ready: true, upTo: upTo}
-	s.progress.newest = max(s.progress.newest, upTo)
+func (s *Session) catchUp(now time.Time) {
+	s.reader = reader{ready: true, upTo: s.reader.upTo}
+	s.progress.newest = max(s.progress.newest, s.reader.upTo)
 	s.settle(now)
 }
 
@@ -124,12 +116,13 @@ func (s *Session) settle(now time.Time) {
 // ask reads the next page. A session that is not behind only wants to know how
 // far it has come.
 func (s *Session) ask() {
-	r, after := &s.reader, max(s.reader.upTo, s.progress.floor)
-	filters := s.subscriptions.owed()
+	r := &s.reader
+	filters, start := s.subscriptions.owed()
 	if len(filters) == 0 {
 		*r = reader{ready: true, upTo: r.upTo, look: r.look}
 		return
 	}
+	after := max(r.upTo, s.progress.floor, start)
 	r.asked, r.stale, r.begun = true, false, after
 	s.emit(Effect{Kind: Read, Query: broker.Query{
 		Shard: s.shard, Filters: filters, After: after, Since: s.progress.since.time(), Limit: pageSize,

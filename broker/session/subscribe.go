@@ -80,26 +80,30 @@ func (s *Session) enter(e *subscribing, i int, asked packet.Subscription, id uin
 		return
 	}
 	e.codes[i] = sub.QoS // [MQTT-3.8.4-7] [MQTT-3.8.4-8]
-	raised := old >= 0 && s.subscriptions.list[old].begun && !s.subscriptions.list[old].owed()
-	added := s.subscriptions.set(sub)
-	if added {
-		e.added = append(e.added, sub.Filter)
-	} else if raised {
-		s.raise(e, old, now)
-	}
-	if sub.replays(added) {
+	if sub.replays(old < 0) {
 		e.replays = append(e.replays, &replay{sub: sub})
 	}
-}
-
-// raise begins a subscription anew that had QoS 0, so that up to now the log
-// kept nothing for it.
-func (s *Session) raise(e *subscribing, i int, now time.Time) {
-	if s.resuming() { // where the log is now will be known soon
-		s.subscriptions.list[i].Start, e.waits = unknown, true
+	if old < 0 {
+		s.subscriptions.set(sub)
+		e.added = append(e.added, sub.Filter)
 		return
 	}
-	s.owe(i, s.progress.heard, now)
+	s.replace(e, old, sub, now)
+}
+
+// replace gives a filter that is there new options. Where it is raised above
+// QoS 0, the log has kept nothing for it up to now.
+func (s *Session) replace(e *subscribing, i int, sub subscription, now time.Time) {
+	old := &s.subscriptions.list[i]
+	raised := old.begun && !old.owed() && sub.logged()
+	s.subscriptions.set(sub)
+	switch {
+	case !raised:
+	case s.resuming(): // where the log is will be known soon
+		s.subscriptions.list[i].Start, e.waits = unknown, true
+	default:
+		s.owe(i, s.progress.heard, now)
+	}
 }
 
 // refusals says in a reason's words why a filter was refused.
@@ -212,13 +216,13 @@ func (s *Session) addedLater(i int, filter string) bool {
 func (s *Session) owe(k int, after uint64, now time.Time) {
 	sub, r := &s.subscriptions.list[k], &s.reader
 	sub.begun = false
-	first := len(s.subscriptions.owed()) == 0
+	others, _ := s.subscriptions.owed()
 	sub.Start, sub.begun = after, true
 	if !sub.owed() {
 		return
 	}
 	r.stale = true
-	if first && !r.behind {
+	if len(others) == 0 && !r.behind {
 		s.progress.newest = max(s.progress.newest, sub.Start)
 		s.settleFloor(sub.Start, now)
 	}

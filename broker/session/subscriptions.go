@@ -21,10 +21,13 @@ type subscription struct {
 // resumed session does not know where the log is: nothing is owed yet.
 const unknown = math.MaxUint64
 
-// owed reports whether the log keeps messages for this subscription.
-func (s *subscription) owed() bool {
-	return s.begun && s.Start != unknown && s.QoS > 0 && (s.kind == topic.Plain || s.kind == topic.Local) && !isServerTopic(s.match)
+// logged reports whether the log keeps messages of this kind of subscription.
+func (s *subscription) logged() bool {
+	return s.QoS > 0 && (s.kind == topic.Plain || s.kind == topic.Local) && !isServerTopic(s.match)
 }
+
+// owed reports whether it keeps them for this one.
+func (s *subscription) owed() bool { return s.begun && s.Start != unknown && s.logged() }
 
 // subscriptions are a session's filters: most have a handful, so a slice.
 type subscriptions struct {
@@ -51,7 +54,7 @@ func (s *subscriptions) index(filter string) int {
 
 // set adds a filter, or replaces its options if it is there; where the
 // messages begin that are owed to it stays as it is. [MQTT-3.8.4-3].
-func (s *subscriptions) set(sub subscription) (added bool) {
+func (s *subscriptions) set(sub subscription) {
 	i := s.index(sub.Filter)
 	if i >= 0 {
 		sub.Start, sub.begun = s.list[i].Start, s.list[i].begun
@@ -60,7 +63,6 @@ func (s *subscriptions) set(sub subscription) (added bool) {
 		s.list = append(s.list, sub)
 	}
 	s.compare()
-	return i < 0
 }
 
 func (s *subscriptions) remove(filter string) bool {
@@ -147,13 +149,14 @@ func (s *subscriptions) filters() []string {
 	return filters
 }
 
-// owed lists the filters whose messages the log keeps for this session.
-func (s *subscriptions) owed() []string {
-	var filters []string
+// owed lists the filters whose messages the log keeps for this session, and
+// where the first of them begins.
+func (s *subscriptions) owed() (filters []string, start uint64) {
+	start = unknown
 	for i := range s.list {
 		if sub := &s.list[i]; sub.owed() {
-			filters = append(filters, sub.match)
+			filters, start = append(filters, sub.match), min(start, sub.Start)
 		}
 	}
-	return filters
+	return filters, start
 }

@@ -1,0 +1,12 @@
+package session
+
+import "reflect"
+
+// The codes of a reason in a DISCONNECT and in a CONNACK.
+var (
+	Farewell = farewell
+	Refusal  = refusal
+)
+
+// NobodyWroteToNone reports whether what sessions share is still empty.
+func NobodyWroteToNone() bool { return reflect.DeepEqual(none, seldom{}) }
