@@ -1,6 +1,12 @@
 package session
 
-import "reflect"
+import (
+	"reflect"
+	"unsafe"
+)
+
+// Size of a session's struct in bytes.
+const Size = unsafe.Sizeof(Session{})
 
 // The codes of a reason in a DISCONNECT and in a CONNACK.
 var (

@@ -22,11 +22,11 @@ type flight struct {
 type flights struct {
 	list   []flight
 	last   uint16 // the identifier given out last
-	unsent int
+	unsent int32  // how many are not sent again yet
 }
 
 // len counts what was sent: what a receive maximum is about.
-func (f *flights) len() int { return len(f.list) - f.unsent }
+func (f *flights) len() int { return len(f.list) - int(f.unsent) }
 
 // open gives out an identifier: the next one, as reuse should be far apart,
 // that is neither 0 nor in flight. [MQTT-2.2.1-2] [MQTT-2.2.1-4] It must not be

@@ -13,14 +13,14 @@ type reader struct {
 	asked   bool    // a Read waits for its answer
 	stale   bool    // there is a new filter since it was asked
 	told    bool    // the log has answered since upTo was set
-	retry   instant // when to ask again; zero: as soon as there is room
 	ready   bool    // the interest of all subscriptions is known to stand
+	more    bool    // the log has more behind the page
+	retry   instant // when to ask again; zero: as soon as there is room
 	upTo    uint64  // everything that matches up to it was sent or is done
 	missed  uint64  // the highest live sequence that was ignored
 	begun   uint64  // what upTo was at the last question
 	pageEnd uint64  // what upTo becomes when the page is sent
 	look    int     // how many acknowledgements to remember before asking
-	more    bool    // the log has more behind the page
 }
 
 // retryRead is how long to wait with the next question to a log that did not

@@ -37,9 +37,12 @@ type Session struct {
 
 	keepAlive uint16 // seconds; 0: off
 	shard     uint16
-	expiry    uint32  // session expiry interval in seconds
-	maxExpiry uint32  // the app's bound of it
-	cursors   uint32  // how many of retained messages were opened
+	expiry    uint32 // session expiry interval in seconds
+	maxExpiry uint32 // the app's bound of it
+	cursors   uint32 // how many of retained messages were opened
+	peer      peer   // what the client told about itself
+	drops     Drops
+	sent      uint32  // PUBLISH packets since Sent was asked
 	heard     instant // the last sign of life; before CONNACK, the beginning
 	expires   instant // of the credentials
 
@@ -49,7 +52,6 @@ type Session struct {
 	mount      string // in front of every topic of the client; empty: none
 	authorizer Authorizer
 	will       *will
-	peer       peer // what the client told about itself
 
 	subscriptions subscriptions
 	incoming      []incoming // publishes that are not acknowledged, oldest first
@@ -58,8 +60,6 @@ type Session struct {
 	reader        reader     // of the log, while the session is behind
 	seldom        *seldom    // what most sessions do without; see rare
 
-	drops   Drops
-	sent    uint32 // PUBLISH packets since Sent was asked
 	out     []byte
 	effects []Effect
 }
