@@ -362,7 +362,11 @@ func TestHeadWaitsForRetained(t *testing.T) {
 	goOn := jetstream.HoldRetained(b)
 	publishNow(t, b, retained(1, "acme/a", "kept"))
 	publishNow(t, b, message(1, "acme/a", "follows"))
-	last := publish(t, b, message(1, "acme/b", "passes by")).Seq
+	passing, err := b.PublishWait(t.Context(), message(1, "acme/b", "passes by"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := passing.Seq
 	eventually(t, "passed by", func() bool { return got.payloads() == "first passes by" })
 	if seq := head(t, b); seq != before {
 		t.Errorf("the head is %d, want %d", seq, before)
