@@ -81,7 +81,7 @@ func (c *conn) admit(now time.Time) {
 	e := c.loop.edge
 	record, will := e.records.take(c.key, c.clean, now)
 	if will != nil {
-		e.publishWills([]due{{c.key, will}})
+		e.publishWills([]*broker.Message{will})
 	}
 	c.admitted = true
 	c.step(func(s *session.Session) {
@@ -92,11 +92,8 @@ func (c *conn) admit(now time.Time) {
 			Record: record,
 		}, now)
 	})
-	switch {
-	case c.session.Connected():
+	if c.session.Connected() {
 		e.admission.accepted(c.transport)
-	case record != nil: // refused for its will: the session waits on
-		e.records.put(c.key, record)
 	}
 	c.readOn(now)
 }
@@ -123,7 +120,7 @@ func responseInfo(d *auth.Device) string {
 func (c *conn) reauthenticate(token []byte) {
 	creds := c.credentials(c.session.ClientID(), c.username, token)
 	c.ask(creds, func(device *auth.Device, err error, now time.Time) {
-		if err == nil && (device.Org != c.device.Org || device.Identity.App != c.device.Identity.App || device.User != c.device.User) {
+		if err == nil && !device.Same(&c.device.Identity) {
 			err = errAnotherUser
 		}
 		var a session.Authorizer

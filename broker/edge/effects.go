@@ -74,11 +74,11 @@ func (c *conn) publish(ef *session.Effect) {
 // pause stops reading a client whose app publishes faster than it may: the
 // message is taken, and the next one waits. Nothing is lost by that.
 func (c *conn) pause(size int) {
-	if c.usage == nil || c.paused {
+	limits := c.device.Settings()
+	if c.paused || (limits.PublishRate == 0 && limits.PublishBytes == 0) {
 		return
 	}
-	now := time.Now()
-	wait := c.usage.publish(size, c.device.Settings(), now)
+	wait := c.usage.publish(size, limits, time.Now())
 	if wait <= 0 {
 		return
 	}

@@ -37,16 +37,16 @@ const sweepInterval = 250 * time.Millisecond
 
 // publishWills hands wills to the bus; one that it does not take now is
 // offered again with the next sweep.
-func (e *Edge) publishWills(due []due) {
-	for _, d := range due {
-		err := e.deps.Bus.Publish(d.will, nil, 0)
+func (e *Edge) publishWills(wills []*broker.Message) {
+	for _, will := range wills {
+		err := e.deps.Bus.Publish(will, nil, 0)
 		if errors.Is(err, broker.ErrOverloaded) {
-			e.records.putWill(d)
+			e.records.putWill(will)
 			continue
 		}
-		e.stats.publishes.WithLabelValues(qosLabel[d.will.QoS]).Inc()
+		e.stats.publishes.WithLabelValues(qosLabel[will.QoS]).Inc()
 		if err != nil {
-			e.log.Warn("will not accepted", slog.String("topic", d.will.Topic), slog.Any("error", err))
+			e.log.Warn("will not accepted", slog.String("topic", will.Topic), slog.Any("error", err))
 		}
 	}
 }

@@ -11,13 +11,7 @@ import (
 type records struct {
 	mu    sync.Mutex // guards the fields below; nothing is called under it
 	byKey map[string]*broker.Record
-	late  []due // wills that the bus did not take
-}
-
-// due is a will to be published.
-type due struct {
-	key  string
-	will *broker.Message
+	late  []*broker.Message // wills that the bus did not take
 }
 
 // put keeps a session; nil forgets one.
@@ -51,15 +45,15 @@ func (r *records) take(key string, clean bool, now time.Time) (rec *broker.Recor
 // drop forgets a session that lives on another node now.
 func (r *records) drop(key string) { r.put(key, nil) }
 
-func (r *records) putWill(d due) {
+func (r *records) putWill(will *broker.Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.late = append(r.late, d)
+	r.late = append(r.late, will)
 }
 
 // sweep ends the sessions whose time is over and returns the wills that are
 // due. [MQTT-3.1.2-23].
-func (r *records) sweep(now time.Time) []due {
+func (r *records) sweep(now time.Time) []*broker.Message {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	wills := r.late
@@ -67,7 +61,7 @@ func (r *records) sweep(now time.Time) []due {
 	for key, rec := range r.byKey {
 		over := passedAt(rec.Expires, now)
 		if rec.Will != nil && (over || passedAt(rec.WillAt, now)) {
-			wills = append(wills, due{key, rec.Will})
+			wills = append(wills, rec.Will)
 			rec.Will = nil
 		}
 		if over {
