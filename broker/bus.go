@@ -39,6 +39,16 @@ var (
 	ErrOverloaded = fault.New(fault.Overloaded, "too many messages wait for the log")
 	// ErrUnavailable: the log did not answer in time. Nothing was acknowledged.
 	ErrUnavailable = fault.New(fault.Unavailable, "the message log does not answer")
+	// ErrLogFull: the log has no room. What it acknowledged is safe, and it takes
+	// messages again when there is room.
+	ErrLogFull = fault.New(fault.QuotaExceeded, "the message log is full")
+	// ErrAppFull: the app has as many bytes in the log as it may.
+	ErrAppFull = fault.New(fault.QuotaExceeded, "the app has as much in the message log as its limit allows")
+	// ErrConflict: somebody else has written the record since it was read.
+	ErrConflict = fault.New(fault.Conflict, "the session belongs to another connection")
+	// ErrRecord: the session's record cannot be read, as it is damaged or of a
+	// newer version. It is never overwritten.
+	ErrRecord = fault.New(fault.Unavailable, "the session's record cannot be read")
 	// ErrRetainedQuota: the app keeps as many retained messages as it may.
 	ErrRetainedQuota = fault.New(fault.QuotaExceeded, "the app has as many retained messages as its limit allows")
 )

@@ -43,6 +43,13 @@ type Message struct {
 	Publisher string
 	// Node is the edge or API node the message entered at.
 	Node string
+	// CollapseKey makes the log keep only the newest message of its topic with
+	// this key; empty: the message is kept by itself.
+	CollapseKey string
+	// Undated says that the ID may be much older than the append, as with a will
+	// or a QoS 2 publish that is repeated: the log keeps the message in the
+	// bucket that every reader looks at, instead of the ID's hour.
+	Undated bool
 	// Expires is the deadline in Unix milliseconds after which nobody wants
 	// the message; 0 means the app's retention alone decides.
 	Expires int64
@@ -50,6 +57,10 @@ type Message struct {
 	// QoS ≥ 1 until the log has acknowledged it. Position.Shard is set by
 	// whoever publishes, from the organization.
 	Position Position
+	// Previous is the sequence of the message that entered at the same node on
+	// the same topic before this one; 0 means unknown or none. Who has not had
+	// that one must read the log first, so that a publisher's order holds.
+	Previous uint64
 }
 
 // Position is a place in the log: the shard is the stream, Seq the stream
