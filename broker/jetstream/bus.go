@@ -51,6 +51,8 @@ type Bus struct {
 	quotas        *quotas
 	readers       *pool
 	scanners      *pool
+	sweeps        []*sweep     // of the shards
+	places        atomic.Int64 // that the readings of all sweeps hold
 
 	closed     atomic.Bool
 	closing    sync.Once
@@ -163,6 +165,11 @@ func (b *Bus) start() {
 	}
 	for range scanners {
 		b.reading.Go(func() { b.scanners.work(b.readCtx) })
+	}
+	for shard := range b.shards {
+		s := newSweep(b, shard)
+		b.sweeps = append(b.sweeps, s)
+		b.reading.Go(func() { s.run(b.readCtx) })
 	}
 	var keepCtx context.Context
 	keepCtx, b.stopKeep = context.WithCancel(context.Background())
