@@ -27,18 +27,18 @@ const (
 	Save
 	// Erase: remove the record of Key if it has Revision, and call Done.
 	Erase
-	// PutWill: store Will, and call Saved. The connection's estate keeps a will
-	// that has a Due, and publishes it then.
+	// PutWill: store Will, and call Saved.
 	PutWill
 	// DropWill: remove the will of Instance and Key, whatever it is, and call
-	// Done. It is not published any more.
+	// Done. It is not published any more, also if it was kept here.
 	DropWill
 	// RouseWill: publish the will of Instance and Key now, if there is one, as
-	// its session has ended, and call Done when it is certain that it will be.
+	// its session has ended, and remove it. Call Done when it is certain that
+	// this will be done.
 	RouseWill
-	// SendWill: publish Will, which is ours to drop afterwards, and call Done
-	// when it is safe.
-	SendWill
+	// KeepWill: publish Will when it is Due, unless its client is back before,
+	// then remove it from the store if it has Revision.
+	KeepWill
 	// Announce: tell all nodes that this instance holds Key with Epoch.
 	Announce
 	// Assert: tell all nodes, and whoever keeps claims, what this instance
@@ -55,13 +55,11 @@ const (
 	// Evict: the session is another connection's; end Seat's as taken over, then
 	// call Abandon or Close.
 	Evict
-	// Left: all that Seat left is safe, or another connection's to care for.
-	Left
 )
 
 var kindNames = [...]string{
 	"unknown", "claim", "unclaim", "ask", "answer", "load", "save", "erase", "put-will", "drop-will", "rouse-will",
-	"send-will", "announce", "assert", "enter", "refuse", "persisted", "evict", "left",
+	"keep-will", "announce", "assert", "enter", "refuse", "persisted", "evict",
 }
 
 // String is the kind's name, for tests and logs.

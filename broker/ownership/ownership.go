@@ -56,9 +56,11 @@ type Table struct {
 	places  map[uint64]*place // by Hash of the key; those of one hash are chained
 	wakes   wakes
 	effects []Effect
-	seats   int
-	unsaved int
-	assert  time.Time // when to assert next; zero: nothing was ever held
+
+	operation uint32 // number of the last one
+	seats     int
+	unsaved   int
+	assert    time.Time // when to assert next; zero: nothing was ever held
 }
 
 // New returns a table without sessions.
@@ -93,9 +95,12 @@ type Request struct {
 type End struct {
 	// Record is what goes on of the session; nil: it is over.
 	Record *broker.Record
-	// Will is the connection's will if that has to be published: at once, or
-	// when Due says so. Nil: it is discarded.
+	// Will is the connection's will if that has to be published: when Due says
+	// so, which may be now. Nil: it is discarded.
 	Will *broker.Will
+	// Settled says that none of the connection's publishes waits for the log;
+	// else Settled is called when that is so.
+	Settled bool
 }
 
 // Instance is whose table it is.
