@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/fault"
@@ -31,6 +32,7 @@ type Bus struct {
 	upstream   upstream
 	trunk      *nats.Conn
 	side       *nats.Conn
+	drawer     *nats.Conn          // of the store and of events
 	js         jetstream.JetStream // over side
 	claim      *claim              // nil when alone
 	shards     int
@@ -51,6 +53,10 @@ type Bus struct {
 	quotas        *quotas
 	readers       *pool
 	scanners      *pool
+	store         *store
+	leaseholder   leaseholder
+	generations   generations
+	events        chan broker.Event
 
 	closed     atomic.Bool
 	closing    sync.Once
@@ -64,6 +70,8 @@ type Bus struct {
 	readCtx    context.Context //nolint:containedctx // of questions, which callers leave behind
 	stopRead   context.CancelFunc
 	reading    sync.WaitGroup
+	stopStore  context.CancelFunc // ends the store, events and the lease
+	storing    sync.WaitGroup
 }
 
 // Open starts the embedded server or connects to NATS, takes the node's name,
@@ -114,15 +122,22 @@ func (b *Bus) setUp(ctx context.Context) error {
 		return fmt.Errorf("jetstream: %w", err)
 	}
 	replicas := b.upstream.replicas(b.trunk)
-	if b.shards, err = joinCluster(ctx, js, b.cfg, replicas); err != nil {
+	if err := openBuckets(ctx, js, b.cfg, replicas); err != nil {
 		return err
 	}
+	if b.generations.kv, err = openBucket(ctx, js, metaBucket); err != nil {
+		return err
+	}
+	if b.shards, err = joinCluster(ctx, b.generations.kv, b.cfg); err != nil {
+		return err
+	}
+	instance := nuid.Next()
 	if !b.Alone() {
-		nodes, err := openBucket(ctx, js, nodesBucket, replicas)
+		nodes, err := openBucket(ctx, js, nodesBucket)
 		if err != nil {
 			return err
 		}
-		if b.claim, err = claimName(ctx, b.trunk, nodes, b.cfg.Node); err != nil {
+		if b.claim, err = claimName(ctx, b.trunk, nodes, b.cfg.Node, instance); err != nil {
 			return err
 		}
 	}
@@ -130,7 +145,32 @@ func (b *Bus) setUp(ctx context.Context) error {
 	if err := openStreams(ctx, js, b.cfg, b.shards, replicas); err != nil {
 		return err
 	}
+	if err := b.generations.open(ctx, js, b.shards, b.Alone()); err != nil {
+		return err
+	}
+	if err := b.openStore(ctx, instance); err != nil {
+		return err
+	}
+	if err := b.openLease(ctx, js, instance); err != nil {
+		return err
+	}
 	return b.readHeads(ctx)
+}
+
+// openLease begins this instance's life. Embedded, the lock on the store says
+// that whoever had it before is dead.
+func (b *Bus) openLease(ctx context.Context, js jetstream.JetStream, instance string) error {
+	kv, err := openBucket(ctx, js, leasesBucket)
+	if err != nil {
+		return err
+	}
+	b.leaseholder = leaseholder{kv: kv, log: b.cfg.Logger}
+	if b.Alone() {
+		if err := b.leaseholder.succeed(ctx, instance); err != nil {
+			return err
+		}
+	}
+	return b.leaseholder.take(ctx, broker.Lease{Instance: instance, Node: b.cfg.Node, Shards: b.shards})
 }
 
 // readHeads notes where the log ends: what was there before was handed over.
@@ -185,6 +225,16 @@ func (b *Bus) start() {
 	}
 	b.appending.Go(func() { b.appender.run(appendCtx) })
 	b.appending.Go(func() { b.appender.watch(appendCtx) })
+	var storeCtx context.Context
+	storeCtx, b.stopStore = context.WithCancel(context.Background())
+	b.events = make(chan broker.Event, eventsWaiting)
+	b.storing.Go(func() { b.store.desk.run(storeCtx) })
+	b.storing.Go(func() { b.store.desk.watch(storeCtx) })
+	b.storing.Go(func() { b.sendEvents(storeCtx.Done()) })
+	if !b.Alone() {
+		b.storing.Go(func() { b.leaseholder.run(storeCtx) })
+		b.storing.Go(func() { b.noteReached(storeCtx) })
+	}
 	b.living.Go(b.outbox.run)
 	b.living.Go(func() { b.inlet.run(liveCtx) })
 	b.living.Go(func() { b.interests.run(liveCtx) })
@@ -262,6 +312,10 @@ func (b *Bus) close() error {
 	b.stopKeep()
 	b.keeping.Wait()
 	b.stopReading()
+	b.store.desk.drain(ctx)
+	b.stopStore()
+	b.storing.Wait()
+	b.store.desk.close()
 	b.stopLive()
 	b.living.Wait()
 	if b.trunk.IsConnected() {
@@ -286,6 +340,12 @@ func (b *Bus) sayGoodbye(ctx context.Context) {
 	if err := b.trunk.FlushWithContext(ctx); err != nil {
 		b.cfg.Logger.Warn("last live messages may be lost", slog.Any("error", err))
 	}
+	if err := b.drawer.FlushWithContext(ctx); err != nil {
+		b.cfg.Logger.Warn("last events may be lost", slog.Any("error", err))
+	}
+	if err := b.leaseholder.leave(ctx); err != nil {
+		b.cfg.Logger.Warn("lease not given back", slog.Any("error", err))
+	}
 	if b.claim != nil {
 		if err := b.claim.release(ctx); err != nil {
 			b.cfg.Logger.Warn("node name not given back", slog.Any("error", err))
@@ -297,6 +357,9 @@ func (b *Bus) sayGoodbye(ctx context.Context) {
 func (b *Bus) disconnect() {
 	if b.side != nil {
 		b.side.Close()
+	}
+	if b.drawer != nil {
+		b.drawer.Close()
 	}
 	if b.trunk != nil {
 		b.trunk.Close()

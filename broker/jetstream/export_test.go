@@ -88,4 +88,41 @@ func HoldRetained(b *Bus) (goOn func()) {
 
 // SetReplicated makes a bus take an answering replica for one that may be
 // behind. Nothing may be asked before.
-func SetReplicated(b *Bus) { b.replicated = true }
+func SetReplicated(b *Bus) { b.replicated, b.store.replicated = true, true }
+
+// What the tests of the store look at.
+var (
+	AppendRecord = appendRecord
+	ParseRecord  = parseRecord
+	AppendWill   = appendWill
+	ParseWill    = parseWill
+)
+
+// RecordMargin is how much longer than its session a record is kept.
+const RecordMargin = recordMargin
+
+// SetAnswerPatience sets how long the store waits for one answer. Nothing may
+// be asked before.
+func SetAnswerPatience(b *Bus, d time.Duration) {
+	b.store.desk.mu.Lock()
+	defer b.store.desk.mu.Unlock()
+	b.store.desk.patience = d
+}
+
+// LoseAnswers has no answer arrive at the store, and everything given up at
+// once, until stop is called.
+func LoseAnswers(b *Bus) (stop func()) {
+	d := b.store.desk
+	set := func(patience, whole time.Duration) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.patience, d.whole = patience, whole
+	}
+	set(checkInterval, 2*checkInterval)
+	_ = d.answers.Unsubscribe()
+	return func() {
+		set(answerPatience, askPatience)
+		d.answers, _ = d.conn.Subscribe(d.inbox+"*", d.answered)
+		_ = d.conn.Flush()
+	}
+}

@@ -67,10 +67,25 @@ func openStreams(ctx context.Context, js jetstream.JetStream, cfg Config, shards
 	if err := openStream(ctx, js, cfg, want, retainedSentinel, replicas); err != nil {
 		return fmt.Errorf("jetstream: stream %s: %w", retainedName, err)
 	}
+	if err := openStream(ctx, js, cfg, eventStream, "", replicas); err != nil {
+		return fmt.Errorf("jetstream: stream %s: %w", eventsStream, err)
+	}
 	return nil
 }
 
-// openStream makes a stream what ours says it must be, with its sentinel.
+// openBuckets does the same for the buckets.
+func openBuckets(ctx context.Context, js jetstream.JetStream, cfg Config, replicas int) error {
+	for _, bucket := range []string{metaBucket, nodesBucket, leasesBucket, sessionsBucket, willsBucket} {
+		want := func(c jetstream.StreamConfig) jetstream.StreamConfig { return bucketConfig(c, bucket) }
+		if err := openStream(ctx, js, cfg, want, "", replicas); err != nil {
+			return fmt.Errorf("jetstream: bucket %s: %w", bucket, err)
+		}
+	}
+	return nil
+}
+
+// openStream makes a stream what ours says it must be, with its sentinel if it
+// is to have one.
 func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours func(jetstream.StreamConfig) jetstream.StreamConfig, sentinel string, replicas int) error {
 	fresh := ours(jetstream.StreamConfig{Replicas: replicas})
 	stream, err := js.Stream(ctx, fresh.Name)
@@ -92,6 +107,9 @@ func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours fu
 		if _, err = js.UpdateStream(ctx, want); err != nil {
 			return err
 		}
+	}
+	if sentinel == "" {
+		return nil
 	}
 	return putSentinel(ctx, js, sentinel)
 }
