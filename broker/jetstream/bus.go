@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -18,8 +19,11 @@ import (
 const (
 	// closePatience bounds how long Close waits for the log's last answers.
 	closePatience = 5 * time.Second
-	// setupPatience bounds the creation of streams and buckets.
+	// setupPatience bounds the creation of streams and buckets, and setupAttempt
+	// one attempt: it is longer than an election takes.
 	setupPatience = time.Minute
+	setupAttempt  = 10 * time.Second
+	setupPause    = 250 * time.Millisecond
 )
 
 var errClosed = fault.New(fault.Unavailable, "the node is shutting down")
@@ -101,10 +105,35 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 	b.maxPayload = int(b.trunk.MaxPayload())
 	ctx, cancel := context.WithTimeout(ctx, setupPatience)
 	defer cancel()
-	if err := b.setUp(ctx); err != nil {
+	if err := b.setUpPatiently(ctx); err != nil {
 		return fmt.Errorf("%w (nats-server %s)", err, b.trunk.ConnectedServerVersion())
 	}
 	return nil
+}
+
+// setUpPatiently repeats setUp while JetStream has no leader: a question that
+// is asked during an election is never answered.
+func (b *Bus) setUpPatiently(ctx context.Context) error {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, setupAttempt)
+		err := b.setUp(attempt)
+		cancel()
+		if err == nil || !isElection(err) || !wait(ctx, setupPause) {
+			return err
+		}
+		b.cfg.Logger.Info("waiting for JetStream", slog.Any("error", err))
+	}
+}
+
+// isElection tells errors that pass from those that stay.
+func isElection(err error) bool {
+	for _, passing := range []error{context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	e := (*jetstream.APIError)(nil)
+	return errors.As(err, &e) && (e.ErrorCode == errNoLeader || e.ErrorCode == errNotReady)
 }
 
 // setUp agrees with the cluster on its shape and makes what is missing.
