@@ -31,6 +31,8 @@ const (
 	MaxEnvelope = maxEnvelope
 	WideAbove   = wideAbove
 	NarrowBelow = narrowBelow
+
+	PreviousTopics = previousTopics
 )
 
 // LiveSubject is the subject of live delivery.
@@ -89,3 +91,8 @@ func HoldRetained(b *Bus) (goOn func()) {
 // SetReplicated makes a bus take an answering replica for one that may be
 // behind. Nothing may be asked before.
 func SetReplicated(b *Bus) { b.replicated = true }
+
+// Previous remembers the newest message of each topic, beginning at a time.
+func Previous(start time.Time) func(topic string, seq uint64, now time.Time) uint64 {
+	return newPrevious(start).swap
+}

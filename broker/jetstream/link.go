@@ -58,7 +58,7 @@ func (l *link) send(shard int, p parcel) error {
 	l.reply = strconv.AppendInt(l.reply, int64(shard), 10)
 	l.reply = append(l.reply, '.')
 	l.reply = strconv.AppendUint(l.reply, p.index, 10)
-	l.envelope = appendEnvelopeAt(l.envelope[:0], p.m, broker.Position{Shard: uint16(shard)}) //nolint:gosec // at most maxShards
+	l.envelope = appendEnvelopeAt(l.envelope[:0], p.m, broker.Position{Shard: uint16(shard)}, 0) //nolint:gosec // at most maxShards
 	l.msg.Subject, l.msg.Reply, l.msg.Data = string(l.subject), string(l.reply), l.envelope
 	l.msg.Header = l.header(p.m)
 	return l.conn.PublishMsg(&l.msg)

@@ -138,6 +138,9 @@ func (b *Bus) complete(e *entry) {
 		b.counters.duplicates.Add(1)
 	}
 	m.Position.Seq = out.seq
+	if !b.Alone() {
+		m.Previous = b.previous.swap(m.Topic, out.seq, time.Now())
+	}
 	if !b.keeper.put(job{m: m, ack: e.ack, tag: e.tag}) {
 		answer(e.ack, e.tag, m, nil)
 		b.hand(m)
