@@ -33,6 +33,7 @@ const (
 	NarrowBelow = narrowBelow
 
 	PreviousTopics = previousTopics
+	MaxKeyLevels   = maxKeyLevels
 )
 
 // LiveSubject is the subject of live delivery.
@@ -43,7 +44,7 @@ func LiveFilters(filter string) ([]string, error) { return filterSubjects(livePr
 
 // LogSubject is the subject under which the log keeps a message.
 func LogSubject(shard int, id ulid.ULID, name string) string {
-	return string(appendLogSubject(nil, shard, id, name))
+	return string(appendLogSubject(nil, shard, &broker.Message{ID: id, Topic: name}, false))
 }
 
 // Judge reads an answer of the log.
@@ -96,3 +97,11 @@ func SetReplicated(b *Bus) { b.replicated = true }
 func Previous(start time.Time) func(topic string, seq uint64, now time.Time) uint64 {
 	return newPrevious(start).swap
 }
+
+// LogSubjectOf is the subject of a message; aged that of one with an old id.
+func LogSubjectOf(shard int, m *broker.Message, aged bool) string {
+	return string(appendLogSubject(nil, shard, m, aged))
+}
+
+// KeyOf is the collapse key of a subject's last token.
+var KeyOf = keyOf
