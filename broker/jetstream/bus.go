@@ -44,6 +44,7 @@ type Bus struct {
 	counters      counters
 	ids           *ids
 	appender      *appender
+	previous      *previous
 	outbox        *outbox
 	inlet         *inlet
 	interests     *interests
@@ -206,6 +207,7 @@ func (b *Bus) start() {
 	b.interests = newInterests(b.trunk, b.inlet.messages, b.cfg.Logger)
 	b.groups = newGroups(b.side, b.inlet, &b.counters, b.cfg.Logger)
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
+	b.previous = newPrevious(time.Now())
 	b.appender = newAppender(b.cfg, b.shards, &b.counters)
 	b.appender.complete = b.complete
 	b.appender.dial = func(onClosed func()) (*nats.Conn, error) {

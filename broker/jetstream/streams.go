@@ -15,6 +15,7 @@ import (
 // Headers that NATS itself reads.
 const (
 	headerTTL      = "Nats-TTL"
+	headerID       = "Nats-Msg-Id"
 	headerExpected = "Nats-Expected-Last-Subject-Sequence"
 )
 
