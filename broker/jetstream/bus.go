@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -19,8 +20,11 @@ import (
 const (
 	// closePatience bounds how long Close waits for the log's last answers.
 	closePatience = 5 * time.Second
-	// setupPatience bounds the creation of streams and buckets.
+	// setupPatience bounds the creation of streams and buckets, and setupAttempt
+	// one attempt: it is longer than an election takes.
 	setupPatience = time.Minute
+	setupAttempt  = 10 * time.Second
+	setupPause    = 250 * time.Millisecond
 )
 
 var errClosed = fault.New(fault.Unavailable, "the node is shutting down")
@@ -35,6 +39,7 @@ type Bus struct {
 	drawer     *nats.Conn          // of the store and of events
 	js         jetstream.JetStream // over side
 	claim      *claim              // nil when alone
+	writer     string              // this process's first instance
 	shards     int
 	replicated bool // a replica that answers may be behind the leader
 	maxPayload int
@@ -42,6 +47,7 @@ type Bus struct {
 	counters      counters
 	ids           *ids
 	appender      *appender
+	previous      *previous
 	outbox        *outbox
 	inlet         *inlet
 	interests     *interests
@@ -81,7 +87,7 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	b := &Bus{cfg: cfg, upstream: upstream{cfg: cfg}, ids: newIDs()}
+	b := &Bus{cfg: cfg, upstream: upstream{cfg: cfg}, ids: newIDs(), writer: nuid.Next()}
 	b.announcements.on = make(map[string][]func([]byte))
 	if err := b.connect(ctx); err != nil {
 		b.disconnect()
@@ -109,13 +115,39 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 	b.maxPayload = int(b.trunk.MaxPayload())
 	ctx, cancel := context.WithTimeout(ctx, setupPatience)
 	defer cancel()
-	if err := b.setUp(ctx); err != nil {
+	if err := b.setUpPatiently(ctx); err != nil {
 		return fmt.Errorf("%w (nats-server %s)", err, b.trunk.ConnectedServerVersion())
 	}
 	return nil
 }
 
-// setUp agrees with the cluster on its shape and makes what is missing.
+// setUpPatiently repeats setUp while JetStream has no leader: a question that
+// is asked during an election is never answered.
+func (b *Bus) setUpPatiently(ctx context.Context) error {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, setupAttempt)
+		err := b.setUp(attempt)
+		cancel()
+		if err == nil || !isElection(err) || !wait(ctx, setupPause) {
+			return err
+		}
+		b.cfg.Logger.Info("waiting for JetStream", slog.Any("error", err))
+	}
+}
+
+// isElection tells errors that pass from those that stay.
+func isElection(err error) bool {
+	for _, passing := range []error{context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	e := (*jetstream.APIError)(nil)
+	return errors.As(err, &e) && (e.ErrorCode == errNoLeader || e.ErrorCode == errNotReady)
+}
+
+// setUp agrees with the cluster on its shape and makes what is missing. It may
+// be called again after an error.
 func (b *Bus) setUp(ctx context.Context) error {
 	js, err := jetstream.New(b.trunk)
 	if err != nil {
@@ -131,13 +163,12 @@ func (b *Bus) setUp(ctx context.Context) error {
 	if b.shards, err = joinCluster(ctx, b.generations.kv, b.cfg); err != nil {
 		return err
 	}
-	instance := nuid.Next()
-	if !b.Alone() {
+	if !b.Alone() && b.claim == nil {
 		nodes, err := openBucket(ctx, js, nodesBucket)
 		if err != nil {
 			return err
 		}
-		if b.claim, err = claimName(ctx, b.trunk, nodes, b.cfg.Node, instance); err != nil {
+		if b.claim, err = claimName(ctx, b.trunk, nodes, b.cfg.Node, b.writer); err != nil {
 			return err
 		}
 	}
@@ -148,10 +179,10 @@ func (b *Bus) setUp(ctx context.Context) error {
 	if err := b.generations.open(ctx, js, b.shards, b.Alone()); err != nil {
 		return err
 	}
-	if err := b.openStore(ctx, instance); err != nil {
+	if err := b.openStore(ctx); err != nil {
 		return err
 	}
-	if err := b.openLease(ctx, js, instance); err != nil {
+	if err := b.openLease(ctx, js); err != nil {
 		return err
 	}
 	return b.readHeads(ctx)
@@ -159,18 +190,18 @@ func (b *Bus) setUp(ctx context.Context) error {
 
 // openLease begins this instance's life. Embedded, the lock on the store says
 // that whoever had it before is dead.
-func (b *Bus) openLease(ctx context.Context, js jetstream.JetStream, instance string) error {
+func (b *Bus) openLease(ctx context.Context, js jetstream.JetStream) error {
 	kv, err := openBucket(ctx, js, leasesBucket)
 	if err != nil {
 		return err
 	}
-	b.leaseholder = leaseholder{kv: kv, log: b.cfg.Logger}
+	b.leaseholder.kv, b.leaseholder.log = kv, b.cfg.Logger
 	if b.Alone() {
-		if err := b.leaseholder.succeed(ctx, instance); err != nil {
+		if err := b.leaseholder.succeed(ctx, b.writer); err != nil {
 			return err
 		}
 	}
-	return b.leaseholder.take(ctx, broker.Lease{Instance: instance, Node: b.cfg.Node, Shards: b.shards})
+	return b.leaseholder.take(ctx, broker.Lease{Instance: b.writer, Node: b.cfg.Node, Shards: b.shards})
 }
 
 // readHeads notes where the log ends: what was there before was handed over.
@@ -217,6 +248,7 @@ func (b *Bus) start() {
 	b.interests = newInterests(b.trunk, b.inlet.messages, b.cfg.Logger)
 	b.groups = newGroups(b.side, b.inlet, &b.counters, b.cfg.Logger)
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
+	b.previous = newPrevious(time.Now())
 	b.appender = newAppender(b.cfg, b.shards, &b.counters)
 	b.appender.complete = b.complete
 	b.appender.dial = func(onClosed func()) (*nats.Conn, error) {

@@ -80,7 +80,14 @@ type leaseholder struct {
 func (h *leaseholder) take(ctx context.Context, l broker.Lease) error {
 	l.State, l.Since = broker.LeaseAlive, time.Now()
 	var err error
-	if l.Revision, err = h.kv.Create(ctx, l.Instance, leaseData(&l, l.Instance)); err != nil {
+	l.Revision, err = h.kv.Create(ctx, l.Instance, leaseData(&l, l.Instance))
+	if isConflict(err) { // an attempt whose answer was lost
+		var entry jetstream.KeyValueEntry
+		if entry, err = h.kv.Get(ctx, l.Instance); err == nil {
+			l.Revision = entry.Revision()
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("jetstream: lease: %w", err)
 	}
 	h.mu.Lock()
@@ -105,7 +112,7 @@ func (h *leaseholder) succeed(ctx context.Context, heir string) error {
 			h.log.Error("a lease cannot be read and is left as it is", slog.String("instance", instance), slog.Any("error", err))
 			continue
 		}
-		if l.State != broker.LeaseAlive {
+		if l.State != broker.LeaseAlive || instance == heir {
 			continue
 		}
 		l.State, l.Since = broker.LeaseDead, time.Now()

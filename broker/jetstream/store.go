@@ -109,8 +109,11 @@ func (s *store) read(bucket, subject, key string, fn func(stored, error)) {
 	s.desk.begin(&load{bucket: bucket, subject: subject, replicated: s.replicated, leader: stale, fn: fn})
 }
 
-// openStore makes the connection for buckets and the desk over it.
-func (b *Bus) openStore(ctx context.Context, writer string) error {
+// openStore makes the connection for buckets and the desk over it, once.
+func (b *Bus) openStore(ctx context.Context) error {
+	if b.store != nil {
+		return nil
+	}
 	var err error
 	if b.drawer, err = b.upstream.lasting(ctx, "store", &b.counters); err != nil {
 		return err
@@ -119,6 +122,6 @@ func (b *Bus) openStore(ctx context.Context, writer string) error {
 	if err != nil {
 		return err
 	}
-	b.store = newStore(d, writer, b.replicated, b.cfg.Logger, &b.counters)
+	b.store = newStore(d, b.writer, b.replicated, b.cfg.Logger, &b.counters)
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 // Headers that NATS itself reads.
 const (
 	headerTTL      = "Nats-TTL"
+	headerID       = "Nats-Msg-Id"
 	headerExpected = "Nats-Expected-Last-Subject-Sequence"
 )
 
@@ -23,6 +24,9 @@ const (
 	duplicates = 2 * time.Minute
 	// errWrongLast is JetStream's code for "wrong last sequence: N".
 	errWrongLast = 10071
+	// errNoLeader and errNotReady say that there is no leader just now.
+	errNoLeader = 10008
+	errNotReady = 10163
 	// errBusyLast is the same while another message of that subject is under way.
 	errBusyLast = 10164
 )
