@@ -25,7 +25,8 @@ var allowed = map[string][]string{
 	"broker/topic":     {},
 	"broker/session":   {"broker", "broker/packet", "broker/topic", "fault"},
 	"broker/jetstream": {"broker", "broker/topic", "fault"},
-	"broker/edge":      {"auth", "broker", "broker/packet", "broker/session", "broker/topic", "fault", "tenant"},
+	"broker/presence":  {"fault"},
+	"broker/edge":      {"auth", "broker", "broker/packet", "broker/presence", "broker/session", "broker/topic", "fault", "tenant"},
 	"push":             {"broker", "broker/topic", "fault", "tenant"},
 	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "push", "tenant", "web"},
 	"api/spec":         {},               // generated from openapi.yaml
