@@ -37,7 +37,7 @@ func limit(n int) int {
 }
 
 // logSubjects are the subjects under which the log keeps what q's filters
-// match. It names the hours since q.Since when they are few.
+// match. It names the hours since q.Since when they are few, and what has none.
 func logSubjects(q broker.Query, now time.Time) ([]string, error) {
 	hours := logHours(q.Since, now)
 	subjects := make([]string, 0, len(hours)*len(q.Filters))
@@ -54,17 +54,17 @@ func logSubjects(q broker.Query, now time.Time) ([]string, error) {
 	return subjects, nil
 }
 
-// logHours are the hour tokens of what was published since then.
+// logHours are the buckets of what was published since then.
 func logHours(since, now time.Time) []string {
 	first, last := since.Add(-hourSkew).UnixMilli()/hourMS, now.Add(hourSkew).UnixMilli()/hourMS
 	if since.IsZero() || last-first >= maxHours || first > last {
 		return []string{"*"}
 	}
-	hours := make([]string, 0, maxHours)
+	hours := make([]string, 0, maxHours+1)
 	for h := first; h <= last; h++ {
 		hours = append(hours, strconv.FormatInt(h, 10))
 	}
-	return hours
+	return append(hours, undatedBucket)
 }
 
 // logLevels are the levels and the id of what a filter matches in the log. A
@@ -83,7 +83,7 @@ func logLevels(filter string) (string, error) {
 
 // readLogged returns the message that the log keeps under subject.
 func readLogged(subject string, data []byte, at broker.Position) (*broker.Message, error) {
-	levels, ok := loggedLevels(subject)
+	levels, id, ok := loggedLevels(subject)
 	if !ok {
 		return nil, errDamaged
 	}
@@ -93,6 +93,9 @@ func readLogged(subject string, data []byte, at broker.Position) (*broker.Messag
 	}
 	var err error
 	if m.Topic, err = topicOf(levels); err != nil {
+		return nil, err
+	}
+	if m.CollapseKey, err = keyOf(id); err != nil {
 		return nil, err
 	}
 	m.Position = at

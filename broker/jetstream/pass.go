@@ -146,7 +146,7 @@ func (p *pass) see(f *fetched, shard uint16, places *atomic.Int64, now time.Time
 
 // loggedTopic is the topic of a message in the log.
 func loggedTopic(subject string) (string, bool) {
-	levels, ok := loggedLevels(subject)
+	levels, _, ok := loggedLevels(subject)
 	if !ok {
 		return "", false
 	}
@@ -154,14 +154,14 @@ func loggedTopic(subject string) (string, bool) {
 	return name, err == nil
 }
 
-// loggedLevels are the levels of a subject of the log.
-func loggedLevels(subject string) (string, bool) {
+// loggedLevels are the levels and the last token of a subject of the log.
+func loggedLevels(subject string) (levels, id string, ok bool) {
 	rest, ok := strings.CutPrefix(subject, logPrefix)
 	_, rest, _ = strings.Cut(rest, ".") // the shard
-	_, rest, _ = strings.Cut(rest, ".") // the hour
+	_, rest, _ = strings.Cut(rest, ".") // the bucket
 	end := strings.LastIndexByte(rest, '.')
 	if !ok || end < 0 {
-		return "", false
+		return "", "", false
 	}
-	return rest[:end], true
+	return rest[:end], rest[end+1:], true
 }

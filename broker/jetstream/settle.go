@@ -154,7 +154,7 @@ func (s *sweep) keep(r *reading, now time.Time, more bool) {
 		s.forget(r)
 		return
 	}
-	r.key = keyOf(r.filters, r.after)
+	r.key = queryKey(r.filters, r.after)
 	if old := s.kept[r.key]; old != nil {
 		s.forget(old)
 	}

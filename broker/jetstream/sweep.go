@@ -79,8 +79,8 @@ func newSweep(b *Bus, shard int) *sweep {
 
 var hashSeed = maphash.MakeSeed()
 
-// keyOf names a query by its filters and where it begins.
-func keyOf(filters []string, after uint64) uint64 {
+// queryKey names a query by its filters and where it begins.
+func queryKey(filters []string, after uint64) uint64 {
 	var h maphash.Hash
 	h.SetSeed(hashSeed)
 	for _, f := range filters {
@@ -97,7 +97,7 @@ func keyOf(filters []string, after uint64) uint64 {
 // goOn answers a query from what was found for the one before it, or by a scan
 // if it is known to need one. It reports false if a probe has to be tried.
 func (s *sweep) goOn(q broker.Query, fn func(broker.Page, error)) bool {
-	now, key, plain := time.Now(), keyOf(q.Filters, q.After), keyOf(q.Filters, 0)
+	now, key, plain := time.Now(), queryKey(q.Filters, q.After), queryKey(q.Filters, 0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -128,7 +128,7 @@ func (s *sweep) join(q broker.Query, fn func(broker.Page, error)) {
 	if len(s.broad) >= maxBroad {
 		clear(s.broad)
 	}
-	s.broad[keyOf(q.Filters, 0)] = now.Add(knownBroad)
+	s.broad[queryKey(q.Filters, 0)] = now.Add(knownBroad)
 	s.ask(&reading{filters: q.Filters, after: q.After, upTo: q.After}, q, fn, now)
 }
 

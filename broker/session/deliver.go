@@ -19,9 +19,11 @@ func (s *Session) Deliver(m *broker.Message, e *Encodings, congested bool, now t
 	s.progress.heard = max(s.progress.heard, m.Position.Seq)
 	g, ok := s.grant(m)
 	switch {
-	case !ok: // matched a filter that was unsubscribed meanwhile [MQTT-3.10.4-2]
+	case !ok: // matched a filter that was unsubscribed meanwhile [MQTT-3.10.4-2], or is its own
+		s.pass(m)
 	case m.Expired(now):
 		s.drops.Expired++ // [MQTT-3.3.2-5]
+		s.pass(m)
 	case g.qos == 0 && congested:
 		s.drops.Congested++
 	case g.qos == 0:
@@ -37,14 +39,25 @@ func (s *Session) Deliver(m *broker.Message, e *Encodings, congested bool, now t
 func (s *Session) deliverLogged(m *broker.Message, g grant, e *Encodings, now time.Time) {
 	seq := m.Position.Seq
 	switch {
-	case seq <= s.reader.upTo || s.progress.done(seq) || s.flights.carries(seq):
-		// Had before.
-	case s.reader.behind || !s.mayFly():
+	case seq <= s.reader.upTo || s.progress.done(seq) || s.flights.carries(seq) || s.late(m):
+		// Had before, or older than its subscription.
+	case s.reader.behind || !s.mayFly() || s.lacks(m):
 		s.fallBehind(seq)
 		s.pump(now)
+	case s.tooEarly(m):
+		s.progress.early = max(s.progress.early, seq)
 	default:
 		s.progress.newest = max(s.progress.newest, seq)
 		s.launch(m, g, e, now)
+		s.persist(now)
+	}
+}
+
+// pass notes that a live message came that does not go out, so that the next one
+// of its publisher does not miss it.
+func (s *Session) pass(m *broker.Message) {
+	if seq := m.Position.Seq; seq != 0 && !s.lossless && !s.reader.behind && len(s.progress.acked) < s.limits.MaxAcked {
+		s.progress.ack(seq)
 	}
 }
 
@@ -55,6 +68,7 @@ func (s *Session) deliverUnlogged(m *broker.Message, g grant, e *Encodings, now 
 	switch {
 	case !s.reader.behind && len(s.rare().handed) == 0 && s.mayFly():
 		s.launch(m, g, e, now)
+		s.persist(now)
 	case len(s.rare().handed) < maxHanded:
 		s.own().handed = append(s.own().handed, handed{message: m})
 		s.pump(now)
@@ -68,9 +82,11 @@ func (s *Session) launch(m *broker.Message, g grant, e *Encodings, now time.Time
 	id := s.flights.open(flight{
 		Flight: broker.Flight{Seq: m.Position.Seq, QoS: g.qos, Retain: g.retain}, at: m.ID.Time(),
 	})
-	if !s.write(m, g, e, id, now) {
-		s.flights.remove(s.flights.index(id)) // as if it had been delivered [MQTT-3.1.2-25]
-		s.complete(m.Position.Seq, now)
+	switch {
+	case s.holds(g.qos):
+		s.hold(m, now)
+	case !s.write(m, g, e, id, now):
+		s.miss(s.flights.index(id), now)
 	}
 }
 
@@ -87,6 +103,7 @@ func (s *Session) complete(seq uint64, now time.Time) {
 		return
 	}
 	s.progress.ack(seq)
+	s.touched(now)
 	s.lookUp(now)
 }
 
@@ -119,4 +136,5 @@ func (s *Session) pump(now time.Time) {
 	s.sendHanded(now)
 	s.readOn(now)
 	s.replayOn(now)
+	s.persist(now)
 }

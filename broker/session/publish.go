@@ -16,7 +16,8 @@ import (
 type incoming struct {
 	id     uint16
 	qos    byte
-	safe   bool // the log has it, or it was dropped: acknowledge when it is its turn
+	safe   bool   // the log has it, or it was dropped: acknowledge when it is its turn
+	need   uint32 // the change that must be written before
 	reason packet.ReasonCode
 	why    string
 }
@@ -80,10 +81,25 @@ func (s *Session) accept(p *packet.Publish, name string, now time.Time) {
 	}
 	m := s.message(name, bytes.Clone(p.Payload), p.QoS, p.Retain)
 	s.properties(m, &p.Properties, now)
-	if p.QoS > 0 {
-		s.incoming = append(s.incoming, incoming{id: p.PacketID, qos: p.QoS})
+	if p.QoS == 0 {
+		s.emit(Effect{Kind: Publish, Message: m})
+		return
 	}
-	s.emit(Effect{Kind: Publish, Message: m, PacketID: p.PacketID})
+	s.incoming = append(s.incoming, incoming{id: p.PacketID, qos: p.QoS})
+	if p.QoS == 2 && s.durable() {
+		s.identify(m, p, now)
+	}
+	s.hand(step{kind: packet.PUBLISH, id: p.PacketID, message: m}, now)
+}
+
+// hand gives a message to the bus, as soon as the record has the identifiers of
+// all QoS 2 messages up to it: the client's order holds. [MQTT-4.6.0-5].
+func (s *Session) hand(st step, now time.Time) {
+	if slices.ContainsFunc(s.rare().steps, func(st step) bool { return st.message != nil }) || st.message.QoS == 2 {
+		s.await(st, now)
+		return
+	}
+	s.carryOut(&st, now)
 }
 
 // properties takes over what travels with a message. [MQTT-3.3.2-4]
@@ -132,7 +148,8 @@ func (s *Session) deny(p *packet.Publish, name string, reason Reason, now time.T
 		}
 		return
 	}
-	s.incoming = append(s.incoming, incoming{id: p.PacketID, qos: p.QoS, safe: true, reason: reason.Code, why: reason.show()})
+	s.incoming = append(s.incoming, incoming{id: p.PacketID, qos: p.QoS})
+	s.fail(&s.incoming[len(s.incoming)-1], reason, reason.Code)
 	s.acknowledge()
 }
 
@@ -164,21 +181,33 @@ func (s *Session) Published(packetID uint16, err error, now time.Time) {
 			s.end(reason, now)
 			return
 		}
-		s.incoming[i].reason, s.incoming[i].why = packet.QuotaExceeded, reason.show()
+		s.fail(&s.incoming[i], reason, packet.QuotaExceeded)
 	}
 	s.incoming[i].safe = true
 	s.acknowledge()
+	s.persist(now)
+}
+
+// fail makes an acknowledgement one that says why not. With QoS 2 that frees the
+// packet identifier, so the record must not have it any more: the next message
+// would be taken for this one.
+func (s *Session) fail(in *incoming, reason Reason, code packet.ReasonCode) {
+	in.safe, in.reason, in.why = true, code, reason.show()
+	if in.qos == 2 && s.published(in.id) {
+		in.need = s.changed()
+	}
 }
 
 // acknowledge sends the PUBACKs and PUBRECs that are due, in the order of the
 // publishes, whatever order the log answered in. [MQTT-4.6.0-2] [MQTT-4.6.0-3].
 func (s *Session) acknowledge() {
 	n := 0
-	for ; n < len(s.incoming) && s.incoming[n].safe; n++ {
+	for ; n < len(s.incoming) && s.incoming[n].safe && s.incoming[n].need <= s.ledger.written; n++ {
 		in := &s.incoming[n]
 		kind := packet.PUBACK // [MQTT-3.3.4-1] [MQTT-4.3.2-4]
 		if in.qos == 2 {
 			kind = packet.PUBREC // [MQTT-4.3.3-8]
+			s.published(in.id)
 			if in.reason < packet.UnspecifiedError {
 				s.own().received = append(s.own().received, in.id) // [MQTT-4.3.3-9]
 			}
@@ -200,27 +229,6 @@ func (s *Session) sendAck(kind packet.Type, id uint16, reason packet.ReasonCode,
 		ack.Properties.ReasonString = ""
 		s.out = ack.Append(s.out[:before])
 	}
-}
-
-// receivePubrel completes a QoS 2 publish of the client; its packet identifier
-// is free again. [MQTT-4.3.3-11].
-func (s *Session) receivePubrel(f packet.Frame, now time.Time) {
-	var p packet.Ack
-	if err := p.Decode(f); err != nil {
-		s.malformed(err, now)
-		return
-	}
-	reason := packet.PacketIdentifierNotFound
-	if i := slices.Index(s.rare().received, p.PacketID); i >= 0 {
-		own := s.own()
-		own.received = slices.Delete(own.received, i, i+1)
-		if i < own.inherited {
-			own.inherited--
-		}
-		reason = packet.Success
-	}
-	ack := packet.Ack{Type: packet.PUBCOMP, Version: s.version, PacketID: p.PacketID, Reason: reason}
-	s.out = ack.Append(s.out)
 }
 
 // resolve returns the topic of a PUBLISH, by its alias if it has one.

@@ -16,11 +16,14 @@ const maxQoS byte = 2
 // subscribing is a SUBSCRIBE whose SUBACK is not out.
 type subscribing struct {
 	id        uint16
-	settled   bool // nothing is waited for: acknowledge when it is its turn
-	waits     bool // but until the interest of a resumed session stands
+	at        instant // when it came
+	need      uint32  // the change that must be written
+	settled   bool    // no answer is waited for: acknowledge when it is its turn
+	waits     bool    // but until the interest of a resumed session stands
 	requested []string
 	codes     []byte   // one for each requested
 	added     []string // filters that the session did not have before
+	altered   bool     // a filter that it had has other options
 	replays   []*replay
 }
 
@@ -38,13 +41,16 @@ func (s *Session) receiveSubscribe(f packet.Frame, now time.Time) {
 		s.end(reason, now)
 		return
 	}
-	e := subscribing{id: p.PacketID, codes: make([]byte, len(p.Subscriptions))}
+	e := subscribing{id: p.PacketID, at: at(now), codes: make([]byte, len(p.Subscriptions))}
 	for i, sub := range p.Subscriptions { // as if they came one by one [MQTT-3.8.4-5]
 		sub.Filter = s.fullFilter(sub.Filter)
 		e.requested = append(e.requested, sub.Filter)
 		s.enter(&e, i, sub, p.Properties.SubscriptionID, now)
 	}
 	e.settled = len(e.added) == 0
+	if e.altered {
+		e.need = s.changed()
+	}
 	s.own().subscribing = append(s.own().subscribing, e)
 	if !e.settled {
 		s.emit(Effect{Kind: Subscribe, PacketID: e.id, Filters: e.added})
@@ -96,13 +102,15 @@ func (s *Session) enter(e *subscribing, i int, asked packet.Subscription, id uin
 func (s *Session) replace(e *subscribing, i int, sub subscription, now time.Time) {
 	old := &s.subscriptions.list[i]
 	raised := old.begun && !old.owed() && sub.logged()
+	sub.Start = old.Start
+	e.altered = e.altered || old.Subscription != sub.Subscription
 	s.subscriptions.set(sub)
 	switch {
 	case !raised:
 	case s.resuming(): // where the log is will be known soon
 		s.subscriptions.list[i].Start, e.waits = unknown, true
 	default:
-		s.owe(i, s.progress.heard, now)
+		s.owe(i, s.progress.heard, at(now))
 	}
 }
 
@@ -190,6 +198,7 @@ func (s *Session) Subscribed(packetID uint16, head uint64, err error, now time.T
 		s.begin(i, head, now)
 	}
 	s.acknowledgeSubscribes(now)
+	s.pump(now)
 }
 
 // begin notes where the messages begin that are owed to the new filters of a
@@ -198,8 +207,15 @@ func (s *Session) begin(i int, head uint64, now time.Time) {
 	s.progress.heard = max(s.progress.heard, head)
 	for _, filter := range s.rare().subscribing[i].added {
 		if k := s.subscriptions.index(filter); k >= 0 && !s.addedLater(i, filter) {
-			s.owe(k, head, now)
+			s.owe(k, head, s.rare().subscribing[i].at)
+			s.rare().subscribing[i].need = s.changed()
+			if !s.lossless {
+				s.reader.second = at(now.Add(s.scatter(secondLook)))
+			}
 		}
+	}
+	if s.progress.early > head {
+		s.fallBehind(s.progress.early)
 	}
 }
 
@@ -212,19 +228,20 @@ func (s *Session) addedLater(i int, filter string) bool {
 // owe makes the messages of the log after a sequence owed to a subscription, but
 // for those that the session has read past already: they are older than the
 // SUBACK. The first subscription that is owed something begins the session's
-// own progress.
-func (s *Session) owe(k int, after uint64, now time.Time) {
+// own progress. Nothing after the sequence is older than since.
+func (s *Session) owe(k int, after uint64, since instant) {
 	sub, r := &s.subscriptions.list[k], &s.reader
 	sub.begun = false
 	others, _ := s.subscriptions.owed()
 	sub.Start, sub.begun = after, true
+	s.progress.begun = max(s.progress.begun, after)
 	if !sub.owed() {
 		return
 	}
 	r.stale = true
 	if len(others) == 0 && !r.behind {
 		s.progress.newest = max(s.progress.newest, sub.Start)
-		s.settleFloor(sub.Start, now)
+		s.settleFloor(sub.Start, since)
 	}
 }
 
@@ -271,7 +288,7 @@ func (s *Session) failLater(i int, filter string, code packet.ReasonCode) bool {
 // [MQTT-3.8.4-2]. Retained messages follow.
 func (s *Session) acknowledgeSubscribes(now time.Time) {
 	n, r := 0, s.rare()
-	for ; n < len(r.subscribing) && r.subscribing[n].settled && !r.subscribing[n].waits; n++ {
+	for ; n < len(r.subscribing) && r.subscribing[n].settled && !r.subscribing[n].waits && r.subscribing[n].need <= s.ledger.written; n++ {
 		e := &r.subscribing[n]
 		before := len(s.out)
 		s.out = packet.Suback{Version: s.version, PacketID: e.id, Codes: e.codes}.Append(s.out)
@@ -308,8 +325,18 @@ func (s *Session) receiveUnsubscribe(f packet.Frame, now time.Time) {
 		codes[i] = packet.NoSubscriptionExisted
 	}
 	s.leave(removed)
-	// Even if nothing was removed. [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6]
+	if len(removed) == 0 {
+		s.unsuback(p.PacketID, codes, now)
+		return
+	}
+	s.changed()
+	s.await(step{kind: packet.UNSUBACK, id: p.PacketID, codes: codes}, now)
+}
+
+// unsuback answers an UNSUBSCRIBE, even if nothing was removed.
+// [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6].
+func (s *Session) unsuback(id uint16, codes []packet.ReasonCode, now time.Time) {
 	before := len(s.out)
-	s.out = packet.Unsuback{Version: s.version, PacketID: p.PacketID, Codes: codes}.Append(s.out)
+	s.out = packet.Unsuback{Version: s.version, PacketID: id, Codes: codes}.Append(s.out)
 	s.tooMuch(before, packet.UNSUBACK, now)
 }
