@@ -53,6 +53,9 @@ type Log interface {
 type Announcer interface {
 	Announce(subject string, data []byte) error
 	OnAnnounce(subject string, fn func(data []byte)) error
+	// OnDoubt has fn called, from any goroutine, when live messages for this
+	// node may have been lost.
+	OnDoubt(fn func(reason string))
 }
 
 // Authenticator tells who a device is from what it presents at CONNECT.

@@ -73,6 +73,8 @@ func (b *bus) JoinGroup(_, _ string, ready func(error)) { ready(nil) }
 
 func (b *bus) LeaveGroup(_, _ string) {}
 
+func (b *bus) OnDoubt(func(string)) {}
+
 func (b *bus) Announce(string, []byte) error { return nil }
 
 func (b *bus) OnAnnounce(_ string, fn func([]byte)) error {

@@ -50,6 +50,10 @@ type Config struct {
 	Version string
 	// SysInterval is the period of $SYS; 0 means 10 seconds.
 	SysInterval time.Duration
+	// ProbeInterval is how often sessions ask the log whether live messages were
+	// lost on their way from other nodes; 0 means 30 seconds. A lost message is
+	// delivered within one and a half of it.
+	ProbeInterval time.Duration
 	// Loops is the number of event loops; 0 means one per usable core.
 	Loops int
 	// Logger receives connection events; nil discards them.
@@ -78,6 +82,7 @@ type Edge struct {
 	records   records
 	apps      apps
 	sys       sys
+	doubted   chan struct{} // live messages may be missing
 	stats     *stats
 	admission *admission
 	accepting atomic.Bool   // listeners are up and not draining
@@ -110,7 +115,7 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	if deps.Bus.Alone() {
 		cfg.Limits.MaxAcked = min(cfg.Limits.MaxAcked, ackedAlone)
 	}
-	e := &Edge{cfg: cfg, deps: deps, log: cfg.Logger, stats: newStats(), ctx: context.Background()}
+	e := &Edge{cfg: cfg, deps: deps, log: cfg.Logger, stats: newStats(), doubted: make(chan struct{}, 1), ctx: context.Background()}
 	e.owners.byKey = make(map[string]*seat)
 	e.records.byKey = make(map[string]absent)
 	e.apps.usage = make(map[string]*usage)
@@ -128,6 +133,9 @@ func withDefaults(cfg Config) Config {
 	}
 	if cfg.SysInterval == 0 {
 		cfg.SysInterval = sysInterval
+	}
+	if cfg.ProbeInterval == 0 {
+		cfg.ProbeInterval = probeInterval
 	}
 	if cfg.CertRecheck == 0 {
 		cfg.CertRecheck = recheck
@@ -155,6 +163,10 @@ func (e *Edge) Run(ctx context.Context) error {
 		loops.Go(func() { l.run(loopCtx) })
 	}
 	loops.Go(func() { e.house(loopCtx) })
+	if !e.deps.Bus.Alone() {
+		e.deps.Bus.OnDoubt(func(string) { e.doubt() })
+		loops.Go(func() { e.askAround(loopCtx) })
+	}
 	e.accepting.Store(true)
 	for _, l := range e.listeners {
 		listeners.Go(func() { l.serve(loopCtx, e) })

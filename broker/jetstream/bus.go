@@ -53,6 +53,7 @@ type Bus struct {
 	interests     *interests
 	groups        *groups
 	announcements announcements
+	doubts        doubts
 	heads         []head // of the shards
 	retainedHead  head
 	keeper        *keeper
@@ -105,7 +106,7 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if b.trunk, err = b.upstream.trunk(ctx, &b.counters); err != nil {
+	if b.trunk, err = b.upstream.trunk(ctx, &b.counters, b.trouble); err != nil {
 		return err
 	}
 	if b.side, err = b.upstream.side(ctx, &b.counters); err != nil {
@@ -120,7 +121,10 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 	if err := b.setUpPatiently(ctx); err != nil {
 		return fmt.Errorf("%w (nats-server %s)", err, b.trunk.ConnectedServerVersion())
 	}
-	return nil
+	if b.Alone() {
+		return nil
+	}
+	return b.hearDoubts()
 }
 
 // setUpPatiently repeats setUp while JetStream has no leader: a question that
