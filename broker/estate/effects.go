@@ -21,6 +21,24 @@ func (e *Estate) carryOut() {
 }
 
 func (e *Estate) carry(f *liveness.Effect) {
+	switch f.Kind {
+	case liveness.Publish:
+		e.publish(f)
+	case liveness.Bury:
+		e.bury(f)
+	case liveness.Emit:
+		e.bus.Emit(f.Event)
+	case liveness.Finished:
+		if fn, ok := f.Ref.(func()); ok {
+			fn()
+		}
+	default:
+		e.ask(f)
+	}
+}
+
+// ask reads or changes what is stored.
+func (e *Estate) ask(f *liveness.Effect) {
 	op := f.Op
 	switch f.Kind {
 	case liveness.ListWills:
@@ -41,20 +59,11 @@ func (e *Estate) carry(f *liveness.Effect) {
 		e.claims.Holder(f.Key, func(h presence.Holder, err error) {
 			e.post(func(now time.Time) { e.core.Held(op, h.Number, err, now) })
 		})
-	case liveness.Publish:
-		e.publish(f)
 	case liveness.Take:
 		e.bus.TakeWill(f.Instance, f.Key, f.Revision, func(err error) { e.done(op, err) })
 	case liveness.Save:
 		e.bus.Save(f.Key, f.Record, f.Revision, func(_ uint64, err error) { e.done(op, err) })
-	case liveness.Bury:
-		e.bury(f)
-	case liveness.Emit:
-		e.bus.Emit(f.Event)
-	case liveness.Finished:
-		if fn, ok := f.Ref.(func()); ok {
-			fn()
-		}
+	default: // carry has done it
 	}
 }
 
