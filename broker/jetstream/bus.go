@@ -44,6 +44,7 @@ type Bus struct {
 	inlet         *inlet
 	interests     *interests
 	groups        *groups
+	shares        *shares
 	announcements announcements
 	heads         []head // of the shards
 	retainedHead  head
@@ -176,6 +177,10 @@ func (b *Bus) start() {
 	b.inlet = newInlet(&b.counters, b.cfg.Logger)
 	b.interests = newInterests(b.trunk, b.inlet.messages, b.cfg.Logger)
 	b.groups = newGroups(b.side, b.inlet, &b.counters, b.cfg.Logger)
+	b.shares = newShares(liveCtx, b)
+	if err := b.shares.leases.listen(); err != nil {
+		b.cfg.Logger.Error("share groups cannot keep messages", slog.Any("error", err)) // the connection is closed, which ends the bus
+	}
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
 	b.appender = newAppender(b.cfg, b.shards, &b.counters)
 	b.appender.complete = b.complete
@@ -189,6 +194,7 @@ func (b *Bus) start() {
 	b.living.Go(func() { b.inlet.run(liveCtx) })
 	b.living.Go(func() { b.interests.run(liveCtx) })
 	b.living.Go(func() { b.groups.run(liveCtx) })
+	b.living.Go(func() { b.shares.run(liveCtx) })
 	b.living.Go(func() { b.groups.receive(liveCtx) })
 }
 

@@ -89,3 +89,6 @@ func HoldRetained(b *Bus) (goOn func()) {
 // SetReplicated makes a bus take an answering replica for one that may be
 // behind. Nothing may be asked before.
 func SetReplicated(b *Bus) { b.replicated = true }
+
+// MaxConsumers is how many a stream may have.
+const MaxConsumers = maxConsumers

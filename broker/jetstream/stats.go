@@ -21,8 +21,9 @@ type Stats struct {
 	// are those received that matched several interests, LiveDropped were not
 	// sent because too many waited, LiveDamaged could not be read.
 	LiveSent, LiveReceived, LiveCopies, LiveDropped, LiveDamaged uint64
-	// Shared messages came to this node for share groups.
-	Shared uint64
+	// Shared messages came to this node for share groups; SharedAgain of them had
+	// been with a member before. SharedReturned were given back.
+	Shared, SharedAgain, SharedReturned uint64
 	// SlowConsumers are spells in which NATS delivered faster than this node
 	// took; messages were lost to it.
 	SlowConsumers uint64
@@ -40,8 +41,9 @@ type Stats struct {
 	// old. Topics that were just cleared still count for a minute.
 	Retained int
 	// Interests is the number of distinct filters now, Groups that of share
-	// groups with members on this node; 0 when alone.
-	Interests, Groups int
+	// groups with members on this node. Leases are the messages of groups that
+	// its members have not acknowledged.
+	Interests, Groups, Leases int
 }
 
 // counters are the totals behind Stats.
@@ -50,7 +52,8 @@ type counters struct {
 	expired                                                      atomic.Uint64
 	liveSent, liveReceived, liveCopies, liveDropped, liveDamaged atomic.Uint64
 	reads, probes, probesBroken, scans, heads, damaged           atomic.Uint64
-	shared, slowConsumers, reconnects                            atomic.Uint64
+	shared, sharedAgain, sharedReturned                          atomic.Uint64
+	slowConsumers, reconnects                                    atomic.Uint64
 	retained, retainedAt                                         atomic.Int64 // when: Unix ns
 }
 
@@ -58,30 +61,33 @@ type counters struct {
 func (b *Bus) Stats() Stats {
 	c := &b.counters
 	return Stats{
-		Appended:      c.appended.Load(),
-		Duplicates:    c.duplicates.Load(),
-		Failed:        c.failed.Load(),
-		Retries:       c.retries.Load(),
-		Expired:       c.expired.Load(),
-		LiveSent:      c.liveSent.Load(),
-		LiveReceived:  c.liveReceived.Load(),
-		LiveCopies:    c.liveCopies.Load(),
-		LiveDropped:   c.liveDropped.Load(),
-		LiveDamaged:   c.liveDamaged.Load(),
-		Reads:         c.reads.Load(),
-		Probes:        c.probes.Load(),
-		ProbesBroken:  c.probesBroken.Load(),
-		Scans:         c.scans.Load(),
-		Heads:         c.heads.Load(),
-		Damaged:       c.damaged.Load(),
-		SlowConsumers: c.slowConsumers.Load(),
-		Reconnects:    c.reconnects.Load(),
-		Pending:       int(b.appender.pending.Load()),
-		PendingBytes:  int(b.appender.pendingBytes.Load()),
-		Retained:      b.retainedCount(),
-		Shared:        c.shared.Load(),
-		Interests:     b.interests.len(),
-		Groups:        b.groups.len(),
+		Appended:       c.appended.Load(),
+		Duplicates:     c.duplicates.Load(),
+		Failed:         c.failed.Load(),
+		Retries:        c.retries.Load(),
+		Expired:        c.expired.Load(),
+		LiveSent:       c.liveSent.Load(),
+		LiveReceived:   c.liveReceived.Load(),
+		LiveCopies:     c.liveCopies.Load(),
+		LiveDropped:    c.liveDropped.Load(),
+		LiveDamaged:    c.liveDamaged.Load(),
+		Reads:          c.reads.Load(),
+		Probes:         c.probes.Load(),
+		ProbesBroken:   c.probesBroken.Load(),
+		Scans:          c.scans.Load(),
+		Heads:          c.heads.Load(),
+		Damaged:        c.damaged.Load(),
+		SlowConsumers:  c.slowConsumers.Load(),
+		Reconnects:     c.reconnects.Load(),
+		Pending:        int(b.appender.pending.Load()),
+		PendingBytes:   int(b.appender.pendingBytes.Load()),
+		Retained:       b.retainedCount(),
+		Shared:         c.shared.Load(),
+		SharedAgain:    c.sharedAgain.Load(),
+		SharedReturned: c.sharedReturned.Load(),
+		Interests:      b.interests.len(),
+		Groups:         b.shares.len(),
+		Leases:         b.shares.leases.len(),
 	}
 }
 

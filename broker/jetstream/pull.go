@@ -1,0 +1,235 @@
+package jetstream
+
+import (
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// share is this node's part in one share group.
+type share struct {
+	groupKey
+
+	shares *shares
+	shard  int
+	name   string // of the consumer
+	refs   int    // guarded by shares.mu
+
+	mu      sync.Mutex // guards the fields below; the bus is called under it, receivers are not
+	expiry  time.Duration
+	waiting []func(error) // for the consumer
+	making  bool          // the consumer is being made
+	made    time.Duration // the expiry that it was made for
+	ready   bool          // there is a consumer
+	ended   bool          // the last member left
+	room    int           // for messages, as the edge said, less those that came since
+	asked   int           // messages that are asked for and have not come
+	heard   time.Time     // the last that came of it: a message, a heartbeat, an end
+	pulls   uint64        // requests so far
+	sub     *nats.Subscription
+	inbox   string
+}
+
+const (
+	// pullLeast is how many messages one request is for, if there is room. The
+	// server serves requests in turn, so that nodes get messages as they have
+	// room for them.
+	pullLeast = 32
+	// pullMost is how many requests a node has open for one group.
+	pullMost = 32
+	// pullBytes ends a request early: what is on its way here is in memory.
+	pullBytes = 8 << 20
+
+	nextMessage   = "$JS.API.CONSUMER.MSG.NEXT."
+	headerMissing = "Nats-Pending-Messages"
+
+	statusBeat = "100"
+)
+
+// enter makes the consumer if need be; ready is called when it is there.
+func (g *share) enter(expiry time.Duration, ready func(error)) {
+	g.mu.Lock()
+	longer := longestExpiry(g.expiry, expiry)
+	var err error
+	if g.ended {
+		err = errClosed
+	}
+	known := err != nil || (g.ready && longer == g.made)
+	g.expiry = longer
+	if !known {
+		g.waiting = append(g.waiting, ready)
+		g.make()
+	}
+	g.mu.Unlock()
+	if known {
+		ready(err)
+	}
+}
+
+// make has the consumer made, away from the caller. It is called with mu held.
+func (g *share) make() {
+	if g.making || g.ended {
+		return
+	}
+	g.making = true
+	s, expiry := g.shares, g.expiry
+	s.work.Go(func() {
+		s.making <- struct{}{}
+		err := s.makeConsumer(s.ctx, g, expiry)
+		<-s.making
+		g.have(expiry, err)
+	})
+}
+
+// have notes what became of the consumer and tells those who wait, unless one
+// of them wants it to live longer.
+func (g *share) have(expiry time.Duration, err error) {
+	g.mu.Lock()
+	g.making = false
+	if err == nil && expiry != g.expiry {
+		g.make()
+	}
+	if err == nil && !g.ended {
+		g.ready, g.made = true, expiry
+		g.listen()
+		g.pull()
+	}
+	var waiting []func(error)
+	if !g.making {
+		waiting, g.waiting = g.waiting, nil
+	}
+	g.mu.Unlock()
+	for _, ready := range waiting {
+		ready(err)
+	}
+}
+
+// end stops asking. What was sent is still received: its lease goes back.
+func (g *share) end() {
+	g.mu.Lock()
+	g.ended, g.ready, g.room = true, false, 0
+	waiting := g.waiting
+	g.waiting = nil
+	g.hangUp()
+	g.mu.Unlock()
+	for _, ready := range waiting {
+		ready(errClosed)
+	}
+}
+
+// listen opens an inbox for messages. It is called with mu held.
+func (g *share) listen() {
+	if g.sub != nil {
+		return
+	}
+	conn := g.shares.bus.side
+	g.inbox = conn.NewInbox()
+	sub, err := conn.Subscribe(g.inbox+".*", g.answer)
+	if err == nil {
+		err = sub.SetPendingLimits(-1, -1) // requests bound what comes
+	}
+	if err != nil { // the connection is closed
+		g.shares.bus.cfg.Logger.Error("no messages of a share group", slog.String("filter", g.filter), slog.Any("error", err))
+		return
+	}
+	g.sub, g.asked = sub, 0
+}
+
+// hangUp gives the inbox up, and with it all requests: the server finds nobody
+// there. What it has sent before is still received. It is called with mu held.
+func (g *share) hangUp() {
+	if g.sub != nil {
+		_ = g.sub.Drain() // fails only when the connection is closed
+	}
+	g.sub, g.asked = nil, 0
+}
+
+// want notes how much room the members have, and asks for more.
+func (g *share) want(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.room = n
+	g.pull()
+}
+
+// pull asks for as many messages as there is room for and not asked for. Few
+// are asked for with others that follow soon. It is called with mu held.
+func (g *share) pull() {
+	missing := g.room - g.asked
+	if !g.ready || g.sub == nil || missing <= 0 {
+		return
+	}
+	size := max(pullLeast, (g.room+pullMost-1)/pullMost)
+	if g.asked > 0 && missing < min(size, (g.room+1)/2) {
+		return
+	}
+	if g.asked == 0 {
+		g.heard = time.Now()
+	}
+	for ; missing > 0; missing -= size {
+		g.request(min(size, missing))
+	}
+}
+
+func (g *share) request(n int) {
+	g.pulls++
+	t := g.shares.times
+	want := fmt.Sprintf(`{"batch":%d,"expires":%d,"idle_heartbeat":%d,"max_bytes":%d}`, n, t.expires, t.beat, max(pullBytes, g.shares.bus.maxPayload))
+	subject := nextMessage + streamName(g.shard) + "." + g.name
+	if g.shares.bus.side.PublishRequest(subject, g.inbox+"."+strconv.FormatUint(g.pulls, 10), []byte(want)) == nil {
+		g.asked += n
+	}
+}
+
+// answer takes what the server says: a message, or something about a request.
+func (g *share) answer(m *nats.Msg) {
+	status := m.Header.Get(headerStatus)
+	g.mu.Lock()
+	g.heard = time.Now()
+	switch {
+	case m.Sub != g.sub: // given up meanwhile
+	case status == "":
+		g.asked, g.room = max(0, g.asked-1), g.room-1
+	case status != statusBeat:
+		g.ends(status, m)
+	}
+	g.mu.Unlock()
+	if status == "" {
+		g.receive(m)
+	}
+}
+
+// ends notes that a request is over. One that says how much it leaves undone
+// is done, has expired, or brought as many bytes as it may; otherwise the consumer has
+// moved to another server, or is gone. It is called with mu held.
+func (g *share) ends(status string, m *nats.Msg) {
+	if m.Header.Get(headerMissing) != "" {
+		g.asked = max(0, g.asked-int(number(m, headerMissing))) //nolint:gosec // what we asked for
+		g.pull()
+		return
+	}
+	g.shares.bus.cfg.Logger.Info("a share group's consumer is not where it was",
+		slog.String("filter", g.filter), slog.String("status", status), slog.String("description", m.Header.Get("Description")))
+	g.hangUp()
+	g.ready = false // look makes sure that there is one
+}
+
+// look asks again when the server has been silent for too long, or everything
+// that was asked over a connection was lost with it.
+func (g *share) look(now time.Time, lost bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.ended || g.making:
+	case !g.ready:
+		g.make()
+	case lost || (g.asked > 0 && now.Sub(g.heard) > 5*g.shares.times.beat/2):
+		g.hangUp()
+		g.listen()
+		g.pull()
+	}
+}
