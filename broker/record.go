@@ -43,9 +43,6 @@ type Record struct {
 	Publishing []Publishing
 	// Expires is when the session ends; zero while a connection holds it.
 	Expires time.Time
-	// Will and WillAt are moving to Will.
-	Will   *Message
-	WillAt time.Time
 	// Truncated is when the log's retention was last seen to have ended before
 	// the session's floor: messages may have been lost to it. Zero: never.
 	Truncated time.Time
@@ -86,6 +83,16 @@ type Will struct {
 	Due time.Time
 	// Revision of the entry in the store.
 	Revision uint64
+}
+
+// At is the will's message as it is published at t.
+func (w *Will) At(t time.Time) *Message {
+	if w.Lifetime == 0 {
+		return w.Message
+	}
+	m := *w.Message
+	m.Expires = t.Add(w.Lifetime).UnixMilli()
+	return &m
 }
 
 // Subscription is one filter of a session.

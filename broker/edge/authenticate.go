@@ -22,7 +22,6 @@ func (c *conn) authenticate(p *packet.Connect) {
 		p.ClientID = "auto-" + ulid.Make().String() // [MQTT-3.1.3-6] [MQTT-3.1.3-7]
 		c.assigned = true
 	}
-	c.clean = p.Clean
 	creds := c.credentials(p.ClientID, p.Username, p.Password)
 	if p.Properties.HasAuthMethod {
 		creds.Password = p.Properties.AuthData
@@ -67,31 +66,45 @@ func (c *conn) authenticated(device *auth.Device, err error, now time.Time) {
 		c.refuse(err, now)
 		return
 	}
-	key := broker.SessionKey(device.Org, device.Identity.App, device.User, device.ClientID)
-	e.own(key, c, now, func() {
-		c.loop.post(event{kind: evDo, do: c.admit})
+	c.step(func(s *session.Session) {
+		s.Accept(session.Admission{
+			Key:  broker.SessionKey(device.Org, device.Identity.App, device.User, device.ClientID),
+			Node: e.cfg.Node, Mount: device.Mount(), Authorizer: c.authorizer(),
+			Expires: device.Expires, Shard: c.shard, MaxExpiry: device.Settings().SessionExpiry,
+			Lossless: e.deps.Bus.Alone(), Assigned: c.assigned, ResponseInfo: responseInfo(device),
+			NextID: nextID,
+		}, now)
+	})
+}
+
+// nextID makes the identifier of a message.
+func nextID(now time.Time) ulid.ULID { return ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy()) }
+
+// claim makes the session this connection's own. A will has its identifier from
+// here on.
+func (c *conn) claim(ef *session.Effect) {
+	now := time.Now()
+	if w := ef.Will; w != nil {
+		w.Key, w.Message.ID, w.Message.Undated = c.session.Key(), nextID(now), true
+	}
+	clean := ef.Clean
+	c.loop.edge.own(c.session.Key(), c, now, func() {
+		c.loop.post(event{kind: evDo, do: func(now time.Time) { c.admit(clean, now) }})
 	})
 }
 
 // admit lets the client in, with the session that its last connection left.
-func (c *conn) admit(now time.Time) {
+func (c *conn) admit(clean bool, now time.Time) {
 	if c.closed {
 		return
 	}
 	e := c.loop.edge
-	record, will := e.records.take(c.key, c.clean, now)
+	record, will := e.records.take(c.key, clean, now)
 	if will != nil {
 		e.publishWills([]*broker.Message{will})
 	}
 	c.admitted = true
-	c.step(func(s *session.Session) {
-		s.Accept(session.Admission{
-			Key: c.key, Node: e.cfg.Node, Mount: c.device.Mount(), Authorizer: c.authorizer(),
-			Expires: c.device.Expires, Shard: c.shard, MaxExpiry: c.device.Settings().SessionExpiry,
-			Lossless: e.deps.Bus.Alone(), Assigned: c.assigned, ResponseInfo: responseInfo(c.device),
-			Record: record,
-		}, now)
-	})
+	c.step(func(s *session.Session) { s.Claimed(record, nil, now) })
 	if c.session.Connected() {
 		e.admission.accepted(c.transport)
 	}

@@ -27,9 +27,8 @@ type conn struct {
 	page       int          // how many messages of the log are read next
 	cursors    map[uint32]broker.Cursor
 	complained time.Time       // when a denial was logged
-	clean      bool            // CONNECT began a new session
 	assigned   bool            // the client identifier was made up here
-	admitted   bool            // the session was accepted, or refused for its will
+	admitted   bool            // the session is this connection's
 	paused     bool            // its app publishes too fast
 	in         []byte          // bytes of a packet that is not complete, or not wanted yet
 	out        []byte          // output of this batch

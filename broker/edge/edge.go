@@ -106,7 +106,7 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	}
 	e := &Edge{cfg: cfg, deps: deps, log: cfg.Logger, stats: newStats(), ctx: context.Background()}
 	e.owners.byKey = make(map[string]*seat)
-	e.records.byKey = make(map[string]*broker.Record)
+	e.records.byKey = make(map[string]absent)
 	e.apps.usage = make(map[string]*usage)
 	e.subs.groups = make(map[groupKey]*group)
 	e.admission = newAdmission(cfg.Admission, e.stats.turnedAway, e.log)

@@ -16,7 +16,11 @@ func (c *conn) carryOut(ef *session.Effect) {
 	case session.Authenticate:
 		c.authenticate(ef.Connect)
 	case session.Reauthenticate:
-		c.reauthenticate(ef.Token)
+		c.reauthenticate(ef.Credential)
+	case session.Claim:
+		c.claim(ef)
+	case session.Persist:
+		c.session.Persisted(ef.Token, nil, time.Now()) // records are in memory: what dies with the node needs no second copy
 	case session.Publish:
 		c.publish(ef)
 	case session.Subscribe:
@@ -229,7 +233,7 @@ func (c *conn) close(ef *session.Effect) {
 		c.abandon(id)
 	}
 	if c.admitted {
-		e.records.put(c.key, ef.Record)
+		e.records.put(c.key, ef.Record, ef.Will)
 	}
 	if c.usage != nil {
 		e.apps.disconnect(c.device.App().Entry().App.TopicPrefix(), c.usage)

@@ -98,7 +98,7 @@ func (l *loop) handle(ev *event, now time.Time) {
 func (l *loop) open(c *conn, now time.Time) {
 	l.conns[c] = struct{}{}
 	l.edge.stats.connections.Inc()
-	c.session = session.New(l.edge.cfg.Limits, now)
+	c.session = session.New(&l.edge.cfg.Limits, now)
 	l.wheel.arm(c, c.session.Deadline())
 	c.transport.start()
 	if !l.edge.accepting.Load() { // upgraded while the edge was stopping

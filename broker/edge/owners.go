@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"github.com/fanfare-mq/fanfare/broker/session"
 )
 
@@ -36,7 +34,7 @@ type owners struct {
 // enter is called when the former one on this node has put its record away,
 // from any goroutine, unless c is closed before.
 func (e *Edge) own(key string, c *conn, now time.Time, enter func()) {
-	s := &seat{conn: c, claim: ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy()).String(), enter: enter}
+	s := &seat{conn: c, claim: nextID(now).String(), enter: enter}
 	c.seat, c.key = s, key
 	e.owners.mu.Lock()
 	former := e.owners.byKey[key]

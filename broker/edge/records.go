@@ -10,19 +10,25 @@ import (
 // records are the sessions whose clients are away, in this node's memory.
 type records struct {
 	mu    sync.Mutex // guards the fields below; nothing is called under it
-	byKey map[string]*broker.Record
+	byKey map[string]absent
 	late  []*broker.Message // wills that the bus did not take
 }
 
-// put keeps a session; nil forgets one.
-func (r *records) put(key string, rec *broker.Record) {
+// absent is a session whose client is away, and its will if that waits.
+type absent struct {
+	record *broker.Record
+	will   *broker.Will
+}
+
+// put keeps a session; without a record it forgets one.
+func (r *records) put(key string, rec *broker.Record, will *broker.Will) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if rec == nil {
 		delete(r.byKey, key)
 		return
 	}
-	r.byKey[key] = rec
+	r.byKey[key] = absent{rec, will}
 }
 
 // take hands a session over to a new connection. With clean it ends instead,
@@ -31,19 +37,19 @@ func (r *records) put(key string, rec *broker.Record) {
 func (r *records) take(key string, clean bool, now time.Time) (rec *broker.Record, will *broker.Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	rec = r.byKey[key]
+	a, ok := r.byKey[key]
 	delete(r.byKey, key)
-	switch {
-	case rec == nil:
-		return nil, nil
-	case clean || passedAt(rec.Expires, now):
-		return nil, rec.Will
+	if !ok || (!clean && !passedAt(a.record.Expires, now)) {
+		return a.record, nil
 	}
-	return rec, nil
+	if a.will != nil {
+		will = a.will.At(now)
+	}
+	return nil, will
 }
 
 // drop forgets a session that lives on another node now.
-func (r *records) drop(key string) { r.put(key, nil) }
+func (r *records) drop(key string) { r.put(key, nil, nil) }
 
 func (r *records) putWill(will *broker.Message) {
 	r.mu.Lock()
@@ -58,11 +64,11 @@ func (r *records) sweep(now time.Time) []*broker.Message {
 	defer r.mu.Unlock()
 	wills := r.late
 	r.late = nil
-	for key, rec := range r.byKey {
-		over := passedAt(rec.Expires, now)
-		if rec.Will != nil && (over || passedAt(rec.WillAt, now)) {
-			wills = append(wills, rec.Will)
-			rec.Will = nil
+	for key, a := range r.byKey {
+		over := passedAt(a.record.Expires, now)
+		if a.will != nil && (over || passedAt(a.will.Due, now)) {
+			wills = append(wills, a.will.At(now))
+			r.byKey[key] = absent{record: a.record}
 		}
 		if over {
 			delete(r.byKey, key)

@@ -23,7 +23,7 @@ func (s *Session) receiveAck(f packet.Frame, now time.Time) {
 	case packet.PUBREC:
 		s.receivePubrec(i, &p, now)
 	default:
-		s.receivePubcomp(i)
+		s.receivePubcomp(i, now)
 	}
 	if len(s.progress.acked) > maxAcked {
 		s.end(ReasonSlowConsumer.with("an old message is never acknowledged"), now)
@@ -52,12 +52,17 @@ func (s *Session) receivePubrec(i int, p *packet.Ack, now time.Time) {
 	}
 	e := &s.flights.list[i]
 	seq, own := e.Seq, e.Group == ""
-	if p.Reason >= packet.UnspecifiedError {
+	switch {
+	case p.Reason >= packet.UnspecifiedError:
 		s.flights.remove(i) // the exchange is over, and nothing goes out again
-	} else {
+	case e.Released && s.awaits(packet.PUBREL, p.PacketID): // twice, while the first is being written
+	default:
 		s.flights.send(i)
-		e.Released = true
-		s.pubrel(p.PacketID, packet.Success)
+		if !e.Released {
+			e.Released = true
+			s.changed()
+		}
+		s.await(step{kind: packet.PUBREL, id: p.PacketID}, now)
 	}
 	if own {
 		s.complete(seq, now)
@@ -69,8 +74,9 @@ func (s *Session) pubrel(id uint16, reason packet.ReasonCode) {
 	s.out = packet.Ack{Type: packet.PUBREL, Version: s.version, PacketID: id, Reason: reason}.Append(s.out) // [MQTT-3.6.1-1]
 }
 
-func (s *Session) receivePubcomp(i int) {
+func (s *Session) receivePubcomp(i int, now time.Time) {
 	if i >= 0 && s.flights.list[i].Released {
 		s.flights.remove(i)
+		s.touched(now)
 	}
 }

@@ -15,51 +15,79 @@ const never = math.MaxUint32
 
 // Accept answers the Authenticate effect: the client is who it says, and the
 // effect's Connect has its final client identifier. A will that the client may
-// not publish refuses it all the same.
+// not publish refuses it all the same. Otherwise a Claim follows.
 func (s *Session) Accept(a Admission, now time.Time) {
 	if s.phase != authenticating {
 		return
 	}
 	p := s.own().connect
 	s.key, s.authorizer, s.shard, s.expires = a.Key, a.Authorizer, a.Shard, at(a.Expires)
-	s.node, s.mount, s.lossless = a.Node, a.Mount, a.Lossless
+	s.node, s.mount, s.lossless, s.nextID = a.Node, a.Mount, a.Lossless, a.NextID
 	s.clientID = suffix(a.Key, p.ClientID)
 	will, reason := s.takeWill(p.Will)
 	if passed(a.Expires, now) {
 		reason = ReasonTokenExpired
 	}
 	if reason.Name != "" {
-		s.reject(reason, a.Record, now)
+		s.refuse(reason, now)
 		return
 	}
-	record := a.Record
-	if p.Clean { // [MQTT-3.1.2-4] [MQTT-3.1.2-6]
-		record = nil
-	}
 	s.settleExpiry(p, a.MaxExpiry)
+	if s.will = will; will != nil {
+		will.Durable = s.durable()
+	}
+	s.phase, s.own().admission = claiming, &a
+	s.emit(Effect{Kind: Claim, Clean: p.Clean, Durable: s.durable(), Expiry: s.outlives(), Will: will})
+}
+
+// Claimed answers the Claim effect: the session is this connection's, and
+// record is what the last one left of it, nil if there is nothing; or err says
+// why not. [MQTT-3.1.2-4] [MQTT-3.1.2-6].
+func (s *Session) Claimed(record *broker.Record, err error, now time.Time) {
+	if s.phase != claiming {
+		return
+	}
+	if err != nil {
+		s.refuse(failure(err), now)
+		return
+	}
+	p, a := s.rare().connect, s.rare().admission
 	s.keepAlive, s.heard = s.grantKeepAlive(p.KeepAlive), at(now)
 	before := len(s.out)
 	s.out = s.connack(p, a, record != nil).Append(s.out) // [MQTT-3.1.4-4] [MQTT-3.1.4-5]
 	if s.tooMuch(before, packet.CONNACK, now) {
-		s.keep(a.Record)
+		s.keep(record, now)
 		return
 	}
-	s.will = will // [MQTT-3.1.2-8]
-	s.phase, s.own().connect = connected, nil
+	s.phase, s.own().connect, s.own().admission = connected, nil, nil // [MQTT-3.1.2-8]
 	if record != nil {
 		s.resume(record, now)
 	}
 }
 
-// reject refuses a client that was accepted. Its session is none the worse for
-// that.
-func (s *Session) reject(reason Reason, record *broker.Record, now time.Time) {
-	s.refuse(reason, now)
-	s.keep(record)
+// keep puts a record that was not used into the Close effect: the session is
+// none the worse for a connection that came to nothing.
+func (s *Session) keep(record *broker.Record, now time.Time) {
+	if record == nil {
+		return
+	}
+	r := *record
+	if r.Expires.IsZero() && r.Expiry > 0 {
+		r.Expires = now.Add(r.Expiry)
+	}
+	s.effects[len(s.effects)-1].Record = &r
 }
 
-// keep puts a record that was not used into the Close effect.
-func (s *Session) keep(record *broker.Record) { s.effects[len(s.effects)-1].Record = record }
+// durable reports whether the session outlives its connection.
+func (s *Session) durable() bool { return s.expiry > 0 }
+
+// outlives is how long it does; 0 is for ever.
+func (s *Session) outlives() time.Duration {
+	if s.expiry == never {
+		return 0
+	}
+	return time.Duration(s.expiry) * time.Second
+}
 
 // settleExpiry decides how long the session outlives its connection.
 func (s *Session) settleExpiry(p *packet.Connect, most time.Duration) {
@@ -85,7 +113,7 @@ func (s *Session) grantKeepAlive(asked uint16) uint16 {
 }
 
 // connack tells the client what it may expect.
-func (s *Session) connack(p *packet.Connect, a Admission, present bool) packet.Connack {
+func (s *Session) connack(p *packet.Connect, a *Admission, present bool) packet.Connack {
 	ack := packet.Connack{Version: s.version, SessionPresent: present} // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
 	if !s.v5() {
 		return ack
@@ -110,15 +138,8 @@ func (s *Session) connack(p *packet.Connect, a Admission, present bool) packet.C
 	return ack
 }
 
-// will is the message that is published when the client is lost.
-type will struct {
-	message *broker.Message
-	delay   uint32 // seconds
-	expiry  uint32 // seconds from its publishing; 0: none
-}
-
 // takeWill checks a CONNECT's will; a Reason with a name refuses it.
-func (s *Session) takeWill(w *packet.Will) (*will, Reason) {
+func (s *Session) takeWill(w *packet.Will) (*broker.Will, Reason) {
 	if w == nil {
 		return nil, Reason{}
 	}
@@ -137,23 +158,9 @@ func (s *Session) takeWill(w *packet.Will) (*will, Reason) {
 	if props.ResponseTopic != "" {
 		m.ResponseTopic = s.full(props.ResponseTopic)
 	}
-	out := &will{message: m, delay: props.DelayInterval}
+	out := &broker.Will{Message: m, Delay: time.Duration(props.DelayInterval) * time.Second}
 	if props.HasMessageExpiry {
-		out.expiry = max(props.MessageExpiry, 1)
+		out.Lifetime = time.Duration(max(props.MessageExpiry, 1)) * time.Second
 	}
 	return out, Reason{}
-}
-
-// publishWill publishes the will now. [MQTT-3.1.2-8] [MQTT-3.1.2-10].
-func (s *Session) publishWill(now time.Time) {
-	s.emit(Effect{Kind: Publish, Message: s.will.at(now)})
-	s.will = nil
-}
-
-// at is the will's message, published at t.
-func (w *will) at(t time.Time) *broker.Message {
-	if w.expiry != 0 {
-		w.message.Expires = t.Add(time.Duration(w.expiry) * time.Second).UnixMilli()
-	}
-	return w.message
 }

@@ -21,15 +21,19 @@ func frame(tb testing.TB, b []byte) packet.Frame {
 	return f
 }
 
+// standard limits are shared, as in a driver.
+var standard = session.DefaultLimits()
+
 // open returns a session with n subscriptions of alternating QoS if mixed.
 func open(tb testing.TB, clientID string, n int, mixed bool) *session.Session {
 	tb.Helper()
-	s := session.New(session.DefaultLimits(), epoch)
+	s := session.New(&standard, epoch)
 	s.Receive(frame(tb, packet.Connect{ClientID: clientID, Clean: true, KeepAlive: 60}.Append(nil)), epoch)
 	s.Accept(session.Admission{
 		Key: broker.SessionKey("acme", "chat", "ana", clientID), Authorizer: grants{allow: []string{"acme/#"}},
 		Expires: epoch.Add(time.Hour), Lossless: true,
 	}, epoch)
+	s.Claimed(nil, nil, epoch)
 	for i := range n {
 		id, qos := uint16(i+1), byte(2)
 		if mixed && i%2 == 0 {

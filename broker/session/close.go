@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
 
@@ -18,10 +19,7 @@ func (s *Session) end(reason Reason, now time.Time) {
 	if s.v5() && s.phase == connected && reason.Code != 0 {
 		s.sendDisconnect(reason) // [MQTT-4.13.2-1]
 	}
-	durable := s.phase == connected && s.expiry > 0
-	if s.will != nil && (!durable || s.will.delay == 0) {
-		s.publishWill(now) // [MQTT-3.1.3-9]: no later than the session's end
-	}
+	last := Effect{Kind: Close, Reason: reason, Will: s.endWill(now)}
 	for _, r := range s.rare().replays {
 		s.leaveReplay(r)
 	}
@@ -29,9 +27,8 @@ func (s *Session) end(reason Reason, now time.Time) {
 		s.emit(Effect{Kind: Unsubscribe, Filters: s.subscriptions.filters()})
 	}
 	s.giveBack()
-	last := Effect{Kind: Close, Reason: reason}
-	if durable {
-		last.Record = s.record(now)
+	if s.phase == connected && s.durable() && !s.ledger.fenced {
+		last.Record = s.lastRecord(now)
 	}
 	s.emit(last)
 	// Only what is asked about a closed session is kept.
@@ -39,6 +36,26 @@ func (s *Session) end(reason Reason, now time.Time) {
 		phase: closed, version: s.version, key: s.key, clientID: s.ClientID(),
 		drops: s.drops, out: s.out, effects: s.effects,
 	}
+}
+
+// endWill publishes the will [MQTT-3.1.2-8] [MQTT-3.1.2-10], or returns it if it
+// waits for its delay: no longer than the session. [MQTT-3.1.3-9].
+func (s *Session) endWill(now time.Time) *broker.Will {
+	switch {
+	case s.will == nil || s.phase != connected: // before CONNACK it is not the client's
+		return nil
+	case s.will.Delay == 0 || !s.durable():
+		s.emit(Effect{Kind: Publish, Message: s.will.At(now)})
+		return nil
+	case s.ledger.fenced: // who has the session now decides
+		return nil
+	}
+	w := *s.will
+	w.Due = now.Add(w.Delay)
+	if end := s.outlives(); end != 0 && end < w.Delay {
+		w.Due = now.Add(end)
+	}
+	return &w
 }
 
 // sendDisconnect tells a 5.0 client why the connection ends. [MQTT-3.14.0-1].

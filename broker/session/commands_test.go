@@ -18,6 +18,8 @@ var commands = map[string]func(*world, *args){
 	"resume":          cmdResume,
 	"connect":         cmdConnect,
 	"accept":          cmdAccept,
+	"claimed":         cmdClaimed,
+	"persisted":       cmdPersisted,
 	"refuse":          cmdRefuse,
 	"auth":            cmdAuth,
 	"reauthenticated": cmdReauthenticated,
@@ -69,7 +71,7 @@ func cmdNew(w *world, a *args) {
 	l.MaxTopicAlias = uint16(a.number("alias_limit", int(l.MaxTopicAlias)))
 	l.MaxKeepAlive = uint16(a.number("keepalive_limit", int(l.MaxKeepAlive)))
 	w.reset(l)
-	w.retained = a.has("retained")
+	w.retained, w.claims, w.persists = a.has("retained"), a.has("claims"), a.has("persists")
 }
 
 // cmdOpen is new, connect and accept without their trace.
@@ -91,7 +93,7 @@ func cmdResume(w *world, a *args) {
 		w.t.Fatalf("%s: the last session is not over", a.line)
 	}
 	v, unclean := w.version, !a.has("clean")
-	w.session = session.New(w.limits, w.now)
+	w.session, w.owner = session.New(&w.limits, w.now), false
 	a.words = append(a.words, "v="+strconv.Itoa(a.number("v", int(v))))
 	if unclean {
 		a.words = append(a.words, "unclean")

@@ -149,7 +149,7 @@ func (s *Session) receiveAuth(f packet.Frame, now time.Time) {
 		s.sendAuth(packet.ContinueAuthentication)
 	default:
 		s.own().asking, s.own().reauth = false, true
-		s.emit(Effect{Kind: Reauthenticate, Token: p.Properties.AuthData})
+		s.emit(Effect{Kind: Reauthenticate, Credential: p.Properties.AuthData})
 	}
 }
 
@@ -183,7 +183,7 @@ func (s *Session) regrant() {
 		}
 	}
 	s.leave(removed)
-	if s.will != nil && !s.authorizer.MayPublish(s.will.message.Topic) {
+	if s.will != nil && !s.authorizer.MayPublish(s.will.Message.Topic) {
 		s.will = nil
 	}
 }

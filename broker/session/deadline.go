@@ -10,10 +10,10 @@ import (
 // waited for.
 func (s *Session) Deadline() time.Time {
 	switch s.phase {
-	case awaitingConnect, challenged, authenticating:
+	case awaitingConnect, challenged, authenticating, claiming:
 		return s.heard.time().Add(s.limits.ConnectTimeout)
 	case connected:
-		return earlier(earlier(s.silent(), s.expires.time()), s.retry())
+		return earlier(earlier(s.silent(), s.expires.time()), earlier(s.retry(), s.nextWrite()))
 	default:
 		return time.Time{}
 	}
@@ -62,6 +62,8 @@ func (s *Session) Tick(now time.Time) {
 		s.refuse(ReasonConnectTimeout, now)
 	case s.phase == authenticating:
 		s.refuse(ReasonUnavailable.with("authentication took too long"), now)
+	case s.phase == claiming:
+		s.refuse(ReasonUnavailable.with("the session could not be claimed in time"), now)
 	case passed(s.expires.time(), now):
 		s.end(ReasonTokenExpired, now)
 	case passed(s.silent(), now):

@@ -45,6 +45,7 @@ func (s *Session) deliverLogged(m *broker.Message, g grant, e *Encodings, now ti
 	default:
 		s.progress.newest = max(s.progress.newest, seq)
 		s.launch(m, g, e, now)
+		s.persist(now)
 	}
 }
 
@@ -55,6 +56,7 @@ func (s *Session) deliverUnlogged(m *broker.Message, g grant, e *Encodings, now 
 	switch {
 	case !s.reader.behind && len(s.rare().handed) == 0 && s.mayFly():
 		s.launch(m, g, e, now)
+		s.persist(now)
 	case len(s.rare().handed) < maxHanded:
 		s.own().handed = append(s.own().handed, handed{message: m})
 		s.pump(now)
@@ -68,9 +70,11 @@ func (s *Session) launch(m *broker.Message, g grant, e *Encodings, now time.Time
 	id := s.flights.open(flight{
 		Flight: broker.Flight{Seq: m.Position.Seq, QoS: g.qos, Retain: g.retain}, at: m.ID.Time(),
 	})
-	if !s.write(m, g, e, id, now) {
-		s.flights.remove(s.flights.index(id)) // as if it had been delivered [MQTT-3.1.2-25]
-		s.complete(m.Position.Seq, now)
+	switch {
+	case s.holds(g.qos):
+		s.hold(m, now)
+	case !s.write(m, g, e, id, now):
+		s.miss(s.flights.index(id), now)
 	}
 }
 
@@ -87,6 +91,7 @@ func (s *Session) complete(seq uint64, now time.Time) {
 		return
 	}
 	s.progress.ack(seq)
+	s.touched(now)
 	s.lookUp(now)
 }
 
@@ -119,4 +124,5 @@ func (s *Session) pump(now time.Time) {
 	s.sendHanded(now)
 	s.readOn(now)
 	s.replayOn(now)
+	s.persist(now)
 }

@@ -3,6 +3,8 @@ package session
 import (
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
@@ -16,11 +18,22 @@ const (
 	// empty ClientID must be filled in with one that is unique before. The
 	// token of enhanced authentication is in its properties.
 	Authenticate EffectKind = iota + 1
-	// Reauthenticate: find out whether Token is a newer one of the same user,
-	// and call Reauthenticated.
+	// Reauthenticate: find out whether Credential is a newer one of the same
+	// user, and call Reauthenticated.
 	Reauthenticate
+	// Claim: make the session this connection's own, and call Claimed with the
+	// record that the last one has left. Clean ends that session. Durable says
+	// that this one outlives its connection, by Expiry (0: for ever). Will, if
+	// there is one, must be stored before the answer; the driver fills in its
+	// Instance, Key, Epoch and its Message's ID and Undated, and may do so until
+	// it answers.
+	Claim
+	// Persist: write Record, of which the driver fills in Owner, Epoch and
+	// Generation, and call Persisted with Token. One at a time.
+	Persist
 	// Publish: hand Message to the bus. If PacketID is not 0, call Published
-	// with it when the message is safe. Wills come without a PacketID.
+	// with it when the message is safe. Wills come without a PacketID; a message
+	// that has an ID keeps it.
 	Publish
 	// Subscribe: enter the session under Filters, then call Subscribed with
 	// PacketID once messages published from now on are sure to arrive. The
@@ -43,14 +56,18 @@ const (
 	// Return: Message was handed to this member of the share group of
 	// Filters[0], which cannot take it: give it to another one.
 	Return
-	// Close: the session is over for Reason. Keep Record, if there is one, and
-	// forget an older one if there is none; write the rest of Output, then
-	// close the connection. Always the last effect.
+	// Close: the connection is over for Reason. Of a session that was claimed,
+	// keep Record; without one the session is over and its record to be
+	// forgotten, unless Persisted has said ErrConflict: then it is another
+	// connection's. Of a session that was not claimed yet, leave all as it is.
+	// Will waits until its Due; a will that is neither here nor was published
+	// is discarded. Write the rest of Output, then close the connection. Always
+	// the last effect.
 	Close
 )
 
 var effectNames = [...]string{
-	"unknown", "authenticate", "reauthenticate", "publish", "subscribe", "unsubscribe",
+	"unknown", "authenticate", "reauthenticate", "claim", "persist", "publish", "subscribe", "unsubscribe",
 	"read", "fetch", "replay", "abandon", "denied", "return", "close",
 }
 
@@ -64,20 +81,25 @@ func (k EffectKind) String() string {
 
 // Effect is one thing that the session wants done. Only the fields that its
 // kind names are set. Nothing in it is touched by the session again, but for
-// Connect, which is read once more by Accept.
+// Connect, which is read once more by Accept, and Will, which is read at Close.
 type Effect struct {
-	Kind     EffectKind
-	PacketID uint16
-	Cursor   uint32
-	Limit    int
-	Connect  *packet.Connect
-	Token    []byte
-	Message  *broker.Message // ID and Node are left to the driver
-	Filters  []string        // in full, with their $share, $queue or $local
-	Query    broker.Query
-	Seqs     []uint64
-	Record   *broker.Record
-	Reason   Reason
+	Kind       EffectKind
+	Clean      bool
+	Durable    bool
+	PacketID   uint16
+	Cursor     uint32
+	Token      uint32
+	Limit      int
+	Expiry     time.Duration
+	Connect    *packet.Connect
+	Credential []byte
+	Message    *broker.Message // Node is left to the driver, and ID if it is zero
+	Filters    []string        // in full, with their $share, $queue or $local
+	Query      broker.Query
+	Seqs       []uint64
+	Record     *broker.Record
+	Will       *broker.Will
+	Reason     Reason
 }
 
 // Authorizer answers for what the client may do. It is called from within the
@@ -105,8 +127,12 @@ type Admission struct {
 	Assigned bool
 	// ResponseInfo is where the client may ask for answers, in full; empty: nowhere.
 	ResponseInfo string
-	// Record is the session as its last connection left it; nil: there is none.
-	Record *broker.Record
+	// NextID makes the identifier of a QoS 2 message of the client, which a
+	// durable session has to know before the log does. It is called from within
+	// the session's methods and must not block.
+	NextID func(now time.Time) ulid.ULID
+	// Retention is how long the app's messages stay in the log; 0: unknown.
+	Retention time.Duration
 }
 
 // Drops counts messages that a session did not deliver.
@@ -115,4 +141,7 @@ type Drops struct {
 	Expired   uint32 // their deadline had passed
 	TooLarge  uint32 // larger than the client takes
 	Gone      uint32 // the log has them no more
+	// Truncated is 1 once for a session that was away for longer than the log
+	// keeps messages: some may be missing, and nobody knows how many.
+	Truncated uint32
 }

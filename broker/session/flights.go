@@ -13,7 +13,8 @@ type flight struct {
 
 	at      uint64          // the message's time in Unix milliseconds
 	unsent  bool            // of a resumed session, and not sent again yet
-	message *broker.Message // of a share group, so that another member can have it; or of a resumed session until it is sent again
+	held    bool            // not sent yet, as the record has to be written first
+	message *broker.Message // of a share group, so that another member can have it; or until it is sent
 }
 
 // flights are the messages on their way, oldest first: with a window of 64,
@@ -22,10 +23,11 @@ type flight struct {
 type flights struct {
 	list   []flight
 	last   uint16 // the identifier given out last
-	unsent int32  // how many are not sent again yet
+	unsent uint16 // how many are not sent again yet
+	held   uint16 // how many wait for the record
 }
 
-// len counts what was sent: what a receive maximum is about.
+// len counts what was sent, or is about to be: what a receive maximum is about.
 func (f *flights) len() int { return len(f.list) - int(f.unsent) }
 
 // open gives out an identifier: the next one, as reuse should be far apart,
@@ -56,11 +58,16 @@ func (f *flights) remove(i int) {
 	f.list = slices.Delete(f.list, i, i+1)
 }
 
-// send notes that a flight of a resumed session need not be sent again.
+// send notes that a flight need not be sent, or not again.
 func (f *flights) send(i int) {
-	if e := &f.list[i]; e.unsent {
+	e := &f.list[i]
+	if e.unsent {
 		e.unsent, e.message = false, nil
 		f.unsent--
+	}
+	if e.held {
+		e.held, e.message = false, nil
+		f.held--
 	}
 }
 

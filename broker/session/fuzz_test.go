@@ -2,6 +2,9 @@ package session_test
 
 import (
 	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
@@ -58,7 +61,7 @@ func greeting(v packet.Version) []byte {
 // run plays one connection and returns what it leaves.
 func run(t *testing.T, record *broker.Record, greet, data []byte) *broker.Record {
 	t.Helper()
-	d := &driver{t: t, s: session.New(session.DefaultLimits(), epoch), record: record, entered: map[string]bool{}}
+	d := &driver{t: t, s: session.New(&standard, epoch), record: record, entered: map[string]bool{}}
 	d.feed(greet)
 	d.feed(data)
 	d.s.Lost(epoch)
@@ -143,8 +146,16 @@ func (d *driver) carryOut(e *session.Effect) {
 			e.Connect.ClientID = "made-up"
 		}
 		d.s.Accept(session.Admission{
-			Key: "acme/chat/ana/" + e.Connect.ClientID, Authorizer: grants{allow: []string{"acme/#"}}, MaxExpiry: 1 << 40, Record: d.record,
+			Key: "acme/chat/ana/" + e.Connect.ClientID, Authorizer: grants{allow: []string{"acme/#"}}, MaxExpiry: 1 << 40,
+			NextID: func(time.Time) ulid.ULID { d.head++; return ulid.ULID{15: byte(d.head)} },
 		}, epoch)
+	case session.Claim:
+		if e.Clean {
+			d.record = nil
+		}
+		d.s.Claimed(d.record, nil, epoch)
+	case session.Persist:
+		d.s.Persisted(e.Token, nil, epoch)
 	case session.Reauthenticate:
 		d.s.Reauthenticated(grants{allow: []string{"acme/a"}}, epoch, nil, epoch)
 	case session.Publish:

@@ -66,11 +66,16 @@ func DefaultLimits() Limits {
 	}
 }
 
-// sane corrects limits that no session could live with.
-func (l Limits) sane() Limits {
-	l.MaxInflight = min(max(l.MaxInflight, 1), math.MaxUint16) // there are no more packet identifiers
-	l.MaxUnacknowledged = max(l.MaxUnacknowledged, 1)
-	l.MaxReceive = min(max(l.MaxReceive, 1), math.MaxUint16)
-	l.MaxAcked = max(l.MaxAcked, 1)
-	return l
+// sane returns l, or a copy of it without what no session could live with.
+func (l *Limits) sane() *Limits {
+	c := *l
+	c.MaxInflight = min(max(c.MaxInflight, 1), math.MaxUint16) // there are no more packet identifiers
+	c.MaxUnacknowledged = max(c.MaxUnacknowledged, 1)
+	c.MaxReceive = min(max(c.MaxReceive, 1), math.MaxUint16)
+	c.MaxAcked = max(c.MaxAcked, 1)
+	if c == *l {
+		return l
+	}
+	corrected := c // on the heap, which c is not
+	return &corrected
 }

@@ -54,12 +54,13 @@ type subscribed struct {
 
 func newModel(t failer, limits session.Limits, will *packet.Will) *model {
 	m := &model{
-		t: t, s: session.New(limits, epoch), limits: limits, now: epoch,
+		t: t, s: session.New(&limits, epoch), limits: limits, now: epoch,
 		auth:    grants{allow: []string{"acme/#"}, deny: []string{"acme/secret/#"}},
 		filters: map[string]byte{}, entered: map[string]bool{}, received: map[uint16]bool{}, packets: map[packet.Type]int{},
 	}
 	m.send(packet.Connect{ClientID: "c", Clean: true, Will: will, KeepAlive: 10}.Append(nil))
 	m.s.Accept(session.Admission{Key: "acme/chat/ana/c", Authorizer: m.auth, Lossless: true}, m.now)
+	m.s.Claimed(nil, nil, m.now)
 	m.watch()
 	return m
 }

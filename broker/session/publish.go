@@ -80,10 +80,25 @@ func (s *Session) accept(p *packet.Publish, name string, now time.Time) {
 	}
 	m := s.message(name, bytes.Clone(p.Payload), p.QoS, p.Retain)
 	s.properties(m, &p.Properties, now)
-	if p.QoS > 0 {
-		s.incoming = append(s.incoming, incoming{id: p.PacketID, qos: p.QoS})
+	if p.QoS == 0 {
+		s.emit(Effect{Kind: Publish, Message: m})
+		return
 	}
-	s.emit(Effect{Kind: Publish, Message: m, PacketID: p.PacketID})
+	s.incoming = append(s.incoming, incoming{id: p.PacketID, qos: p.QoS})
+	if p.QoS == 2 && s.durable() {
+		s.identify(m, p, now)
+	}
+	s.hand(step{kind: packet.PUBLISH, id: p.PacketID, message: m}, now)
+}
+
+// hand gives a message to the bus, as soon as the record has the identifiers of
+// all QoS 2 messages up to it: the client's order holds. [MQTT-4.6.0-5].
+func (s *Session) hand(st step, now time.Time) {
+	if slices.ContainsFunc(s.rare().steps, func(st step) bool { return st.message != nil }) || st.message.QoS == 2 {
+		s.await(st, now)
+		return
+	}
+	s.carryOut(&st, now)
 }
 
 // properties takes over what travels with a message. [MQTT-3.3.2-4]
@@ -179,6 +194,7 @@ func (s *Session) acknowledge() {
 		kind := packet.PUBACK // [MQTT-3.3.4-1] [MQTT-4.3.2-4]
 		if in.qos == 2 {
 			kind = packet.PUBREC // [MQTT-4.3.3-8]
+			s.published(in.id)
 			if in.reason < packet.UnspecifiedError {
 				s.own().received = append(s.own().received, in.id) // [MQTT-4.3.3-9]
 			}
@@ -200,27 +216,6 @@ func (s *Session) sendAck(kind packet.Type, id uint16, reason packet.ReasonCode,
 		ack.Properties.ReasonString = ""
 		s.out = ack.Append(s.out[:before])
 	}
-}
-
-// receivePubrel completes a QoS 2 publish of the client; its packet identifier
-// is free again. [MQTT-4.3.3-11].
-func (s *Session) receivePubrel(f packet.Frame, now time.Time) {
-	var p packet.Ack
-	if err := p.Decode(f); err != nil {
-		s.malformed(err, now)
-		return
-	}
-	reason := packet.PacketIdentifierNotFound
-	if i := slices.Index(s.rare().received, p.PacketID); i >= 0 {
-		own := s.own()
-		own.received = slices.Delete(own.received, i, i+1)
-		if i < own.inherited {
-			own.inherited--
-		}
-		reason = packet.Success
-	}
-	ack := packet.Ack{Type: packet.PUBCOMP, Version: s.version, PacketID: p.PacketID, Reason: reason}
-	s.out = ack.Append(s.out)
 }
 
 // resolve returns the topic of a PUBLISH, by its alias if it has one.

@@ -15,8 +15,8 @@ func (s *Session) record(now time.Time) *broker.Record {
 		s.settle(now)
 	}
 	r := &broker.Record{
-		Floor: s.progress.floor, FloorTime: s.progress.since.time(), Acked: s.progress.acked,
-		Received: s.rare().received,
+		Expiry: s.outlives(), Floor: s.progress.floor, FloorTime: s.progress.since.time(), Acked: slices.Clone(s.progress.acked),
+		Received: slices.Clone(s.rare().received), Publishing: slices.Clone(s.rare().publishing),
 	}
 	for i := range s.subscriptions.list {
 		if sub := &s.subscriptions.list[i]; sub.begun { // the others have no SUBACK
@@ -32,32 +32,39 @@ func (s *Session) record(now time.Time) *broker.Record {
 	for _, in := range s.incoming { // the log will have them; the client sends them again
 		if in.qos == 2 && in.safe && in.reason < packet.UnspecifiedError {
 			r.Received = append(r.Received, in.id)
+			r.Publishing = slices.DeleteFunc(r.Publishing, func(p broker.Publishing) bool { return p.PacketID == in.id })
 		}
 	}
-	if s.expiry != never {
-		r.Expires = now.Add(time.Duration(s.expiry) * time.Second)
-	}
-	if s.will != nil {
-		r.WillAt = now.Add(time.Duration(min(s.will.delay, s.expiry)) * time.Second) // [MQTT-3.1.3-9]
-		r.Will = s.will.at(r.WillAt)
+	return r
+}
+
+// lastRecord is the record at the end of the connection.
+func (s *Session) lastRecord(now time.Time) *broker.Record {
+	r := s.record(now)
+	if r.Expiry != 0 {
+		r.Expires = now.Add(r.Expiry)
 	}
 	return r
 }
 
 // outlives reports whether a flight goes on with the session's next connection:
 // QoS 1 messages of share groups go to other members, and what is not in the
-// log cannot be sent again.
+// log cannot be sent again. The identifier of a QoS 2 message is not free all
+// the same, as the client may hold it.
 func (e *flight) outlives() bool {
-	return e.Released || (e.Seq != 0 && (e.Group == "" || e.QoS == 2))
+	return e.Released || (e.QoS == 2 && (e.Seq != 0 || !e.held)) || (e.Seq != 0 && e.Group == "")
 }
 
 // resume takes the session over from its last connection. Grants may have
 // changed since, so every filter is asked about again. The session is behind
 // until it has read what came meanwhile.
 func (s *Session) resume(r *broker.Record, now time.Time) {
-	s.progress = progress{floor: r.Floor, since: at(r.FloorTime), acked: r.Acked}
+	s.progress = progress{floor: r.Floor, since: at(r.FloorTime), acked: slices.Clone(r.Acked)}
 	if n := len(r.Received); n > 0 {
-		s.own().received, s.own().inherited = r.Received, n // [MQTT-4.3.3-10]
+		s.own().received, s.own().inherited = slices.Clone(r.Received), n // [MQTT-4.3.3-10]
+	}
+	if len(r.Publishing) > 0 {
+		s.own().publishing = slices.Clone(r.Publishing)
 	}
 	s.flights.last = r.LastPacketID
 	s.reader = reader{behind: true, upTo: r.Floor}
@@ -86,6 +93,7 @@ func (s *Session) resume(r *broker.Record, now time.Time) {
 func (s *Session) takeUp(inflight []broker.Flight) {
 	var seqs []uint64
 	for _, f := range inflight {
+		f.Released = f.Released || (f.QoS == 2 && f.Seq == 0) // its message is nowhere
 		s.flights.list = append(s.flights.list, flight{Flight: f, unsent: true})
 		s.flights.unsent++
 		if !f.Released && !slices.Contains(seqs, f.Seq) {
@@ -109,6 +117,9 @@ func (s *Session) Fetched(seqs []uint64, messages []*broker.Message, err error, 
 		return
 	}
 	for i, seq := range seqs {
+		if messages[i] == nil {
+			s.touched(now)
+		}
 		s.fetched(seq, messages[i])
 	}
 	s.pump(now)
@@ -217,7 +228,9 @@ func (s *Session) resubscribed(head uint64, err error, now time.Time) {
 		}
 	}
 	for i := range s.rare().subscribing {
-		s.rare().subscribing[i].waits = false
+		if e := &s.rare().subscribing[i]; e.waits {
+			e.waits, e.need = false, s.changed()
+		}
 	}
 	s.acknowledgeSubscribes(now)
 	s.pump(now)

@@ -21,6 +21,8 @@ var failures = map[string]error{
 	"unavailable": broker.ErrUnavailable,
 	"overloaded":  broker.ErrOverloaded,
 	"quota":       broker.ErrRetainedQuota,
+	"conflict":    broker.ErrConflict,
+	"record":      broker.ErrRecord,
 	"too_large":   fault.New(fault.PayloadTooLarge, "too many bytes"),
 	"other":       errors.New("disk on fire"),
 }
@@ -39,7 +41,7 @@ func cmdAccept(w *world, a *args) {
 	admission := session.Admission{
 		Authorizer: a.authorizer(), Shard: uint16(a.number("shard", 0)), Node: a.text("node", "n1"),
 		Mount: a.text("mount", ""), Lossless: !a.has("lossy"), Assigned: given,
-		ResponseInfo: a.text("answers", ""), MaxExpiry: time.Hour,
+		ResponseInfo: a.text("answers", ""), MaxExpiry: time.Hour, NextID: w.nextID,
 	}
 	if d, ok := a.duration("max_expiry"); ok {
 		admission.MaxExpiry = d
@@ -50,11 +52,25 @@ func cmdAccept(w *world, a *args) {
 	if d, ok := a.duration("expires"); ok {
 		admission.Expires = w.now.Add(d)
 	}
-	if a.has("record") {
-		admission.Record = w.record
+	if d, ok := a.duration("retention"); ok {
+		admission.Retention = d
+	}
+	if w.found = nil; a.has("record") && w.connect != nil && !w.connect.Clean {
+		w.found = w.record
 	}
 	w.session.Accept(admission, w.now)
 }
+
+// cmdClaimed answers a Claim, with what an earlier connection has left if that
+// is to be found.
+func cmdClaimed(w *world, a *args) {
+	if a.has("record") {
+		w.found = w.record
+	}
+	w.claimed(a.failure())
+}
+
+func cmdPersisted(w *world, a *args) { w.persisted(a.failure()) }
 
 // refusals are the reasons that a script can name.
 func cmdRefuse(w *world, a *args) {

@@ -7,6 +7,8 @@ package session
 import (
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
@@ -19,6 +21,7 @@ const (
 	awaitingConnect phase = iota // nothing but a CONNECT is allowed
 	challenged                   // an AUTH with the client's token is awaited
 	authenticating               // the driver has an Authenticate effect to answer
+	claiming                     // the driver has a Claim effect to answer
 	connected                    // CONNACK 0 was sent
 	closed                       // a Close effect was emitted; nothing happens any more
 )
@@ -28,7 +31,7 @@ const (
 // backwards. After each call its driver takes Output and Effects and looks at
 // Deadline.
 type Session struct {
-	limits Limits
+	limits *Limits // shared, and never written to
 
 	phase     phase
 	version   packet.Version
@@ -51,13 +54,15 @@ type Session struct {
 	node       string
 	mount      string // in front of every topic of the client; empty: none
 	authorizer Authorizer
-	will       *will
+	will       *broker.Will
+	nextID     func(time.Time) ulid.ULID
 
 	subscriptions subscriptions
 	incoming      []incoming // publishes that are not acknowledged, oldest first
 	flights       flights    // outgoing QoS 1 and 2 that are not completed
 	progress      progress   // of the session in the log
 	reader        reader     // of the log, while the session is behind
+	ledger        ledger     // of what the store knows
 	seldom        *seldom    // what most sessions do without; see rare
 
 	out     []byte
@@ -67,18 +72,21 @@ type Session struct {
 // seldom is what a session has only at its beginning, or only if its client
 // makes use of it.
 type seldom struct {
-	connect     *packet.Connect   // until Accept
-	authMethod  string            // of enhanced authentication; empty: none
-	asking      bool              // an AUTH with a newer token is awaited
-	reauth      bool              // a Reauthenticate effect waits for its answer
-	subscribing []subscribing     // SUBSCRIBEs without a SUBACK, oldest first
-	received    []uint16          // QoS 2 publishes that wait for their PUBREL
-	inherited   int               // as many of them are of an earlier connection
-	aliases     []string          // topic aliases of the client, by number less one
-	told        map[string]uint16 // topic aliases that the client was told
-	page        []*broker.Message // of the log, read and not sent yet
-	replays     []*replay         // of retained messages, oldest first
-	handed      []handed          // messages that wait for the window
+	connect     *packet.Connect     // until Claimed
+	admission   *Admission          // from Accept to Claimed
+	authMethod  string              // of enhanced authentication; empty: none
+	asking      bool                // an AUTH with a newer token is awaited
+	reauth      bool                // a Reauthenticate effect waits for its answer
+	subscribing []subscribing       // SUBSCRIBEs without a SUBACK, oldest first
+	steps       []step              // that wait for the record, oldest first
+	publishing  []broker.Publishing // QoS 2 publishes that the log may or may not have
+	received    []uint16            // QoS 2 publishes that wait for their PUBREL
+	inherited   int                 // as many of them are of an earlier connection
+	aliases     []string            // topic aliases of the client, by number less one
+	told        map[string]uint16   // topic aliases that the client was told
+	page        []*broker.Message   // of the log, read and not sent yet
+	replays     []*replay           // of retained messages, oldest first
+	handed      []handed            // messages that wait for the window
 }
 
 // none is what a session without anything rare has. It is never written to.
@@ -103,7 +111,7 @@ func (s *Session) own() *seldom {
 // empty reports whether it can be let go: what is told once, as a method or an
 // alias, is kept.
 func (r *seldom) empty() bool {
-	return r.connect == nil && r.authMethod == "" && r.subscribing == nil && len(r.received) == 0 &&
+	return r.connect == nil && r.admission == nil && r.authMethod == "" && r.subscribing == nil && r.steps == nil && len(r.received) == 0 && len(r.publishing) == 0 &&
 		r.aliases == nil && r.told == nil && r.page == nil && r.replays == nil && r.handed == nil
 }
 
@@ -115,8 +123,9 @@ type peer struct {
 	noProblemInfo  bool   // wants no reason strings
 }
 
-// New returns the session of a connection that was opened at now.
-func New(limits Limits, now time.Time) *Session {
+// New returns the session of a connection that was opened at now. The limits
+// are shared by sessions and must not change.
+func New(limits *Limits, now time.Time) *Session {
 	return &Session{limits: limits.sane(), heard: at(now)}
 }
 
@@ -130,11 +139,12 @@ func (s *Session) Receive(f packet.Frame, now time.Time) {
 		s.receiveConnect(f)
 	case challenged:
 		s.receiveChallenged(f)
-	case authenticating:
+	case authenticating, claiming:
 		s.end(ReasonInternal, now)
 	case connected:
 		s.heard = at(now)
 		s.receive(f, now)
+		s.persist(now)
 	case closed:
 	}
 }
@@ -176,7 +186,8 @@ func (s *Session) Wants() bool {
 	case awaitingConnect, challenged:
 		return true
 	case connected:
-		return len(s.incoming) < s.limits.MaxUnacknowledged && len(s.rare().subscribing) < s.limits.MaxUnacknowledged && !s.rare().reauth
+		return len(s.incoming) < s.limits.MaxUnacknowledged && len(s.rare().subscribing) < s.limits.MaxUnacknowledged &&
+			len(s.rare().steps) < s.limits.MaxUnacknowledged+s.limits.MaxInflight && !s.rare().reauth
 	default:
 		return false
 	}

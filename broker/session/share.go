@@ -35,6 +35,7 @@ func (s *Session) DeliverShared(filter string, m *broker.Message, congested bool
 		s.write(m, sub.share(m), nil, 0, now)
 	case len(s.rare().handed) == 0 && s.flights.unsent == 0 && s.mayFly():
 		s.launchShared(m, sub, now)
+		s.persist(now)
 	case len(s.rare().handed) < maxHanded:
 		s.own().handed = append(s.own().handed, handed{message: m, filter: filter})
 	default:
@@ -61,8 +62,11 @@ func (s *Session) launchShared(m *broker.Message, sub *subscription, now time.Ti
 		f.message = m
 	}
 	id := s.flights.open(f)
-	if !s.write(m, g, nil, id, now) {
-		s.flights.remove(s.flights.index(id))
+	switch {
+	case s.holds(g.qos):
+		s.hold(m, now)
+	case !s.write(m, g, nil, id, now):
+		s.miss(s.flights.index(id), now)
 	}
 }
 
@@ -114,7 +118,7 @@ func (s *Session) returnHanded() {
 // to the group if the session ends. [MQTT-4.8.2-5].
 func (s *Session) giveBack() {
 	for i := range s.flights.list {
-		if e := &s.flights.list[i]; e.Group != "" && e.QoS == 1 {
+		if e := &s.flights.list[i]; e.Group != "" && (e.QoS == 1 || (e.held && e.Seq == 0)) {
 			s.emit(Effect{Kind: Return, Filters: []string{e.Group}, Message: e.message})
 		}
 	}

@@ -145,7 +145,7 @@ func showPayload(b []byte) string {
 
 func flags(set map[string]bool) string {
 	var b strings.Builder
-	for _, name := range []string{"dup", "retain", "utf8", "released", "normal"} {
+	for _, name := range []string{"dup", "retain", "utf8", "undated", "released", "normal", "clean", "durable"} {
 		if set[name] {
 			b.WriteString(" " + name)
 		}

@@ -1,9 +1,12 @@
 package session_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/session"
@@ -17,7 +20,11 @@ func showEffect(e session.Effect, now time.Time) string {
 		line += fmt.Sprintf(" client=%q user=%q password=%q", e.Connect.ClientID, e.Connect.Username, e.Connect.Password)
 		line += showText("token", string(e.Connect.Properties.AuthData))
 	case session.Reauthenticate:
-		line += fmt.Sprintf(" token=%q", e.Token)
+		line += fmt.Sprintf(" token=%q", e.Credential)
+	case session.Claim:
+		line += flags(map[string]bool{"clean": e.Clean, "durable": e.Durable}) + " expiry=" + e.Expiry.String()
+	case session.Persist:
+		line += fmt.Sprintf(" token=%d", e.Token)
 	case session.Publish:
 		if e.PacketID != 0 {
 			line += fmt.Sprintf(" id=%d", e.PacketID)
@@ -57,7 +64,7 @@ func showMessage(m *broker.Message, now time.Time) string {
 	if m.Position.Shard != 0 {
 		line += fmt.Sprintf(" shard=%d", m.Position.Shard)
 	}
-	line += flags(map[string]bool{"retain": m.Retain, "utf8": m.UTF8}) + " by=" + m.Publisher
+	line += flags(map[string]bool{"retain": m.Retain, "utf8": m.UTF8, "undated": m.Undated}) + showID(m.ID) + " by=" + m.Publisher
 	if m.Expires != 0 {
 		line += " expires=" + time.UnixMilli(m.Expires).Sub(now).String()
 	}
@@ -68,6 +75,28 @@ func showMessage(m *broker.Message, now time.Time) string {
 	return line + showPairs(m.User) + showPayload(m.Payload)
 }
 
+// showID is an identifier that NextID has made, without its time.
+func showID(id ulid.ULID) string {
+	if n := binary.BigEndian.Uint64(id[8:]); n != 0 {
+		return fmt.Sprintf(" message=%d", n)
+	}
+	return ""
+}
+
+// showWill is one that waits, or may have to.
+func showWill(w *broker.Will, now time.Time) string {
+	line := "will" + flags(map[string]bool{"durable": w.Durable})
+	if w.Due.IsZero() {
+		line += " delay=" + w.Delay.String()
+	} else {
+		line += " due=" + w.Due.Sub(now).String()
+	}
+	if w.Lifetime != 0 {
+		line += " lifetime=" + w.Lifetime.String()
+	}
+	return line + showMessage(w.Message, now)
+}
+
 // showRecord is what outlives a connection. A flight is id:sequence:qos.
 func showRecord(r *broker.Record, now time.Time) string {
 	line := fmt.Sprintf("record floor=%d acked=%v", r.Floor, r.Acked)
@@ -76,18 +105,22 @@ func showRecord(r *broker.Record, now time.Time) string {
 		line += showText("group", f.Group)
 	}
 	line += fmt.Sprintf(" last=%d received=%v", r.LastPacketID, r.Received)
+	for _, p := range r.Publishing {
+		line += fmt.Sprintf(" publishing=%d%s", p.PacketID, showID(p.ID))
+	}
+	if !r.Truncated.IsZero() {
+		line += " truncated"
+	}
 	if !r.Expires.IsZero() {
 		line += " ends=" + r.Expires.Sub(now).String()
 	}
 	for _, sub := range r.Subscriptions {
 		line += fmt.Sprintf(" %s:%d@%d", sub.Filter, sub.QoS, sub.Start)
 	}
-	if r.Will != nil {
-		line += " will=" + r.WillAt.Sub(now).String() + showMessage(r.Will, now)
-	}
 	return line
 }
 
 func showDrops(d session.Drops) string {
-	return fmt.Sprintf("dropped congested=%d expired=%d too_large=%d gone=%d", d.Congested, d.Expired, d.TooLarge, d.Gone)
+	line := fmt.Sprintf("dropped congested=%d expired=%d too_large=%d gone=%d", d.Congested, d.Expired, d.TooLarge, d.Gone)
+	return line + showNumber("truncated", d.Truncated)
 }

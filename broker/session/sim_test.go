@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/broker/session"
@@ -62,7 +64,7 @@ func newSim(t failer, lossless bool, receive int) *sim {
 func (m *sim) connect(receive int) {
 	l := session.DefaultLimits()
 	l.MaxAcked = 4
-	m.s, m.live, m.tasks, m.entered, m.heard = session.New(l, m.now), nil, nil, map[string]bool{}, 0
+	m.s, m.live, m.tasks, m.entered, m.heard = session.New(&l, m.now), nil, nil, map[string]bool{}, 0
 	m.client.reconnect(receive)
 	m.send(packet.Connect{
 		Version: packet.V5, ClientID: "c", Properties: packet.ConnectProperties{SessionExpiry: 1000, ReceiveMaximum: uint16(receive)},
@@ -70,8 +72,9 @@ func (m *sim) connect(receive int) {
 	record := m.record
 	m.s.Accept(session.Admission{
 		Key: "acme/chat/ana/c", Authorizer: grants{allow: []string{"acme/#"}}, MaxExpiry: time.Hour,
-		Lossless: m.lossless, Record: record,
+		Lossless: m.lossless, NextID: func(now time.Time) ulid.ULID { return ulid.ULID{} },
 	}, m.now)
+	m.s.Claimed(record, nil, m.now)
 	m.watch()
 }
 
@@ -174,6 +177,8 @@ func (m *sim) effect(e *session.Effect) {
 		})
 	case session.Replay:
 		s.Replayed(e.Cursor, nil, true, nil, m.now)
+	case session.Persist:
+		s.Persisted(e.Token, nil, m.now)
 	case session.Close:
 		m.ended(e)
 	default:

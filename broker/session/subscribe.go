@@ -16,11 +16,13 @@ const maxQoS byte = 2
 // subscribing is a SUBSCRIBE whose SUBACK is not out.
 type subscribing struct {
 	id        uint16
-	settled   bool // nothing is waited for: acknowledge when it is its turn
-	waits     bool // but until the interest of a resumed session stands
+	need      uint32 // the change that must be written
+	settled   bool   // no answer is waited for: acknowledge when it is its turn
+	waits     bool   // but until the interest of a resumed session stands
 	requested []string
 	codes     []byte   // one for each requested
 	added     []string // filters that the session did not have before
+	altered   bool     // a filter that it had has other options
 	replays   []*replay
 }
 
@@ -45,6 +47,9 @@ func (s *Session) receiveSubscribe(f packet.Frame, now time.Time) {
 		s.enter(&e, i, sub, p.Properties.SubscriptionID, now)
 	}
 	e.settled = len(e.added) == 0
+	if e.altered {
+		e.need = s.changed()
+	}
 	s.own().subscribing = append(s.own().subscribing, e)
 	if !e.settled {
 		s.emit(Effect{Kind: Subscribe, PacketID: e.id, Filters: e.added})
@@ -96,6 +101,8 @@ func (s *Session) enter(e *subscribing, i int, asked packet.Subscription, id uin
 func (s *Session) replace(e *subscribing, i int, sub subscription, now time.Time) {
 	old := &s.subscriptions.list[i]
 	raised := old.begun && !old.owed() && sub.logged()
+	sub.Start = old.Start
+	e.altered = e.altered || old.Subscription != sub.Subscription
 	s.subscriptions.set(sub)
 	switch {
 	case !raised:
@@ -190,6 +197,7 @@ func (s *Session) Subscribed(packetID uint16, head uint64, err error, now time.T
 		s.begin(i, head, now)
 	}
 	s.acknowledgeSubscribes(now)
+	s.persist(now)
 }
 
 // begin notes where the messages begin that are owed to the new filters of a
@@ -199,6 +207,7 @@ func (s *Session) begin(i int, head uint64, now time.Time) {
 	for _, filter := range s.rare().subscribing[i].added {
 		if k := s.subscriptions.index(filter); k >= 0 && !s.addedLater(i, filter) {
 			s.owe(k, head, now)
+			s.rare().subscribing[i].need = s.changed()
 		}
 	}
 }
@@ -271,7 +280,7 @@ func (s *Session) failLater(i int, filter string, code packet.ReasonCode) bool {
 // [MQTT-3.8.4-2]. Retained messages follow.
 func (s *Session) acknowledgeSubscribes(now time.Time) {
 	n, r := 0, s.rare()
-	for ; n < len(r.subscribing) && r.subscribing[n].settled && !r.subscribing[n].waits; n++ {
+	for ; n < len(r.subscribing) && r.subscribing[n].settled && !r.subscribing[n].waits && r.subscribing[n].need <= s.ledger.written; n++ {
 		e := &r.subscribing[n]
 		before := len(s.out)
 		s.out = packet.Suback{Version: s.version, PacketID: e.id, Codes: e.codes}.Append(s.out)
@@ -308,8 +317,18 @@ func (s *Session) receiveUnsubscribe(f packet.Frame, now time.Time) {
 		codes[i] = packet.NoSubscriptionExisted
 	}
 	s.leave(removed)
-	// Even if nothing was removed. [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6]
+	if len(removed) == 0 {
+		s.unsuback(p.PacketID, codes, now)
+		return
+	}
+	s.changed()
+	s.await(step{kind: packet.UNSUBACK, id: p.PacketID, codes: codes}, now)
+}
+
+// unsuback answers an UNSUBSCRIBE, even if nothing was removed.
+// [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6].
+func (s *Session) unsuback(id uint16, codes []packet.ReasonCode, now time.Time) {
 	before := len(s.out)
-	s.out = packet.Unsuback{Version: s.version, PacketID: p.PacketID, Codes: codes}.Append(s.out)
+	s.out = packet.Unsuback{Version: s.version, PacketID: id, Codes: codes}.Append(s.out)
 	s.tooMuch(before, packet.UNSUBACK, now)
 }

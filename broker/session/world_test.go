@@ -1,9 +1,13 @@
 package session_test
 
 import (
+	"encoding/binary"
+	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
@@ -44,12 +48,18 @@ type world struct {
 	session   *session.Session
 	version   packet.Version  // of the client
 	connect   *packet.Connect // of the last Authenticate effect
-	record    *broker.Record  // of the last Close effect
+	record    *broker.Record  // of the last Close effect, or of the last Persist that was written
+	found     *broker.Record  // by the next Claim
+	owner     bool            // the record is the session's
+	writing   *session.Effect // the last Persist
+	ids       uint64          // given out by NextID
 	seqs      []uint64        // of the last Fetch effect
 	encodings session.Encodings
 	log       map[uint64]*broker.Message
 	head      uint64 // of the log
 	retained  bool   // the script answers Replay effects itself
+	claims    bool   // and Claim effects
+	persists  bool   // and Persist effects
 	wants     bool
 	said      []string // what a command itself has to say in the trace
 }
@@ -63,7 +73,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) reset(limits session.Limits) {
 	*w = world{t: w.t, now: epoch, limits: limits, wants: true, log: map[uint64]*broker.Message{}}
-	w.session = session.New(limits, w.now)
+	w.session = session.New(&w.limits, w.now)
 }
 
 // run carries out one line and returns its trace.
@@ -123,10 +133,23 @@ func (w *world) effect(e *session.Effect) []string {
 	switch e.Kind {
 	case session.Authenticate:
 		w.connect = e.Connect
+	case session.Claim:
+		if !w.claims {
+			w.claimed(nil)
+			return nil
+		}
+	case session.Persist:
+		w.writing = e
+		if !w.persists {
+			w.persisted(nil)
+			return nil
+		}
 	case session.Fetch:
 		w.seqs = e.Seqs
 	case session.Close:
-		w.record = e.Record
+		if w.owner {
+			w.record = e.Record
+		}
 	case session.Replay:
 		if !w.retained {
 			w.session.Replayed(e.Cursor, nil, true, nil, w.now)
@@ -142,7 +165,34 @@ func (w *world) effect(e *session.Effect) []string {
 	if e.Record != nil {
 		lines = append(lines, "   "+showRecord(e.Record, w.now))
 	}
+	if e.Will != nil {
+		lines = append(lines, "   "+showWill(e.Will, w.now))
+	}
 	return lines
+}
+
+func (w *world) claimed(err error) {
+	w.owner = err == nil
+	w.session.Claimed(w.found, err, w.now)
+}
+
+// persisted answers the last Persist.
+func (w *world) persisted(err error) {
+	switch {
+	case err == nil:
+		w.record = w.writing.Record
+	case errors.Is(err, broker.ErrConflict):
+		w.owner = false
+	}
+	w.session.Persisted(w.writing.Token, err, w.now)
+}
+
+// nextID makes identifiers that a trace can show: they count up.
+func (w *world) nextID(time.Time) ulid.ULID {
+	w.ids++
+	var id ulid.ULID
+	binary.BigEndian.PutUint64(id[8:], w.ids)
+	return id
 }
 
 // receive feeds bytes as a driver does.

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/broker/session"
@@ -27,6 +29,7 @@ type driver struct {
 	limits   session.Limits
 	now      time.Time
 	head     uint64 // of the log
+	ids      uint32 // given out
 	records  map[string]*broker.Record
 	reasons  map[string]int // how connections ended
 	accepted int
@@ -43,7 +46,7 @@ func newDriver(seed uint64) *driver {
 
 // open begins another connection.
 func (d *driver) open() {
-	d.session = session.New(d.limits, d.now)
+	d.session = session.New(&d.limits, d.now)
 }
 
 // feed gives bytes to the session as an edge does.
@@ -95,6 +98,10 @@ func (d *driver) answer(e *session.Effect) {
 		d.admit(e.Connect)
 	case session.Reauthenticate:
 		d.session.Reauthenticated(everything{}, d.now.Add(time.Hour), d.failure(), d.now)
+	case session.Claim:
+		d.claim(e)
+	case session.Persist:
+		d.persist(e)
 	case session.Publish:
 		if e.Message.QoS > 0 {
 			d.head++
@@ -136,9 +143,36 @@ func (d *driver) admit(c *packet.Connect) {
 	d.accepted++
 	d.session.Accept(session.Admission{
 		Key: key, Node: "one", Mount: mount, Authorizer: everything{}, MaxExpiry: time.Hour, Lossless: d.IntN(2) == 0,
-		Assigned: assigned, ResponseInfo: "acme/chat/answers", Record: d.records[key],
+		Assigned: assigned, ResponseInfo: "acme/chat/answers",
+		NextID: func(time.Time) ulid.ULID { d.ids++; return ulid.ULID{8: byte(d.ids >> 8), 9: byte(d.ids)} },
 	}, d.now)
+}
+
+// claim hands over the session that the client left, most of the time.
+func (d *driver) claim(e *session.Effect) {
+	if err := d.failure(); err != nil {
+		d.session.Claimed(nil, err, d.now)
+		return
+	}
+	key := d.session.Key()
+	record := d.records[key]
 	delete(d.records, key) // it is the connection's now, until it closes
+	if e.Clean {
+		record = nil
+	}
+	d.session.Claimed(record, nil, d.now)
+}
+
+// persist is now and then somebody else's, so that the session has to go.
+func (d *driver) persist(e *session.Effect) {
+	err := d.failure()
+	if err != nil && d.IntN(10) == 0 {
+		err = broker.ErrConflict
+	}
+	if err == nil {
+		d.keep(e.Record)
+	}
+	d.session.Persisted(e.Token, err, d.now)
 }
 
 func (d *driver) keep(r *broker.Record) {
