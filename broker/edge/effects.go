@@ -30,7 +30,11 @@ func (c *conn) carryOut(ef *session.Effect) {
 	case session.Denied:
 		c.denied(ef)
 	case session.Return:
-		c.loop.edge.giveBack(ef.Filters[0], ef.Message)
+		c.loop.edge.giveBack(ef)
+	case session.Done:
+		ef.Lease.Done()
+	case session.Take:
+		c.take(ef.Lease)
 	case session.Close:
 		c.close(ef)
 	default:

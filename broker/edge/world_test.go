@@ -99,6 +99,8 @@ func start(t *testing.T, change ...func(*edge.Config)) *world {
 		t.Fatal(err)
 	}
 	b.edge = e
+	b.shared = newShared(b)
+	go b.shared.run(t.Context().Done())
 	if err := e.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}

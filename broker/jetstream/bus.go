@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -195,6 +196,7 @@ func (b *Bus) start() {
 	b.living.Go(func() { b.interests.run(liveCtx) })
 	b.living.Go(func() { b.groups.run(liveCtx) })
 	b.living.Go(func() { b.shares.run(liveCtx) })
+	b.living.Go(func() { b.shares.talker.run(liveCtx) })
 	b.living.Go(func() { b.groups.receive(liveCtx) })
 }
 
@@ -289,7 +291,7 @@ func (b *Bus) stopReading() {
 // sayGoodbye sends what is buffered and gives the name back; a failure costs
 // the next start of this node nothing, for nobody will answer under the name.
 func (b *Bus) sayGoodbye(ctx context.Context) {
-	if err := b.trunk.FlushWithContext(ctx); err != nil {
+	if err := errors.Join(b.trunk.FlushWithContext(ctx), b.side.FlushWithContext(ctx)); err != nil {
 		b.cfg.Logger.Warn("last live messages may be lost", slog.Any("error", err))
 	}
 	if b.claim != nil {

@@ -170,12 +170,6 @@ func (g *groups) leave(key groupKey) {
 	}
 }
 
-func (g *groups) len() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.members)
-}
-
 // run brings NATS in line until ctx ends; those who wait then hear so.
 func (g *groups) run(ctx context.Context) {
 	for {

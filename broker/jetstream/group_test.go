@@ -15,6 +15,7 @@ import (
 // members is a node's edge that remembers what its share groups got. It takes
 // everything at once, unless it holds.
 type members struct {
+	bus  *jetstream.Bus
 	mu   sync.Mutex
 	got  map[string][]string // by group and filter
 	hold bool
@@ -29,14 +30,14 @@ type held struct {
 }
 
 func joinAs(b *jetstream.Bus) *members {
-	m := &members{got: make(map[string][]string)}
+	m := &members{bus: b, got: make(map[string][]string)}
 	b.Attach(m)
 	return m
 }
 
 // holding is joinAs of members that keep what they get.
 func holding(b *jetstream.Bus) *members {
-	m := &members{got: make(map[string][]string), hold: true}
+	m := &members{bus: b, got: make(map[string][]string), hold: true}
 	b.Attach(m)
 	return m
 }
@@ -54,6 +55,7 @@ func (s *members) DeliverShared(group, filter string, m *broker.Message, lease b
 		s.held = append(s.held, held{lease, string(m.Payload)})
 	default:
 		lease.Done()
+		s.bus.WantGroup(group, filter, 100)
 	}
 }
 

@@ -1,6 +1,8 @@
 package jetstream
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -24,13 +26,14 @@ const keepAgain = 2 * time.Second
 // leases are the messages of share groups that this node holds.
 type leases struct {
 	conn     *nats.Conn
+	talker   *talker
 	counters *counters
 	inbox    string
 
 	mu      sync.Mutex // guards the fields below, and all leases; nothing is called under it
 	held    map[*lease]struct{}
 	keeping map[uint64]*lease
-	count   uint64
+	count   uint64 // of leases so far
 }
 
 // leaseState is how far a lease has come.
@@ -49,15 +52,15 @@ type lease struct {
 	reply  string    // where the consumer hears of the message
 	said   time.Time // when it last did
 	state  leaseState
-	number uint64 // within keeping
+	number uint64 // in the order in which they came
 	kept   func()
 }
 
 var _ broker.Lease = (*lease)(nil)
 
-func newLeases(conn *nats.Conn, c *counters) *leases {
+func newLeases(t *talker, c *counters) *leases {
 	return &leases{
-		conn: conn, counters: c, inbox: conn.NewInbox(),
+		conn: t.conn, talker: t, counters: c, inbox: t.conn.NewInbox(),
 		held: make(map[*lease]struct{}), keeping: make(map[uint64]*lease),
 	}
 }
@@ -74,8 +77,10 @@ func (ls *leases) listen() error {
 func (ls *leases) open(reply string) *lease {
 	l := &lease{leases: ls, reply: reply, said: time.Now()}
 	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	ls.count++
+	l.number = ls.count
 	ls.held[l] = struct{}{}
-	ls.mu.Unlock()
 	return l
 }
 
@@ -85,9 +90,7 @@ func (ls *leases) len() int {
 	return len(ls.held) + len(ls.keeping)
 }
 
-// tell says something to the consumer. What does not arrive is made up for: the
-// message goes to another node, or comes again.
-func (ls *leases) tell(reply string, what []byte) { _ = ls.conn.Publish(reply, what) }
+func (ls *leases) tell(reply string, what []byte) { ls.talker.say(word{subject: reply, data: what}) }
 
 // leave ends a lease and returns how far it had come.
 func (ls *leases) leave(l *lease) leaseState {
@@ -139,8 +142,7 @@ func (l *lease) Keep(kept func()) {
 		return
 	case leaseHeld:
 		delete(ls.held, l)
-		ls.count++
-		l.number, l.state = ls.count, leaseKeeping
+		l.state = leaseKeeping
 		ls.keeping[l.number] = l
 	case leaseKeeping, leaseOver:
 	}
@@ -154,7 +156,7 @@ func (l *lease) Keep(kept func()) {
 
 // ask acknowledges with a confirmation. What does not arrive is asked again.
 func (ls *leases) ask(reply string, number uint64) {
-	_ = ls.conn.PublishRequest(reply, ls.inbox+"."+strconv.FormatUint(number, 10), ackDone)
+	ls.talker.say(word{subject: reply, reply: ls.inbox + "." + strconv.FormatUint(number, 10), data: ackDone})
 }
 
 // confirmed takes the server's word that it has forgotten a message.
@@ -178,30 +180,31 @@ func (ls *leases) confirmed(m *nats.Msg) {
 
 // look gives signs of life for what is held, and repeats what is not confirmed.
 func (ls *leases) look(now time.Time, progress time.Duration) {
-	type unconfirmed struct {
-		reply  string
+	type due struct {
 		number uint64
+		reply  string
 	}
-	var signs []string
-	var again []unconfirmed
+	var signs, again []due
 	ls.mu.Lock()
 	for l := range ls.held {
 		if now.Sub(l.said) >= progress {
 			l.said = now
-			signs = append(signs, l.reply)
+			signs = append(signs, due{l.number, l.reply})
 		}
 	}
 	for number, l := range ls.keeping {
 		if now.Sub(l.said) >= keepAgain {
 			l.said = now
-			again = append(again, unconfirmed{l.reply, number})
+			again = append(again, due{number, l.reply})
 		}
 	}
 	ls.mu.Unlock()
-	for _, reply := range signs {
-		ls.tell(reply, ackProgress)
+	// What is last heard of first is first given to others.
+	slices.SortFunc(signs, func(a, b due) int { return cmp.Compare(a.number, b.number) })
+	for _, d := range signs {
+		ls.tell(d.reply, ackProgress)
 	}
-	for _, u := range again {
-		ls.ask(u.reply, u.number)
+	for _, d := range again {
+		ls.ask(d.reply, d.number)
 	}
 }

@@ -20,6 +20,7 @@ import (
 type shares struct {
 	bus    *Bus
 	times  shareTimes
+	talker *talker
 	leases *leases
 	making chan struct{} // bounds the consumers that are made at once
 
@@ -66,9 +67,10 @@ func timesOf(ackWait time.Duration) shareTimes {
 }
 
 func newShares(ctx context.Context, b *Bus) *shares {
+	t := newTalker(b.side)
 	return &shares{
-		bus: b, ctx: ctx, times: timesOf(b.cfg.GroupAckWait),
-		leases: newLeases(b.side, &b.counters), making: make(chan struct{}, makingAtOnce), byKey: make(map[groupKey]*share),
+		bus: b, ctx: ctx, times: timesOf(b.cfg.GroupAckWait), talker: t,
+		leases: newLeases(t, &b.counters), making: make(chan struct{}, makingAtOnce), byKey: make(map[groupKey]*share),
 	}
 }
 
@@ -106,19 +108,14 @@ func (s *shares) join(group broker.Group, ready func(error)) {
 // leave takes one membership back. The consumer stays: it is the group.
 func (s *shares) leave(key groupKey) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	g := s.byKey[key]
 	if g == nil {
-		s.mu.Unlock()
 		return
 	}
-	g.refs--
-	last := g.refs == 0
-	if last {
+	if g.refs--; g.refs == 0 {
 		delete(s.byKey, key)
-	}
-	s.mu.Unlock()
-	if last {
-		g.end()
+		s.work.Go(g.end)
 	}
 }
 
@@ -206,6 +203,8 @@ func (s *shares) makeConsumer(ctx context.Context, g *share, expiry time.Duratio
 // tryConsumer is one attempt. Another node may have made the consumer with
 // another expiry: the longest counts.
 func (s *shares) tryConsumer(ctx context.Context, g *share, expiry time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
 	stream := streamName(g.shard)
 	have, err := s.bus.js.Consumer(ctx, stream, g.name)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
