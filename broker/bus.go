@@ -19,9 +19,9 @@ type Receiver interface {
 	Deliver(m *Message)
 	// DeliverShared hands over a message that this node shall give to one
 	// member of a share group: group and filter are those of Bus.JoinGroup.
-	// QoS 0 has no lease, and is not handed over by a bus that is alone, where
+	// QoS 0 has no loan, and is not handed over by a bus that is alone, where
 	// Deliver is all there is.
-	DeliverShared(group, filter string, m *Message, lease Lease)
+	DeliverShared(group, filter string, m *Message, loan Loan)
 }
 
 // Cursor reads the retained messages that match a filter, batch by batch. One

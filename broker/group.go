@@ -17,10 +17,10 @@ type Group struct {
 	Expiry time.Duration
 }
 
-// Lease is a node's hold on one message of a share group: while it holds it,
+// Loan is a node's hold on one message of a share group: while it holds it,
 // no other member gets the message. A node that dies holds nothing for long.
 // The methods may be called from any goroutine, and do not block.
-type Lease interface {
+type Loan interface {
 	// Done says that the message is dealt with.
 	Done()
 	// Return lets another member have the message, here or on another node. It

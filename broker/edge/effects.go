@@ -32,9 +32,9 @@ func (c *conn) carryOut(ef *session.Effect) {
 	case session.Return:
 		c.loop.edge.giveBack(ef)
 	case session.Done:
-		ef.Lease.Done()
+		ef.Loan.Done()
 	case session.Take:
-		c.take(ef.Lease)
+		c.take(ef.Loan)
 	case session.Close:
 		c.close(ef)
 	default:

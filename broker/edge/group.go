@@ -47,7 +47,7 @@ type member struct {
 // parcel is a message for one member of a group.
 type parcel struct {
 	message *broker.Message
-	lease   broker.Lease
+	loan    broker.Loan
 	since   time.Time // when it came here
 	round   uint32    // of the member it was posted to
 }
@@ -91,7 +91,7 @@ func (g *group) exit(m *member) {
 // node's for good, and there is no member here.
 func (g *group) back(parcels []parcel) {
 	for _, p := range parcels {
-		if !p.lease.Return() {
+		if !p.loan.Return() {
 			g.edge.stats.dropped.WithLabelValues("no_member").Inc()
 		}
 	}
@@ -154,7 +154,7 @@ func (m *member) take(p parcel, now time.Time) {
 	m.posted--
 	late := p.round != m.round
 	g.mu.Unlock()
-	if late || c.closed || !c.session.DeliverShared(m.filter, p.message, p.lease, c.congested, now) {
+	if late || c.closed || !c.session.DeliverShared(m.filter, p.message, p.loan, c.congested, now) {
 		g.refused(m, p, late)
 	} else {
 		c.settle()
@@ -210,7 +210,7 @@ func (g *group) sweep(now time.Time) {
 	}
 	g.mu.Unlock()
 	for _, p := range back {
-		if !p.lease.Return() { // nobody else can have it
+		if !p.loan.Return() { // nobody else can have it
 			p.since = now
 			g.put(p)
 		}

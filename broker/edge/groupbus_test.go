@@ -57,7 +57,7 @@ func (s *shared) handOut() bool {
 	for key, g := range s.groups {
 		if m := g.take(log); m != nil {
 			s.mu.Unlock()
-			s.bus.edge.DeliverShared(key[0], key[1], m, &sharedLease{shared: s, group: g, message: m})
+			s.bus.edge.DeliverShared(key[0], key[1], m, &sharedLoan{shared: s, group: g, message: m})
 			return true
 		}
 	}
@@ -121,8 +121,8 @@ func (b *bus) WantGroup(group, filter string, n int) {
 	}
 }
 
-// sharedLease is one message that a group has handed out.
-type sharedLease struct {
+// sharedLoan is one message that a group has handed out.
+type sharedLoan struct {
 	shared  *shared
 	group   *shareGroup
 	message *broker.Message
@@ -130,13 +130,13 @@ type sharedLease struct {
 	kept    bool
 }
 
-func (l *sharedLease) Done() {
+func (l *sharedLoan) Done() {
 	l.shared.mu.Lock()
 	defer l.shared.mu.Unlock()
 	l.over = true
 }
 
-func (l *sharedLease) Return() bool {
+func (l *sharedLoan) Return() bool {
 	l.shared.mu.Lock()
 	defer l.shared.mu.Unlock()
 	if l.kept {
@@ -150,7 +150,7 @@ func (l *sharedLease) Return() bool {
 	return true
 }
 
-func (l *sharedLease) Keep(kept func()) {
+func (l *sharedLoan) Keep(kept func()) {
 	l.shared.mu.Lock()
 	defer l.shared.mu.Unlock()
 	l.kept = true

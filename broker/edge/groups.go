@@ -83,15 +83,15 @@ func (c *conn) app() string { return c.device.App().Entry().App.TopicPrefix() }
 
 // DeliverShared implements broker.Receiver: the message is this node's to give
 // to one member.
-func (e *Edge) DeliverShared(name, filter string, m *broker.Message, lease broker.Lease) {
+func (e *Edge) DeliverShared(name, filter string, m *broker.Message, loan broker.Loan) {
 	e.subs.mu.RLock()
 	g := e.subs.groups[groupKey{name, filter}]
 	e.subs.mu.RUnlock()
 	switch {
-	case lease != nil && g != nil:
-		g.put(parcel{message: m, lease: lease, since: time.Now()})
-	case lease != nil && lease.Return():
-	case lease == nil && g != nil:
+	case loan != nil && g != nil:
+		g.put(parcel{message: m, loan: loan, since: time.Now()})
+	case loan != nil && loan.Return():
+	case loan == nil && g != nil:
 		e.hand(g, m, 0)
 	default:
 		e.stats.dropped.WithLabelValues("no_member").Inc()
@@ -135,18 +135,18 @@ func (e *Edge) hand(g *group, m *broker.Message, tried int) {
 // giveBack takes a message from a member that cannot have it. Where the node
 // has it for good, another member here may have it.
 func (e *Edge) giveBack(ef *session.Effect) {
-	if ef.Lease.Return() {
+	if ef.Loan.Return() {
 		return
 	}
 	if parsed, err := topic.Parse(ef.Filters[0]); err == nil && ef.Message != nil {
-		e.DeliverShared(groupName(parsed), parsed.Filter, ef.Message, ef.Lease)
+		e.DeliverShared(groupName(parsed), parsed.Filter, ef.Message, ef.Loan)
 	}
 }
 
 // take keeps a group's message for the session.
-func (c *conn) take(lease broker.Lease) {
-	lease.Keep(func() {
-		c.later(func(s *session.Session, now time.Time) { s.Taken(lease, now) })
+func (c *conn) take(loan broker.Loan) {
+	loan.Keep(func() {
+		c.later(func(s *session.Session, now time.Time) { s.Taken(loan, now) })
 	})
 }
 

@@ -24,7 +24,7 @@ type members struct {
 
 // held is a message that was not dealt with.
 type held struct {
-	broker.Lease
+	broker.Loan
 
 	payload string
 }
@@ -44,17 +44,17 @@ func holding(b *jetstream.Bus) *members {
 
 func (s *members) Deliver(*broker.Message) {}
 
-func (s *members) DeliverShared(group, filter string, m *broker.Message, lease broker.Lease) {
+func (s *members) DeliverShared(group, filter string, m *broker.Message, loan broker.Loan) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := group + " " + filter
 	s.got[key] = append(s.got[key], string(m.Payload))
 	switch {
-	case lease == nil:
+	case loan == nil:
 	case s.hold:
-		s.held = append(s.held, held{lease, string(m.Payload)})
+		s.held = append(s.held, held{loan, string(m.Payload)})
 	default:
-		lease.Done()
+		loan.Done()
 		s.bus.WantGroup(group, filter, 100)
 	}
 }

@@ -115,7 +115,7 @@ func (g *share) have(expiry time.Duration, err error) {
 	}
 }
 
-// end stops asking. What was sent is still received: its lease goes back.
+// end stops asking. What was sent is still received: its loan goes back.
 func (g *share) end() {
 	g.mu.Lock()
 	g.ended, g.ready = true, false

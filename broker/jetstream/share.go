@@ -21,7 +21,7 @@ type shares struct {
 	bus    *Bus
 	times  shareTimes
 	talker *talker
-	leases *leases
+	loans  *loans
 	making chan struct{} // bounds the consumers that are made at once
 
 	ctx  context.Context //nolint:containedctx // of what work does
@@ -70,7 +70,7 @@ func newShares(ctx context.Context, b *Bus) *shares {
 	t := newTalker(b.side)
 	return &shares{
 		bus: b, ctx: ctx, times: timesOf(b.cfg.GroupAckWait), talker: t,
-		leases: newLeases(t, &b.counters), making: make(chan struct{}, makingAtOnce), byKey: make(map[groupKey]*share),
+		loans: newLoans(t, &b.counters), making: make(chan struct{}, makingAtOnce), byKey: make(map[groupKey]*share),
 	}
 }
 
@@ -119,7 +119,7 @@ func (s *shares) leave(key groupKey) {
 	}
 }
 
-// run looks after requests and leases until ctx ends; those who wait for a
+// run looks after requests and loans until ctx ends; those who wait for a
 // membership then hear so.
 func (s *shares) run(ctx context.Context) {
 	ticker := time.NewTicker(s.times.progress / 4)
@@ -131,7 +131,7 @@ func (s *shares) run(ctx context.Context) {
 			lost := s.bus.side.Stats().Reconnects != reconnects
 			reconnects = s.bus.side.Stats().Reconnects
 			s.look(now, lost)
-			s.leases.look(now, s.times.progress)
+			s.loans.look(now, s.times.progress)
 		case <-ctx.Done():
 			s.close()
 			return
@@ -250,7 +250,7 @@ func (g *share) receive(m *nats.Msg) {
 	}
 	b := g.shares.bus
 	out, err := readLogged(m.Subject, m.Data, broker.Position{Shard: uint16(g.shard), Seq: meta.Sequence.Stream}) //nolint:gosec // at most maxShards
-	l := g.shares.leases.open(m.Reply)
+	l := g.shares.loans.open(m.Reply)
 	if err != nil {
 		b.damaged(m.Subject, meta.Sequence.Stream, err)
 		l.Done()

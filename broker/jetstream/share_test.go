@@ -78,8 +78,8 @@ func TestGroupByRoom(t *testing.T) {
 	if len(slices.Compact(all)) != 50 {
 		t.Errorf("got %v", all)
 	}
-	if n := a.Stats().Leases + b.Stats().Leases; n != 40 {
-		t.Errorf("%d leases", n)
+	if n := a.Stats().Loans + b.Stats().Loans; n != 40 {
+		t.Errorf("%d loans", n)
 	}
 }
 
@@ -103,8 +103,8 @@ func TestGroupReturns(t *testing.T) {
 	if s := strings.Join(atB.of("acme/g", "acme/x"), " "); s != numbers(10) || time.Since(began) > 10*time.Second {
 		t.Errorf("got %s after %v", s, time.Since(began))
 	}
-	if s := b.Stats(); s.SharedAgain != 10 || a.Stats().SharedReturned != 10 {
-		t.Errorf("again %d, returned %d", s.SharedAgain, a.Stats().SharedReturned)
+	if s := b.Stats(); s.SharedAgain != 10 || a.Stats().SharedBack != 10 {
+		t.Errorf("again %d, returned %d", s.SharedAgain, a.Stats().SharedBack)
 	}
 }
 

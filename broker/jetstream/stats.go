@@ -22,8 +22,8 @@ type Stats struct {
 	// sent because too many waited, LiveDamaged could not be read.
 	LiveSent, LiveReceived, LiveCopies, LiveDropped, LiveDamaged uint64
 	// Shared messages came to this node for share groups; SharedAgain of them had
-	// been with a member before. SharedReturned were given back.
-	Shared, SharedAgain, SharedReturned uint64
+	// been with a member before. SharedBack were given back.
+	Shared, SharedAgain, SharedBack uint64
 	// SlowConsumers are spells in which NATS delivered faster than this node
 	// took; messages were lost to it.
 	SlowConsumers uint64
@@ -31,6 +31,11 @@ type Stats struct {
 	// that took, ProbesBroken those whose answer was not whole and Scans the
 	// pages read through a consumer. Heads are the questions for a shard's end.
 	Reads, Probes, ProbesBroken, Scans, Heads uint64
+	// Loads and Saves are readings of session records, and writings and removals
+	// of records and wills; Conflicts those that came after somebody else's.
+	Loads, Saves, Conflicts uint64
+	// Events were sent; EventsLost had no room.
+	Events, EventsLost uint64
 	// Damaged messages in a stream could not be read and were passed over.
 	Damaged uint64
 	// Reconnects of the connections for live messages and for reading.
@@ -41,9 +46,9 @@ type Stats struct {
 	// old. Topics that were just cleared still count for a minute.
 	Retained int
 	// Interests is the number of distinct filters now, Groups that of share
-	// groups with members on this node. Leases are the messages of groups that
+	// groups with members on this node. Loans are the messages of groups that
 	// its members have not acknowledged.
-	Interests, Groups, Leases int
+	Interests, Groups, Loans int
 }
 
 // counters are the totals behind Stats.
@@ -52,7 +57,8 @@ type counters struct {
 	expired                                                      atomic.Uint64
 	liveSent, liveReceived, liveCopies, liveDropped, liveDamaged atomic.Uint64
 	reads, probes, probesBroken, scans, heads, damaged           atomic.Uint64
-	shared, sharedAgain, sharedReturned                          atomic.Uint64
+	loads, saves, conflicts, events, eventsLost                  atomic.Uint64
+	shared, sharedAgain, sharedBack                              atomic.Uint64
 	slowConsumers, reconnects                                    atomic.Uint64
 	retained, retainedAt                                         atomic.Int64 // when: Unix ns
 }
@@ -61,33 +67,38 @@ type counters struct {
 func (b *Bus) Stats() Stats {
 	c := &b.counters
 	return Stats{
-		Appended:       c.appended.Load(),
-		Duplicates:     c.duplicates.Load(),
-		Failed:         c.failed.Load(),
-		Retries:        c.retries.Load(),
-		Expired:        c.expired.Load(),
-		LiveSent:       c.liveSent.Load(),
-		LiveReceived:   c.liveReceived.Load(),
-		LiveCopies:     c.liveCopies.Load(),
-		LiveDropped:    c.liveDropped.Load(),
-		LiveDamaged:    c.liveDamaged.Load(),
-		Reads:          c.reads.Load(),
-		Probes:         c.probes.Load(),
-		ProbesBroken:   c.probesBroken.Load(),
-		Scans:          c.scans.Load(),
-		Heads:          c.heads.Load(),
-		Damaged:        c.damaged.Load(),
-		SlowConsumers:  c.slowConsumers.Load(),
-		Reconnects:     c.reconnects.Load(),
-		Pending:        int(b.appender.pending.Load()),
-		PendingBytes:   int(b.appender.pendingBytes.Load()),
-		Retained:       b.retainedCount(),
-		Shared:         c.shared.Load(),
-		SharedAgain:    c.sharedAgain.Load(),
-		SharedReturned: c.sharedReturned.Load(),
-		Interests:      b.interests.len(),
-		Groups:         b.shares.len(),
-		Leases:         b.shares.leases.len(),
+		Appended:      c.appended.Load(),
+		Duplicates:    c.duplicates.Load(),
+		Failed:        c.failed.Load(),
+		Retries:       c.retries.Load(),
+		Expired:       c.expired.Load(),
+		LiveSent:      c.liveSent.Load(),
+		LiveReceived:  c.liveReceived.Load(),
+		LiveCopies:    c.liveCopies.Load(),
+		LiveDropped:   c.liveDropped.Load(),
+		LiveDamaged:   c.liveDamaged.Load(),
+		Reads:         c.reads.Load(),
+		Probes:        c.probes.Load(),
+		ProbesBroken:  c.probesBroken.Load(),
+		Scans:         c.scans.Load(),
+		Heads:         c.heads.Load(),
+		Loads:         c.loads.Load(),
+		Saves:         c.saves.Load(),
+		Conflicts:     c.conflicts.Load(),
+		Events:        c.events.Load(),
+		EventsLost:    c.eventsLost.Load(),
+		Damaged:       c.damaged.Load(),
+		SlowConsumers: c.slowConsumers.Load(),
+		Reconnects:    c.reconnects.Load(),
+		Pending:       int(b.appender.pending.Load()),
+		PendingBytes:  int(b.appender.pendingBytes.Load()),
+		Retained:      b.retainedCount(),
+		Shared:        c.shared.Load(),
+		SharedAgain:   c.sharedAgain.Load(),
+		SharedBack:    c.sharedBack.Load(),
+		Interests:     b.interests.len(),
+		Groups:        b.shares.len(),
+		Loans:         b.shares.loans.len(),
 	}
 }
 

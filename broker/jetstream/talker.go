@@ -14,7 +14,7 @@ type talker struct {
 	bell bell
 
 	mu    sync.Mutex // guards the fields below; nothing is called under it
-	words []word     // no more than there are leases, but for signs of life
+	words []word     // no more than there are loans, but for signs of life
 	wants []*share   // want something else than they have asked for
 	spare []word
 }

@@ -37,7 +37,7 @@ func (s *Session) receivePuback(i int, now time.Time) {
 		return
 	}
 	seq, own := s.flights.list[i].Seq, s.flights.list[i].Group == ""
-	s.dealtWith(s.flights.list[i].lease)
+	s.dealtWith(s.flights.list[i].loan)
 	s.flights.remove(i) // [MQTT-4.3.2-3] its identifier is free
 	if own {
 		s.complete(seq, now)
@@ -55,7 +55,7 @@ func (s *Session) receivePubrec(i int, p *packet.Ack, now time.Time) {
 	seq, own := e.Seq, e.Group == ""
 	switch {
 	case p.Reason >= packet.UnspecifiedError:
-		s.dealtWith(e.lease)
+		s.dealtWith(e.loan)
 		s.flights.remove(i) // the exchange is over, and nothing goes out again
 	case e.Released && s.awaits(packet.PUBREL, p.PacketID): // twice, while the first is being written
 	default:

@@ -64,7 +64,7 @@ func TestShareTakesItsWindow(t *testing.T) {
 	_, room := s.Load()
 	took := 0
 	for ; took < 1000; took++ {
-		if !s.DeliverShared(filter, &broker.Message{Topic: "acme/t", QoS: 1}, lease(took), false, epoch) {
+		if !s.DeliverShared(filter, &broker.Message{Topic: "acme/t", QoS: 1}, loan(took), false, epoch) {
 			break
 		}
 	}

@@ -38,7 +38,7 @@ var commands = map[string]func(*world, *args){
 	"log":             func(w *world, a *args) { w.message(a) },
 	"deliver":         cmdDeliver,
 	"shared":          cmdShared,
-	"taken":           func(w *world, a *args) { w.session.Taken(lease(a.number("seq", 0)), w.now) },
+	"taken":           func(w *world, a *args) { w.session.Taken(loan(a.number("seq", 0)), w.now) },
 	"page":            cmdPage,
 	"fetched":         cmdFetched,
 	"replayed":        cmdReplayed,

@@ -53,13 +53,13 @@ const (
 	// Denied: a publish to Message.Topic was dropped, or the filter Filters[0]
 	// refused, for Reason. For the log and the counters; Message has no payload.
 	Denied
-	// Done: Lease is over, its message dealt with.
+	// Done: Loan is over, its message dealt with.
 	Done
-	// Return: the message of Lease was handed to this member of the share group
+	// Return: the message of Loan was handed to this member of the share group
 	// of Filters[0], which cannot have it: give it to another one. With a Message
 	// a Take may have been carried out: then it is this node's to give.
 	Return
-	// Take: keep the message of Lease for this session, and call Taken when that
+	// Take: keep the message of Loan for this session, and call Taken when that
 	// is certain; after Done, Return or Close it is not waited for any more.
 	Take
 	// Close: the connection is over for Reason. Of a session that was claimed,
@@ -105,7 +105,7 @@ type Effect struct {
 	Seqs       []uint64
 	Record     *broker.Record
 	Will       *broker.Will
-	Lease      broker.Lease
+	Loan       broker.Loan
 	Reason     Reason
 }
 

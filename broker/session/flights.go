@@ -18,7 +18,7 @@ type flight struct {
 	taking  bool            // held, and a Take was emitted
 	taken   bool            // and answered
 	message *broker.Message // until it is sent
-	lease   broker.Lease    // of a share group: QoS 1 until it is acknowledged, QoS 2 until it is sent
+	loan    broker.Loan     // of a share group: QoS 1 until it is acknowledged, QoS 2 until it is sent
 }
 
 // flights are the messages on their way, oldest first: with a window of 64,

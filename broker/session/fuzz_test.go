@@ -61,7 +61,7 @@ func greeting(v packet.Version) []byte {
 // run plays one connection and returns what it leaves.
 func run(t *testing.T, record *broker.Record, greet, data []byte) *broker.Record {
 	t.Helper()
-	d := &driver{t: t, s: session.New(&standard, epoch), record: record, entered: map[string]bool{}, leases: map[lease]bool{}}
+	d := &driver{t: t, s: session.New(&standard, epoch), record: record, entered: map[string]bool{}, loans: map[loan]bool{}}
 	d.feed(greet)
 	d.feed(data)
 	d.s.Lost(epoch)
@@ -69,7 +69,7 @@ func run(t *testing.T, record *broker.Record, greet, data []byte) *broker.Record
 	if !d.closed || len(d.entered) > 0 {
 		t.Fatalf("closed %v, still entered under %v", d.closed, d.entered)
 	}
-	for l, taken := range d.leases {
+	for l, taken := range d.loans {
 		if !taken {
 			t.Fatalf("the group never heard of message %d again", l)
 		}
@@ -85,7 +85,7 @@ type driver struct {
 	record  *broker.Record // of an earlier connection
 	left    *broker.Record // by this one
 	entered map[string]bool
-	leases  map[lease]bool // those that the session has; true: taken for good
+	loans   map[loan]bool // those that the session has; true: taken for good
 	closed  bool
 	head    uint64
 }
@@ -107,9 +107,9 @@ func (d *driver) feed(b []byte) {
 		m := d.message(d.head)
 		d.s.Deliver(m, new(session.Encodings), n%5 == 0, epoch)
 		d.follow()
-		d.leases[lease(d.head)] = false
-		if !d.s.DeliverShared("$share/g/acme/a", m, lease(d.head), n%7 == 0, epoch) {
-			delete(d.leases, lease(d.head))
+		d.loans[loan(d.head)] = false
+		if !d.s.DeliverShared("$share/g/acme/a", m, loan(d.head), n%7 == 0, epoch) {
+			delete(d.loans, loan(d.head))
 		}
 		d.follow()
 		d.s.Drained(epoch)
@@ -148,18 +148,18 @@ func (d *driver) follow() {
 	}
 }
 
-// settle does what a session wants done with a lease, which it must have.
+// settle does what a session wants done with a loan, which it must have.
 func (d *driver) settle(e *session.Effect) {
-	l, ok := e.Lease.(lease)
-	taken, held := d.leases[l]
+	l, ok := e.Loan.(loan)
+	taken, held := d.loans[l]
 	switch {
 	case !ok || !held || (taken && e.Kind != session.Return):
-		d.t.Fatalf("%s of message %v: had %v, taken %v", e.Kind, e.Lease, held, taken)
+		d.t.Fatalf("%s of message %v: had %v, taken %v", e.Kind, e.Loan, held, taken)
 	case e.Kind == session.Take:
-		d.leases[l] = true
+		d.loans[l] = true
 		d.s.Taken(l, epoch)
 	default:
-		delete(d.leases, l)
+		delete(d.loans, l)
 	}
 }
 

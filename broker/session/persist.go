@@ -212,9 +212,9 @@ func (s *Session) sendReady(now time.Time) {
 		switch {
 		case !e.held:
 			continue
-		case e.written && e.lease != nil && e.QoS == 2 && !e.taking:
+		case e.written && e.loan != nil && e.QoS == 2 && !e.taking:
 			e.taking = true
-			s.emit(Effect{Kind: Take, Lease: e.lease})
+			s.emit(Effect{Kind: Take, Loan: e.loan})
 		}
 		if blocked = blocked || !e.written || e.taking != e.taken; !blocked && !s.sendOne(i, now) {
 			i--
@@ -230,7 +230,7 @@ func (s *Session) sendOne(i int, now time.Time) bool {
 	g.qos, g.retain = e.QoS, e.Retain
 	s.flights.send(i)
 	if e.QoS == 2 {
-		e.lease = nil
+		e.loan = nil
 	}
 	if !s.writeOwn(m, g, e.PacketID, false, now) {
 		s.miss(i, now)
@@ -243,7 +243,7 @@ func (s *Session) sendOne(i int, now time.Time) bool {
 // delivered. [MQTT-3.1.2-25].
 func (s *Session) miss(i int, now time.Time) {
 	seq, own := s.flights.list[i].Seq, s.flights.list[i].Group == ""
-	s.dealtWith(s.flights.list[i].lease)
+	s.dealtWith(s.flights.list[i].loan)
 	s.flights.remove(i)
 	if own {
 		s.complete(seq, now)

@@ -144,9 +144,9 @@ func cmdDeliver(w *world, a *args) {
 func cmdShared(w *world, a *args) {
 	filter, congested := a.text("filter", "$share/g/acme/t"), a.has("congested")
 	m := w.message(a)
-	var l broker.Lease
+	var l broker.Loan
 	if m.QoS > 0 {
-		l = lease(m.Position.Seq)
+		l = loan(m.Position.Seq)
 	}
 	took := w.session.DeliverShared(filter, m, l, congested, w.now)
 	if !took {

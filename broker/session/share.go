@@ -25,10 +25,10 @@ func (s *Session) Load() (inflight, room int) {
 }
 
 // DeliverShared takes a message that its share group has given to this member.
-// It is false when the session cannot take it: another member should. A lease,
+// It is false when the session cannot take it: another member should. A loan,
 // which a message with QoS 0 does not have, is handed back by an effect; the
 // session calls none of its methods.
-func (s *Session) DeliverShared(filter string, m *broker.Message, lease broker.Lease, congested bool, now time.Time) bool {
+func (s *Session) DeliverShared(filter string, m *broker.Message, loan broker.Loan, congested bool, now time.Time) bool {
 	i := s.subscriptions.index(filter)
 	if s.phase != connected || i < 0 {
 		return false
@@ -40,14 +40,14 @@ func (s *Session) DeliverShared(filter string, m *broker.Message, lease broker.L
 	switch {
 	case m.Expired(now):
 		s.drops.Expired++
-		s.dealtWith(lease)
+		s.dealtWith(loan)
 	case g.qos == 0 && congested, g.qos > 0 && room == 0:
 		return false
 	case g.qos == 0:
 		s.write(m, g, nil, 0, now)
-		s.dealtWith(lease)
+		s.dealtWith(loan)
 	default:
-		s.launchShared(m, sub.Filter, g, lease, now)
+		s.launchShared(m, sub.Filter, g, loan, now)
 		s.persist(now)
 	}
 	return true
@@ -60,9 +60,9 @@ func (s *subscription) share(m *broker.Message) grant {
 
 // launchShared sends a message of a group. One with QoS 2 has to be this
 // session's for good before.
-func (s *Session) launchShared(m *broker.Message, filter string, g grant, lease broker.Lease, now time.Time) {
+func (s *Session) launchShared(m *broker.Message, filter string, g grant, loan broker.Loan, now time.Time) {
 	id := s.flights.open(flight{
-		Flight: broker.Flight{Seq: m.Position.Seq, QoS: g.qos, Retain: g.retain, Group: filter}, lease: lease,
+		Flight: broker.Flight{Seq: m.Position.Seq, QoS: g.qos, Retain: g.retain, Group: filter}, loan: loan,
 	})
 	switch {
 	case g.qos == 2 || s.holds(g.qos):
@@ -73,15 +73,15 @@ func (s *Session) launchShared(m *broker.Message, filter string, g grant, lease 
 }
 
 // dealtWith tells a group that one of its messages is done with.
-func (s *Session) dealtWith(lease broker.Lease) {
-	if lease != nil {
-		s.emit(Effect{Kind: Done, Lease: lease})
+func (s *Session) dealtWith(loan broker.Loan) {
+	if loan != nil {
+		s.emit(Effect{Kind: Done, Loan: loan})
 	}
 }
 
 // Taken answers a Take effect.
-func (s *Session) Taken(lease broker.Lease, now time.Time) {
-	i := slices.IndexFunc(s.flights.list, func(e flight) bool { return e.lease == lease })
+func (s *Session) Taken(loan broker.Loan, now time.Time) {
+	i := slices.IndexFunc(s.flights.list, func(e flight) bool { return e.loan == loan })
 	if s.phase == connected && i >= 0 {
 		s.flights.list[i].taken = true
 		s.sendReady(now)
@@ -117,10 +117,10 @@ func (s *Session) sendHanded(now time.Time) {
 // purpose, if the session goes on.
 func (s *Session) giveBack() {
 	s.flights.list = slices.DeleteFunc(s.flights.list, func(e flight) bool {
-		if e.lease == nil || (e.taking && s.durable()) {
+		if e.loan == nil || (e.taking && s.durable()) {
 			return false
 		}
-		s.emit(Effect{Kind: Return, Filters: []string{e.Group}, Message: e.message, Lease: e.lease})
+		s.emit(Effect{Kind: Return, Filters: []string{e.Group}, Message: e.message, Loan: e.loan})
 		return true
 	})
 }

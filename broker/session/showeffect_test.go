@@ -43,12 +43,12 @@ func showEffect(e session.Effect, now time.Time) string {
 	case session.Abandon:
 		line += fmt.Sprintf(" cursor=%d", e.Cursor)
 	case session.Return:
-		line += fmt.Sprintf(" %d %s", e.Lease, e.Filters[0])
+		line += fmt.Sprintf(" %d %s", e.Loan, e.Filters[0])
 		if e.Message != nil {
 			line += showPayload(e.Message.Payload)
 		}
 	case session.Done, session.Take:
-		line += fmt.Sprintf(" %d", e.Lease)
+		line += fmt.Sprintf(" %d", e.Loan)
 	case session.Denied:
 		line += " " + e.Reason.Name + showDenied(e)
 	case session.Close:

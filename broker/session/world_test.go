@@ -147,7 +147,7 @@ func (w *world) effect(e *session.Effect) []string {
 		}
 	case session.Take:
 		if !w.takes {
-			w.session.Taken(e.Lease, w.now)
+			w.session.Taken(e.Loan, w.now)
 			return nil
 		}
 	case session.Fetch:
@@ -220,15 +220,15 @@ func (w *world) receive(b []byte) {
 	}
 }
 
-// lease is a broker.Lease of the message at that sequence. The session calls
+// loan is a broker.Loan of the message at that sequence. The session calls
 // none of its methods.
-type lease uint64
+type loan uint64
 
-var errLease = errors.New("the session has called a lease's method")
+var errLoan = errors.New("the session has called a loan's method")
 
-func (lease) Done()        { panic(errLease) }
-func (lease) Return() bool { panic(errLease) }
-func (lease) Keep(func())  { panic(errLease) }
+func (loan) Done()        { panic(errLoan) }
+func (loan) Return() bool { panic(errLoan) }
+func (loan) Keep(func())  { panic(errLoan) }
 
 func list(s string) []string {
 	if s == "" {

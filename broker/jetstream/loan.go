@@ -23,59 +23,59 @@ var (
 // the server has not confirmed it.
 const keepAgain = 2 * time.Second
 
-// leases are the messages of share groups that this node holds.
-type leases struct {
+// loans are the messages of share groups that this node holds.
+type loans struct {
 	conn     *nats.Conn
 	talker   *talker
 	counters *counters
 	inbox    string
 
-	mu      sync.Mutex // guards the fields below, and all leases; nothing is called under it
-	held    map[*lease]struct{}
-	keeping map[uint64]*lease
-	count   uint64 // of leases so far
+	mu      sync.Mutex // guards the fields below, and all loans; nothing is called under it
+	held    map[*loan]struct{}
+	keeping map[uint64]*loan
+	count   uint64 // of loans so far
 }
 
-// leaseState is how far a lease has come.
-type leaseState uint8
+// loanState is how far a loan has come.
+type loanState uint8
 
 const (
-	leaseHeld    leaseState = iota
-	leaseKeeping            // is acknowledged, and the server has not confirmed it
-	leaseKept
-	leaseOver
+	loanHeld    loanState = iota
+	loanKeeping           // is acknowledged, and the server has not confirmed it
+	loanKept
+	loanOver
 )
 
-// lease implements broker.Lease.
-type lease struct {
-	leases *leases
+// loan implements broker.Loan.
+type loan struct {
+	loans  *loans
 	reply  string    // where the consumer hears of the message
 	said   time.Time // when it last did
-	state  leaseState
+	state  loanState
 	number uint64 // in the order in which they came
 	kept   func()
 }
 
-var _ broker.Lease = (*lease)(nil)
+var _ broker.Loan = (*loan)(nil)
 
-func newLeases(t *talker, c *counters) *leases {
-	return &leases{
+func newLoans(t *talker, c *counters) *loans {
+	return &loans{
 		conn: t.conn, talker: t, counters: c, inbox: t.conn.NewInbox(),
-		held: make(map[*lease]struct{}), keeping: make(map[uint64]*lease),
+		held: make(map[*loan]struct{}), keeping: make(map[uint64]*loan),
 	}
 }
 
 // listen makes the server's confirmations arrive.
-func (ls *leases) listen() error {
+func (ls *loans) listen() error {
 	sub, err := ls.conn.Subscribe(ls.inbox+".*", ls.confirmed)
 	if err != nil {
 		return err
 	}
-	return sub.SetPendingLimits(-1, -1) // one for each lease
+	return sub.SetPendingLimits(-1, -1) // one for each loan
 }
 
-func (ls *leases) open(reply string) *lease {
-	l := &lease{leases: ls, reply: reply, said: time.Now()}
+func (ls *loans) open(reply string) *loan {
+	l := &loan{loans: ls, reply: reply, said: time.Now()}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.count++
@@ -84,70 +84,70 @@ func (ls *leases) open(reply string) *lease {
 	return l
 }
 
-func (ls *leases) len() int {
+func (ls *loans) len() int {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	return len(ls.held) + len(ls.keeping)
 }
 
-func (ls *leases) tell(reply string, what []byte) { ls.talker.say(word{subject: reply, data: what}) }
+func (ls *loans) tell(reply string, what []byte) { ls.talker.say(word{subject: reply, data: what}) }
 
-// leave ends a lease and returns how far it had come.
-func (ls *leases) leave(l *lease) leaseState {
+// leave ends a loan and returns how far it had come.
+func (ls *loans) leave(l *loan) loanState {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	before := l.state
-	if before == leaseKeeping {
+	if before == loanKeeping {
 		delete(ls.keeping, l.number)
 	}
-	l.state, l.kept = leaseOver, nil
+	l.state, l.kept = loanOver, nil
 	delete(ls.held, l)
 	return before
 }
 
-// Done implements broker.Lease.
-func (l *lease) Done() {
-	if l.leases.leave(l) == leaseHeld {
-		l.leases.tell(l.reply, ackDone)
+// Done implements broker.Loan.
+func (l *loan) Done() {
+	if l.loans.leave(l) == loanHeld {
+		l.loans.tell(l.reply, ackDone)
 	}
 }
 
-// Return implements broker.Lease.
-func (l *lease) Return() bool {
-	ls := l.leases
+// Return implements broker.Loan.
+func (l *loan) Return() bool {
+	ls := l.loans
 	ls.mu.Lock()
-	if l.state == leaseKeeping || l.state == leaseKept {
+	if l.state == loanKeeping || l.state == loanKept {
 		ls.mu.Unlock()
 		return false
 	}
 	before := l.state
-	l.state = leaseOver
+	l.state = loanOver
 	delete(ls.held, l)
 	ls.mu.Unlock()
-	if before == leaseHeld {
-		ls.counters.sharedReturned.Add(1)
+	if before == loanHeld {
+		ls.counters.sharedBack.Add(1)
 		ls.tell(l.reply, ackReturn)
 	}
 	return true
 }
 
-// Keep implements broker.Lease.
-func (l *lease) Keep(kept func()) {
-	ls := l.leases
+// Keep implements broker.Loan.
+func (l *loan) Keep(kept func()) {
+	ls := l.loans
 	ls.mu.Lock()
 	switch l.state {
-	case leaseKept:
+	case loanKept:
 		ls.mu.Unlock()
 		kept()
 		return
-	case leaseHeld:
+	case loanHeld:
 		delete(ls.held, l)
-		l.state = leaseKeeping
+		l.state = loanKeeping
 		ls.keeping[l.number] = l
-	case leaseKeeping, leaseOver:
+	case loanKeeping, loanOver:
 	}
 	l.kept, l.said = kept, time.Now()
-	number, ask := l.number, l.state == leaseKeeping
+	number, ask := l.number, l.state == loanKeeping
 	ls.mu.Unlock()
 	if ask {
 		ls.ask(l.reply, number)
@@ -155,12 +155,12 @@ func (l *lease) Keep(kept func()) {
 }
 
 // ask acknowledges with a confirmation. What does not arrive is asked again.
-func (ls *leases) ask(reply string, number uint64) {
+func (ls *loans) ask(reply string, number uint64) {
 	ls.talker.say(word{subject: reply, reply: ls.inbox + "." + strconv.FormatUint(number, 10), data: ackDone})
 }
 
 // confirmed takes the server's word that it has forgotten a message.
-func (ls *leases) confirmed(m *nats.Msg) {
+func (ls *loans) confirmed(m *nats.Msg) {
 	number, err := strconv.ParseUint(m.Subject[len(ls.inbox)+1:], 10, 64)
 	if err != nil || m.Header.Get(headerStatus) != "" {
 		return // the consumer has no leader at this moment
@@ -170,7 +170,7 @@ func (ls *leases) confirmed(m *nats.Msg) {
 	var kept func()
 	if l != nil {
 		delete(ls.keeping, number)
-		kept, l.kept, l.state = l.kept, nil, leaseKept
+		kept, l.kept, l.state = l.kept, nil, loanKept
 	}
 	ls.mu.Unlock()
 	if kept != nil {
@@ -179,7 +179,7 @@ func (ls *leases) confirmed(m *nats.Msg) {
 }
 
 // look gives signs of life for what is held, and repeats what is not confirmed.
-func (ls *leases) look(now time.Time, progress time.Duration) {
+func (ls *loans) look(now time.Time, progress time.Duration) {
 	type due struct {
 		number uint64
 		reply  string
