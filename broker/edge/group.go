@@ -57,10 +57,13 @@ const returnAfter = time.Second
 
 func newGroup(e *Edge, key groupKey) *group { return &group{edge: e, key: key} }
 
-// enter adds a member, without room yet.
+// enter adds a member, without room yet, if it is not there.
 func (g *group) enter(m *member) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if m.place >= 0 {
+		return
+	}
 	m.place = len(g.members)
 	g.members = append(g.members, m)
 	g.rise(m.place)
@@ -69,8 +72,11 @@ func (g *group) enter(m *member) {
 // exit removes a member. Without any, what waits goes back.
 func (g *group) exit(m *member) {
 	g.mu.Lock()
-	last := len(g.members) - 1
-	i := m.place
+	i, last := m.place, len(g.members)-1
+	if i < 0 {
+		g.mu.Unlock()
+		return
+	}
 	g.swap(i, last)
 	g.members[last], g.members = nil, g.members[:last]
 	m.place = -1

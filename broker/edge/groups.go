@@ -43,12 +43,19 @@ func (e *Edge) join(c *conn, filter string, parsed topic.Subscription, ready fun
 		e.subs.groups[key] = g
 		e.subs.shared.Add(parsed.Filter, g)
 	}
-	m := &member{conn: c, filter: filter, group: g}
+	m := &member{conn: c, filter: filter, group: g, place: -1}
 	g.roster = append(slices.Clip(g.roster), m)
 	e.subs.mu.Unlock()
 	c.memberships = append(c.memberships, m)
 	e.deps.Bus.JoinGroup(broker.Group{Name: key.name, Filter: key.filter, Shard: c.shard, Expiry: expiry}, ready)
-	g.enter(m)
+}
+
+// begin lets the session have messages of the groups it has joined: not before
+// the SUBACK, as clients like it.
+func (c *conn) begin() {
+	for _, m := range c.memberships {
+		m.group.enter(m)
+	}
 	c.report(true)
 }
 
@@ -130,6 +137,18 @@ func (e *Edge) hand(g *group, m *broker.Message, tried int) {
 		c.settle()
 		c.countDrops()
 	}})
+}
+
+// settleLoan does what the session wants done with a group's message.
+func (c *conn) settleLoan(ef *session.Effect) {
+	switch ef.Kind {
+	case session.Done:
+		ef.Loan.Done()
+	case session.Take:
+		c.take(ef.Loan)
+	default:
+		c.loop.edge.giveBack(ef)
+	}
 }
 
 // giveBack takes a message from a member that cannot have it. Where the node

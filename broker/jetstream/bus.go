@@ -249,9 +249,6 @@ func (b *Bus) start() {
 	b.interests = newInterests(b.trunk, b.inlet.messages, b.cfg.Logger)
 	b.groups = newGroups(b.side, b.inlet, &b.counters, b.cfg.Logger)
 	b.shares = newShares(liveCtx, b)
-	if err := b.shares.loans.listen(); err != nil {
-		b.cfg.Logger.Error("share groups cannot keep messages", slog.Any("error", err)) // the connection is closed, which ends the bus
-	}
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
 	b.previous = newPrevious(time.Now())
 	b.appender = newAppender(b.cfg, b.shards, &b.counters)
@@ -276,8 +273,7 @@ func (b *Bus) start() {
 	b.living.Go(func() { b.inlet.run(liveCtx) })
 	b.living.Go(func() { b.interests.run(liveCtx) })
 	b.living.Go(func() { b.groups.run(liveCtx) })
-	b.living.Go(func() { b.shares.run(liveCtx) })
-	b.living.Go(func() { b.shares.talker.run(liveCtx) })
+	b.shares.start(&b.living)
 	b.living.Go(func() { b.groups.receive(liveCtx) })
 }
 

@@ -115,14 +115,13 @@ func (g *share) have(expiry time.Duration, err error) {
 	}
 }
 
-// end stops asking. What was sent is still received: its loan goes back.
-func (g *share) end() {
+// dismiss ends the membership; hangUp follows.
+func (g *share) dismiss() {
 	g.mu.Lock()
 	g.ended, g.ready = true, false
 	waiting := g.waiting
 	g.waiting = nil
 	g.mu.Unlock()
-	g.hangUp()
 	for _, ready := range waiting {
 		ready(errClosed)
 	}

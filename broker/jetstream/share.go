@@ -74,6 +74,15 @@ func newShares(ctx context.Context, b *Bus) *shares {
 	}
 }
 
+// start lets the goroutines run, until the context ends.
+func (s *shares) start(running *sync.WaitGroup) {
+	if err := s.loans.listen(); err != nil { // the connection is closed, which ends the bus
+		s.bus.cfg.Logger.Error("share groups cannot keep messages", slog.Any("error", err))
+	}
+	running.Go(func() { s.run(s.ctx) })
+	running.Go(func() { s.talker.run(s.ctx) })
+}
+
 func (s *shares) find(key groupKey) *share {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -108,14 +117,17 @@ func (s *shares) join(group broker.Group, ready func(error)) {
 // leave takes one membership back. The consumer stays: it is the group.
 func (s *shares) leave(key groupKey) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	g := s.byKey[key]
-	if g == nil {
-		return
+	g, last := s.byKey[key], false
+	if g != nil {
+		g.refs--
+		if last = g.refs == 0; last {
+			delete(s.byKey, key)
+		}
 	}
-	if g.refs--; g.refs == 0 {
-		delete(s.byKey, key)
-		s.work.Go(g.end)
+	s.mu.Unlock()
+	if last {
+		g.dismiss()
+		s.talker.say(word{end: g})
 	}
 }
 
@@ -159,7 +171,8 @@ func (s *shares) close() {
 	s.byKey = make(map[groupKey]*share)
 	s.mu.Unlock()
 	for _, g := range all {
-		g.end()
+		g.dismiss()
+		g.hangUp()
 	}
 	s.work.Wait()
 }

@@ -19,10 +19,12 @@ type talker struct {
 	spare []word
 }
 
-// word is one thing for a consumer.
+// word is one thing for a consumer: something to publish, or that a share has
+// ended, in its order with what goes back to others.
 type word struct {
 	subject, reply string
 	data           []byte
+	end            *share
 }
 
 func newTalker(conn *nats.Conn) *talker {
@@ -64,9 +66,12 @@ func (t *talker) talk() {
 	t.spare = nil
 	t.mu.Unlock()
 	for _, w := range words {
-		if w.reply == "" {
+		switch {
+		case w.end != nil:
+			w.end.hangUp()
+		case w.reply == "":
 			_ = t.conn.Publish(w.subject, w.data)
-		} else {
+		default:
 			_ = t.conn.PublishRequest(w.subject, w.reply, w.data)
 		}
 	}
