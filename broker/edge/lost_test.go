@@ -57,8 +57,8 @@ func natsURL(t *testing.T) string {
 	return s.ClientURL()
 }
 
-// startNode starts an edge on a real bus that loses messages.
-func startNode(t *testing.T, url, node string, interval time.Duration, lost *atomic.Int64) *world {
+// startLossy starts an edge on a real bus that loses messages.
+func startLossy(t *testing.T, url, node string, interval time.Duration, lost *atomic.Int64) *world {
 	t.Helper()
 	b, err := jetstream.Open(t.Context(), jetstream.Config{Node: node, URL: url, Shards: 1})
 	if err != nil {
@@ -123,7 +123,7 @@ func TestLostLiveMessages(t *testing.T) {
 	var worlds []*world
 	var heard, said sync.WaitGroup
 	for i := range nodes {
-		worlds = append(worlds, startNode(t, url, fmt.Sprintf("n%d", i), interval, &lost))
+		worlds = append(worlds, startLossy(t, url, fmt.Sprintf("n%d", i), interval, &lost))
 	}
 	var slowest atomic.Int64
 	var ended atomic.Int64 // when the last message was acknowledged
@@ -177,8 +177,8 @@ func say(nc net.Conn, topic, text string, id uint16) error {
 func TestDoubtIsHeeded(t *testing.T) {
 	url := natsURL(t)
 	var lost atomic.Int64
-	a := startNode(t, url, "n0", time.Hour, &lost)
-	b := startNode(t, url, "n1", time.Hour, &lost)
+	a := startLossy(t, url, "n0", time.Hour, &lost)
+	b := startLossy(t, url, "n1", time.Hour, &lost)
 	reader := a.connect("acme", "ana", "reader")
 	reader.subscribe(1, "acme/chat/room/#")
 	writer := b.connect("acme", "bob", "writer")
