@@ -62,6 +62,7 @@ type desk struct {
 	mu sync.Mutex // guards the fields below; nothing is called under it
 	// patience is how long one answer may take, whole a whole errand.
 	patience, whole time.Duration
+	most            int     // errands
 	queue           []*trip // to be asked
 	waiting         []*trip // to be asked after a while
 	asked           map[uint64]*trip
@@ -77,6 +78,7 @@ func newDesk(conn *nats.Conn) (*desk, error) {
 		bell:     bell{rung: make(chan struct{}, 1)},
 		patience: answerPatience,
 		whole:    askPatience,
+		most:     deskErrands,
 		asked:    make(map[uint64]*trip),
 	}
 	var err error
@@ -95,7 +97,7 @@ func (d *desk) begin(e errand) {
 		d.mu.Unlock()
 		e.fail(errClosed)
 		return
-	case d.errands >= deskErrands:
+	case d.errands >= d.most:
 		d.mu.Unlock()
 		e.fail(broker.ErrOverloaded)
 		return
@@ -112,7 +114,7 @@ func (d *desk) run(ctx context.Context) {
 	for {
 		first, n := d.take(batch[:])
 		for i, t := range batch[:n] {
-			d.ask(t, first+uint64(i)) //nolint:gosec // at most batchSize
+			d.ask(t, first+uint64(i))
 		}
 		if n > 0 {
 			continue
