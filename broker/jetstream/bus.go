@@ -276,7 +276,7 @@ func (b *Bus) Ready(ctx context.Context) error {
 	if b.closed.Load() {
 		return errClosed
 	}
-	if !b.trunk.IsConnected() || !b.side.IsConnected() || !b.appender.linked.Load() {
+	if !b.trunk.IsConnected() || !b.side.IsConnected() || !b.drawer.IsConnected() || !b.appender.linked.Load() {
 		return broker.ErrUnavailable
 	}
 	if b.claim != nil {

@@ -14,8 +14,8 @@ import (
 
 const (
 	// deskWindow is how many questions one node has under way. A server drops
-	// everything when 10,000 that were routed to it wait.
-	deskWindow = 1024
+	// everything when 10,000 that were routed to it wait, of all nodes.
+	deskWindow = 512
 	// deskErrands bounds those that have begun and not ended: as many sessions
 	// as a node may have to put away at once.
 	deskErrands = 1 << 18
