@@ -52,6 +52,7 @@ type Bus struct {
 	inlet         *inlet
 	interests     *interests
 	groups        *groups
+	shares        *shares
 	announcements announcements
 	heads         []head // of the shards
 	retainedHead  head
@@ -59,6 +60,8 @@ type Bus struct {
 	quotas        *quotas
 	readers       *pool
 	scanners      *pool
+	sweeps        []*sweep     // of the shards
+	places        atomic.Int64 // that the readings of all sweeps hold
 	store         *store
 	leaseholder   leaseholder
 	spread        atomic.Int64 // shards that all live nodes have
@@ -202,15 +205,7 @@ func (b *Bus) start() {
 	var appendCtx, liveCtx context.Context
 	appendCtx, b.stopAppend = context.WithCancel(context.Background())
 	liveCtx, b.stopLive = context.WithCancel(context.Background())
-	b.readCtx, b.stopRead = context.WithCancel(context.Background())
-	b.readers = newPool(b.side, readQueue, b.cfg.Logger)
-	b.scanners = newPool(b.side, scanQueue, b.cfg.Logger)
-	for range readers {
-		b.reading.Go(func() { b.readers.work(b.readCtx) })
-	}
-	for range scanners {
-		b.reading.Go(func() { b.scanners.work(b.readCtx) })
-	}
+	b.startReading()
 	var keepCtx context.Context
 	keepCtx, b.stopKeep = context.WithCancel(context.Background())
 	b.quotas = newQuotas(b.cfg)
@@ -223,6 +218,7 @@ func (b *Bus) start() {
 	b.inlet = newInlet(&b.counters, b.cfg.Logger)
 	b.interests = newInterests(b.trunk, b.inlet.messages, b.cfg.Logger)
 	b.groups = newGroups(b.side, b.inlet, &b.counters, b.cfg.Logger)
+	b.shares = newShares(liveCtx, b)
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
 	b.previous = newPrevious(time.Now())
 	b.appender = newAppender(b.cfg, b.shards, &b.counters)
@@ -238,7 +234,26 @@ func (b *Bus) start() {
 	b.living.Go(func() { b.inlet.run(liveCtx) })
 	b.living.Go(func() { b.interests.run(liveCtx) })
 	b.living.Go(func() { b.groups.run(liveCtx) })
+	b.shares.start(&b.living)
 	b.living.Go(func() { b.groups.receive(liveCtx) })
+}
+
+// startReading lets questions be worked off.
+func (b *Bus) startReading() {
+	b.readCtx, b.stopRead = context.WithCancel(context.Background())
+	b.readers = newPool(b.side, readQueue, b.cfg.Logger)
+	b.scanners = newPool(b.side, scanQueue, b.cfg.Logger)
+	for range readers {
+		b.reading.Go(func() { b.readers.work(b.readCtx) })
+	}
+	for range scanners {
+		b.reading.Go(func() { b.scanners.work(b.readCtx) })
+	}
+	for shard := range b.shards {
+		s := newSweep(b, shard)
+		b.sweeps = append(b.sweeps, s)
+		b.reading.Go(func() { s.run(b.readCtx) })
+	}
 }
 
 // Attach connects this node's edge, the receiver of what its sessions may
@@ -276,7 +291,7 @@ func (b *Bus) Ready(ctx context.Context) error {
 	if b.closed.Load() {
 		return errClosed
 	}
-	if !b.trunk.IsConnected() || !b.side.IsConnected() || !b.appender.linked.Load() {
+	if !b.trunk.IsConnected() || !b.side.IsConnected() || !b.drawer.IsConnected() || !b.appender.linked.Load() {
 		return broker.ErrUnavailable
 	}
 	if b.claim != nil {
@@ -336,7 +351,7 @@ func (b *Bus) stopReading() {
 // sayGoodbye sends what is buffered and gives the name back; a failure costs
 // the next start of this node nothing, for nobody will answer under the name.
 func (b *Bus) sayGoodbye(ctx context.Context) {
-	if err := b.trunk.FlushWithContext(ctx); err != nil {
+	if err := errors.Join(b.trunk.FlushWithContext(ctx), b.side.FlushWithContext(ctx)); err != nil {
 		b.cfg.Logger.Warn("last live messages may be lost", slog.Any("error", err))
 	}
 	if err := b.drawer.FlushWithContext(ctx); err != nil {

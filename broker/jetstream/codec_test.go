@@ -88,6 +88,7 @@ func anyRecord(rnd *rand.Rand) *broker.Record {
 	r := &broker.Record{
 		Owner: text(), Epoch: number(), Generation: number(), Expiry: time.Duration(rnd.Int64N(1<<40)) * time.Millisecond,
 		Expires: at(), Truncated: at(), FloorTime: at(), Floor: number() / 2, LastPacketID: id(),
+		Willed: rnd.IntN(2) > 0,
 	}
 	for seq := r.Floor; rnd.IntN(4) > 0; {
 		seq += 1 + rnd.Uint64N(1<<rnd.IntN(20))

@@ -14,8 +14,8 @@ import (
 
 const (
 	// deskWindow is how many questions one node has under way. A server drops
-	// everything when 10,000 that were routed to it wait.
-	deskWindow = 1024
+	// everything when 10,000 that were routed to it wait, of all nodes.
+	deskWindow = 512
 	// deskErrands bounds those that have begun and not ended: as many sessions
 	// as a node may have to put away at once.
 	deskErrands = 1 << 18
@@ -48,6 +48,8 @@ type trip struct {
 	errand
 	deadline time.Time
 	since    time.Time // of its last question, or of its wait
+	// sending says that its question is being put, so that it is not lost yet.
+	sending bool
 }
 
 // desk runs errands over one connection: a goroutine sends, the connection's
@@ -117,6 +119,7 @@ func (d *desk) run(ctx context.Context) {
 			d.ask(t, first+uint64(i))
 		}
 		if n > 0 {
+			d.sent(first, n)
 			continue
 		}
 		select {
@@ -139,7 +142,7 @@ func (d *desk) take(batch []*trip) (first uint64, n int) {
 		t := d.queue[n]
 		d.queue[n] = nil
 		d.count++
-		t.since = now
+		t.since, t.sending = now, true
 		d.asked[d.count] = t
 		batch[n] = t
 		n++
@@ -148,6 +151,18 @@ func (d *desk) take(batch []*trip) (first uint64, n int) {
 		d.queue = nil
 	}
 	return first, n
+}
+
+// sent notes that so many questions have been put. Those that were answered
+// meanwhile are elsewhere.
+func (d *desk) sent(first uint64, n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for number := first; number < first+uint64(n); number++ { //nolint:gosec // at most batchSize
+		if t := d.asked[number]; t != nil {
+			t.sending = false
+		}
+	}
 }
 
 // ask puts one question. Only one that is too large fails for good.
@@ -239,7 +254,7 @@ func (d *desk) check(now time.Time, reconnected bool) {
 	d.waiting = nil
 	d.queue = append(d.queue, due...) // checkInterval is longer than askAgain
 	for number, t := range d.asked {
-		if reconnected || now.Sub(t.since) > d.patience {
+		if !t.sending && (reconnected || now.Sub(t.since) > d.patience) {
 			lost = append(lost, t)
 			delete(d.asked, number)
 		}

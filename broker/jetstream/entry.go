@@ -121,6 +121,7 @@ type write struct {
 	expected        uint64
 	blind           bool // expects nothing
 	removal         bool
+	strict          bool // it must be this removal that removes
 	header          nats.Header
 	data            []byte
 	tries           int
@@ -181,7 +182,7 @@ func (w *write) resolve(m *nats.Msg) verdictOf {
 	switch {
 	case !ok:
 		return askLater
-	case w.mine(&s) && s.number == w.number, w.removal && !s.there():
+	case w.mine(&s) && s.number == w.number, w.removal && !s.there() && !w.strict:
 		return w.end(s.revision, nil)
 	case !w.mayReplace(&s):
 		return w.end(0, broker.ErrConflict)

@@ -180,3 +180,6 @@ func SetErrands(b *Bus, most int) {
 	defer b.store.desk.mu.Unlock()
 	b.store.desk.most = most
 }
+
+// MaxConsumers is how many a stream may have.
+const MaxConsumers = maxConsumers
