@@ -45,6 +45,8 @@ type Interests interface {
 // goroutine.
 type Log interface {
 	Head(shard uint16, fn func(seq uint64, err error))
+	// Generations are those of a shard, in any order.
+	Generations(shard uint16) []broker.Generation
 	Read(q broker.Query, fn func(broker.Page, error))
 	Get(shard uint16, seqs []uint64, fn func([]*broker.Message, error))
 	Retained(filter string) broker.Cursor
@@ -71,8 +73,6 @@ type Store interface {
 	// that of revision; otherwise the error is broker.ErrConflict.
 	Save(key string, r *broker.Record, revision uint64, fn func(revision uint64, err error))
 	Erase(key string, revision uint64, fn func(error))
-	// Generations are those of a shard of the log.
-	Generations(shard uint16) []broker.Generation
 }
 
 // Wills keeps the wills of clients for those who find them lost.

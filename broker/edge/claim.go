@@ -10,7 +10,7 @@ import (
 
 // seatOf is the connection that has a seat.
 func seatOf(s *ownership.Seat) *conn {
-	c, _ := s.Conn.(*conn) //nolint:errcheck // nobody else takes seats
+	c, _ := s.Conn.(*conn)
 	return c
 }
 
@@ -40,7 +40,6 @@ func (c *conn) admit(record *broker.Record, epoch uint64, now time.Time) {
 		return
 	}
 	c.admitted, c.epoch = true, epoch
-	c.generation = c.loop.edge.generation(c.shard)
 	c.step(func(s *session.Session) { s.Claimed(record, nil, now) })
 	if c.session.Connected() {
 		c.loop.edge.admission.accepted(c.transport)
@@ -64,7 +63,6 @@ func (c *conn) takeover() {
 
 func (c *conn) persist(ef *session.Effect) {
 	record, token := ef.Record, ef.Token
-	record.Generation = c.generation
 	c.table.do(func(o *ownership.Table, now time.Time) { o.Persist(c.seat, record, token, now) })
 }
 
@@ -84,9 +82,6 @@ func (c *conn) giveUp(ef *session.Effect, now time.Time) {
 		will := ef.Will
 		if c.parting != nil {
 			will = c.parting
-		}
-		if ef.Record != nil {
-			ef.Record.Generation = c.generation
 		}
 		c.leave(ownership.End{Record: ef.Record, Will: will})
 		if c.known {

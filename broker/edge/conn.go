@@ -25,7 +25,6 @@ type conn struct {
 	table      *table          // of the session key, once it is claimed
 	seat       *ownership.Seat // there
 	epoch      uint64          // of the connection among those of its session
-	generation uint64          // of the log when it began
 	will       *broker.Will    // of CONNECT
 	parting    *broker.Will    // that is published as the connection ends
 	pending    int32           // publishes that wait for the log
@@ -107,6 +106,11 @@ func (c *conn) countDrops() {
 	}
 	if drops.Gone > 0 {
 		c.loop.edge.stats.dropped.WithLabelValues("gone_from_log").Add(float64(drops.Gone))
+	}
+	if drops.Truncated > 0 {
+		c.loop.edge.stats.truncated.Inc()
+		c.log().Warn("the client was away for longer than its app's messages are kept: some may be lost",
+			slog.Duration("retention", c.device.App().Entry().App.Retention))
 	}
 	if drops.Expired > 0 {
 		c.loop.edge.stats.dropped.WithLabelValues("expired").Add(float64(drops.Expired))

@@ -49,7 +49,7 @@ func (o *owners) begin(instance string) {
 		t := &table{edge: o.edge, instance: instance}
 		t.owners = ownership.New(ownership.Config{
 			Instance: instance, Alone: o.edge.deps.Bus.Alone(),
-			Seed: ownership.Hash(instance) + uint64(i), //nolint:gosec // a small index
+			Seed: ownership.Hash(instance) + uint64(i),
 		})
 		t.timer = time.AfterFunc(time.Hour, t.tick)
 		t.timer.Stop()

@@ -22,7 +22,7 @@ func (t *table) keepRecord(ef *ownership.Effect) {
 		})
 	case ownership.Save:
 		if ef.Seat != nil && ef.Record.Generation == 0 {
-			ef.Record.Generation = t.edge.generation(seatOf(ef.Seat).shard)
+			ef.Record.Generation = newest(bus.Generations(seatOf(ef.Seat).shard))
 		}
 		bus.Save(ef.Key, ef.Record, ef.Revision, func(revision uint64, err error) {
 			t.do(func(o *ownership.Table, now time.Time) { o.Saved(op, revision, err, now) })
@@ -42,15 +42,6 @@ func (e *Edge) renew(c *conn, r *broker.Record) {
 		e.log.Warn("the log has lost its end since the session was here; what it had beyond comes again",
 			slog.String("owner", r.Owner), slog.Uint64("floor", r.Floor))
 	}
-}
-
-// generation is the shard's present one.
-func (e *Edge) generation(shard uint16) uint64 {
-	newest := uint64(0)
-	for _, g := range e.deps.Bus.Generations(shard) {
-		newest = max(newest, g.Number)
-	}
-	return newest
 }
 
 // keepWill sees to a will in the store, or here while it waits.

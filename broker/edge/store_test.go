@@ -67,10 +67,6 @@ func (s *store) Erase(key string, revision uint64, fn func(error)) {
 	s.answer(func() { fn(err) })
 }
 
-func (s *store) Generations(uint16) []broker.Generation {
-	return []broker.Generation{{Number: 1, Start: 1}}
-}
-
 func (s *store) PutWill(w *broker.Will, fn func(uint64, error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
