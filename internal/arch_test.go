@@ -27,6 +27,8 @@ var allowed = map[string][]string{
 	"broker/session":   {"broker", "broker/packet", "broker/topic", "fault"},
 	"broker/jetstream": {"broker", "broker/topic", "fault"},
 	"broker/presence":  {"fault"},
+	"broker/liveness":  {"broker"},
+	"broker/estate":    {"broker", "broker/liveness", "broker/presence", "fault"},
 	"broker/edge":      {"auth", "broker", "broker/ownership", "broker/packet", "broker/presence", "broker/session", "broker/topic", "fault", "tenant"},
 	"push":             {"broker", "broker/topic", "fault", "tenant"},
 	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "push", "tenant", "web"},

@@ -52,6 +52,7 @@ type Bus struct {
 	inlet         *inlet
 	interests     *interests
 	groups        *groups
+	shares        *shares
 	announcements announcements
 	requests      requests
 	heads         []head // of the shards
@@ -242,6 +243,7 @@ func (b *Bus) start() {
 	b.inlet = newInlet(&b.counters, b.cfg.Logger)
 	b.interests = newInterests(b.trunk, b.inlet.messages, b.cfg.Logger)
 	b.groups = newGroups(b.side, b.inlet, &b.counters, b.cfg.Logger)
+	b.shares = newShares(liveCtx, b)
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
 	b.previous = newPrevious(time.Now())
 	b.appender = newAppender(b.cfg, b.shards, &b.counters)
@@ -266,6 +268,7 @@ func (b *Bus) start() {
 	b.living.Go(func() { b.inlet.run(liveCtx) })
 	b.living.Go(func() { b.interests.run(liveCtx) })
 	b.living.Go(func() { b.groups.run(liveCtx) })
+	b.shares.start(&b.living)
 	b.living.Go(func() { b.groups.receive(liveCtx) })
 }
 
@@ -382,7 +385,7 @@ func (b *Bus) stopReading() {
 // sayGoodbye sends what is buffered and gives the name back; a failure costs
 // the next start of this node nothing, for nobody will answer under the name.
 func (b *Bus) sayGoodbye(ctx context.Context) {
-	if err := b.trunk.FlushWithContext(ctx); err != nil {
+	if err := errors.Join(b.trunk.FlushWithContext(ctx), b.side.FlushWithContext(ctx)); err != nil {
 		b.cfg.Logger.Warn("last live messages may be lost", slog.Any("error", err))
 	}
 	if err := b.drawer.FlushWithContext(ctx); err != nil {

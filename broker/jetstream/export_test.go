@@ -155,3 +155,6 @@ func Kill(b *Bus) error {
 	})
 	return nil
 }
+
+// MaxConsumers is how many a stream may have.
+const MaxConsumers = maxConsumers

@@ -261,7 +261,6 @@ func (s *Session) takeBack(i int, code packet.ReasonCode) {
 func (s *Session) leave(filters []string) {
 	if len(filters) > 0 {
 		s.emit(Effect{Kind: Unsubscribe, Filters: filters})
-		s.returnHanded()
 	}
 }
 
