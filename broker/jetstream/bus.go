@@ -65,6 +65,7 @@ type Bus struct {
 	places        atomic.Int64 // that the readings of all sweeps hold
 	store         *store
 	leaseholder   leaseholder
+	spread        atomic.Int64 // shards that all live nodes have
 	generations   generations
 	events        chan broker.Event
 
@@ -180,32 +181,7 @@ func (b *Bus) setUp(ctx context.Context) error {
 	if err := openStreams(ctx, js, b.cfg, b.shards, replicas); err != nil {
 		return err
 	}
-	if err := b.generations.open(ctx, js, b.shards, b.Alone()); err != nil {
-		return err
-	}
-	if err := b.openStore(ctx); err != nil {
-		return err
-	}
-	if err := b.openLease(ctx, js); err != nil {
-		return err
-	}
-	return b.readHeads(ctx)
-}
-
-// openLease begins this instance's life. Embedded, the lock on the store says
-// that whoever had it before is dead.
-func (b *Bus) openLease(ctx context.Context, js jetstream.JetStream) error {
-	kv, err := openBucket(ctx, js, leasesBucket)
-	if err != nil {
-		return err
-	}
-	b.leaseholder.kv, b.leaseholder.log = kv, b.cfg.Logger
-	if b.Alone() {
-		if err := b.leaseholder.succeed(ctx, b.writer); err != nil {
-			return err
-		}
-	}
-	return b.leaseholder.take(ctx, broker.Lease{Instance: b.writer, Node: b.cfg.Node, Shards: b.shards})
+	return b.setUpStore(ctx, js)
 }
 
 // readHeads notes where the log ends: what was there before was handed over.
@@ -254,16 +230,7 @@ func (b *Bus) start() {
 	}
 	b.appending.Go(func() { b.appender.run(appendCtx) })
 	b.appending.Go(func() { b.appender.watch(appendCtx) })
-	var storeCtx context.Context
-	storeCtx, b.stopStore = context.WithCancel(context.Background())
-	b.events = make(chan broker.Event, eventsWaiting)
-	b.storing.Go(func() { b.store.desk.run(storeCtx) })
-	b.storing.Go(func() { b.store.desk.watch(storeCtx) })
-	b.storing.Go(func() { b.sendEvents(storeCtx.Done()) })
-	if !b.Alone() {
-		b.storing.Go(func() { b.leaseholder.run(storeCtx) })
-		b.storing.Go(func() { b.noteReached(storeCtx) })
-	}
+	b.startStore()
 	b.living.Go(b.outbox.run)
 	b.living.Go(func() { b.inlet.run(liveCtx) })
 	b.living.Go(func() { b.interests.run(liveCtx) })
@@ -325,7 +292,7 @@ func (b *Bus) Ready(ctx context.Context) error {
 	if b.closed.Load() {
 		return errClosed
 	}
-	if !b.trunk.IsConnected() || !b.side.IsConnected() || !b.appender.linked.Load() {
+	if !b.trunk.IsConnected() || !b.side.IsConnected() || !b.drawer.IsConnected() || !b.appender.linked.Load() {
 		return broker.ErrUnavailable
 	}
 	if b.claim != nil {
@@ -390,6 +357,9 @@ func (b *Bus) sayGoodbye(ctx context.Context) {
 	}
 	if err := b.drawer.FlushWithContext(ctx); err != nil {
 		b.cfg.Logger.Warn("last events may be lost", slog.Any("error", err))
+	}
+	if !b.Alone() {
+		b.noteReachedNow(ctx)
 	}
 	if err := b.leaseholder.leave(ctx); err != nil {
 		b.cfg.Logger.Warn("lease not given back", slog.Any("error", err))
