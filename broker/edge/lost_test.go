@@ -1,7 +1,6 @@
 package edge_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -13,7 +12,6 @@ import (
 
 	nats "github.com/nats-io/nats-server/v2/server"
 
-	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/edge"
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
@@ -57,36 +55,13 @@ func natsURL(t *testing.T) string {
 	return s.ClientURL()
 }
 
-// startLossy starts an edge on a real bus that loses messages.
-func startLossy(t *testing.T, url, node string, interval time.Duration, lost *atomic.Int64) *world {
+// startLossy starts a node that loses messages.
+func startLossy(t *testing.T, url, name string, interval time.Duration, lost *atomic.Int64) *node {
 	t.Helper()
-	b, err := jetstream.Open(t.Context(), jetstream.Config{Node: node, URL: url, Shards: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.Close() })
-	dir := auth.NewDirectory(tenants{}, time.Now)
-	e, err := edge.New(edge.Config{Node: node, TCP: "127.0.0.1:0", Loops: 1, ProbeInterval: interval}, edge.Deps{Bus: b, Devices: auth.NewDevices(dir, time.Now)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.Attach(&lossy{Edge: e, node: node, rand: rand.New(rand.NewPCG(1, uint64(node[len(node)-1]))), lost: lost})
-	if err := e.Listen(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := e.Run(ctx); err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	t.Cleanup(func() { cancel(); running.Wait() })
-	w := &world{t: t, edge: e, dir: dir, addr: make(map[edge.Kind]string)}
-	for _, a := range e.Addrs() {
-		w.addr[a.Kind] = a.Addr.String()
-	}
-	return w
+	n := startNode(t, jetstream.Config{Node: name, URL: url, Shards: 1}, func(c *edge.Config) { c.ProbeInterval = interval })
+	chance := rand.New(rand.NewPCG(1, uint64(name[len(name)-1]))) //nolint:gosec // the same every time
+	n.real.Attach(&lossy{Edge: n.edge, node: name, rand: chance, lost: lost})
+	return n
 }
 
 // hear reads n messages of each of the publishers and checks that they come
@@ -120,7 +95,7 @@ func TestLostLiveMessages(t *testing.T) {
 	const nodes, readers, n, interval = 3, 4, 300, 2 * time.Second
 	url := natsURL(t)
 	var lost atomic.Int64
-	var worlds []*world
+	var worlds []*node
 	var heard, said sync.WaitGroup
 	for i := range nodes {
 		worlds = append(worlds, startLossy(t, url, fmt.Sprintf("n%d", i), interval, &lost))

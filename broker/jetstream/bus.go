@@ -55,6 +55,7 @@ type Bus struct {
 	shares        *shares
 	announcements announcements
 	doubts        doubts
+	requests      requests
 	heads         []head // of the shards
 	retainedHead  head
 	keeper        *keeper
