@@ -75,12 +75,14 @@ type Edge struct {
 	listeners []*listener
 	subs      subscriptions
 	owners    owners
-	records   records
+	wills     wills
 	apps      apps
 	sys       sys
 	stats     *stats
 	admission *admission
 	accepting atomic.Bool   // listeners are up and not draining
+	cutOff    atomic.Bool   // the other nodes take this one for dead
+	dead      chan struct{} // they have just said so
 	next      atomic.Uint64 // round robin over loops
 	handshake sync.WaitGroup
 	ctx       context.Context //nolint:containedctx // lifetime of Run, handed to authentications that outlive an event
@@ -88,8 +90,9 @@ type Edge struct {
 
 var _ broker.Receiver = (*Edge)(nil)
 
-// shutdownGrace bounds how long a stopping edge waits for queued output.
-const shutdownGrace = 3 * time.Second
+// shutdownGrace bounds how long a stopping edge waits for queued output, and for
+// the records of its sessions.
+const shutdownGrace = 4 * time.Second
 
 // ackedAlone is how many acknowledgements a session collects where it learns
 // of its progress at no cost.
@@ -111,8 +114,9 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 		cfg.Limits.MaxAcked = min(cfg.Limits.MaxAcked, ackedAlone)
 	}
 	e := &Edge{cfg: cfg, deps: deps, log: cfg.Logger, stats: newStats(), ctx: context.Background()}
-	e.owners.byKey = make(map[string]*seat)
-	e.records.byKey = make(map[string]absent)
+	e.owners = owners{edge: e, put: make(chan struct{}, 1)}
+	e.wills = wills{edge: e, kept: make(map[string]*broker.Will)}
+	e.dead = make(chan struct{}, 1)
 	e.apps.usage = make(map[string]*usage)
 	e.subs.groups = make(map[groupKey]*group)
 	e.admission = newAdmission(cfg.Admission, e.stats.turnedAway, e.log)
@@ -144,7 +148,7 @@ func withDefaults(cfg Config) Config {
 // Run serves the listeners that Listen opened until ctx ends, then closes
 // every connection and returns when all its goroutines have ended.
 func (e *Edge) Run(ctx context.Context) error {
-	if err := e.deps.Bus.OnAnnounce(claimSubject, e.claimed); err != nil {
+	if err := e.listenToNodes(); err != nil {
 		return err
 	}
 	loopCtx, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
@@ -155,6 +159,7 @@ func (e *Edge) Run(ctx context.Context) error {
 		loops.Go(func() { l.run(loopCtx) })
 	}
 	loops.Go(func() { e.house(loopCtx) })
+	loops.Go(func() { e.live(loopCtx) })
 	e.accepting.Store(true)
 	for _, l := range e.listeners {
 		listeners.Go(func() { l.serve(loopCtx, e) })
@@ -172,8 +177,21 @@ func (e *Edge) Run(ctx context.Context) error {
 	return nil
 }
 
-// drain closes every connection and waits until their last bytes are out or
-// the grace is over.
+// listenToNodes begins the life of this node among the others.
+func (e *Edge) listenToNodes() error {
+	bus := e.deps.Bus
+	if err := e.beInstance(bus.Instance()); err != nil {
+		return err
+	}
+	bus.OnLost(e.lost)
+	if err := bus.OnAnnounce(claimSubject, e.claimed); err != nil {
+		return err
+	}
+	return bus.OnAnnounce(heldSubject, e.held)
+}
+
+// drain closes every connection and waits until their last bytes are out and
+// their sessions put away, or the grace is over.
 func (e *Edge) drain() {
 	grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 	defer cancel()
@@ -185,13 +203,11 @@ func (e *Edge) drain() {
 		case <-grace.Done():
 		}
 	}
+	e.owners.flush(grace)
 }
 
 // Ready reports whether every configured listener accepts connections.
-func (e *Edge) Ready() bool { return e.accepting.Load() }
-
-// Sessions is the number of sessions whose clients are away.
-func (e *Edge) Sessions() int { return e.records.len() }
+func (e *Edge) Ready() bool { return e.accepting.Load() && !e.cutOff.Load() }
 
 // adopt gives a new transport to a loop. It is called from listeners.
 func (e *Edge) adopt(t *transport) {

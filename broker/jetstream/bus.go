@@ -53,6 +53,7 @@ type Bus struct {
 	interests     *interests
 	groups        *groups
 	announcements announcements
+	requests      requests
 	heads         []head // of the shards
 	retainedHead  head
 	keeper        *keeper
