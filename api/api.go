@@ -33,12 +33,12 @@ var _ spec.StrictServerInterface = (*API)(nil)
 
 // New builds the API. It starts nothing.
 func New(cfg Config, deps Deps) (*API, error) {
-	if deps.Store == nil || deps.Apps == nil || deps.Callers == nil || deps.Publisher == nil || deps.Announcer == nil {
+	if !deps.complete() {
 		return nil, errors.New("api: a dependency is missing")
 	}
 	cfg.PublicAdmin = cmp.Or(cfg.PublicAdmin, cfg.PublicHTTP)
-	if cfg.Shards <= 0 {
-		cfg.Shards = 1
+	if cfg.Shards == nil {
+		cfg.Shards = func() int { return 1 }
 	}
 	if cfg.Retention <= 0 {
 		cfg.Retention = DefaultRetention

@@ -31,9 +31,9 @@ type Config struct {
 	SignupClosed bool
 	// OperatorOrganization is a slug that nobody may sign up, or empty.
 	OperatorOrganization string
-	// Shards is how many streams the log has; organizations spread over them.
-	// The default is 1.
-	Shards int
+	// Shards tells how many streams of the log new organizations are spread
+	// over; nil means 1.
+	Shards func() int
 	// Retention is how long the log keeps a new app's messages. The default is
 	// DefaultRetention.
 	Retention time.Duration
@@ -46,12 +46,18 @@ type Deps struct {
 	Callers   Callers
 	Publisher Publisher
 	Announcer Announcer
+	Sessions  Sessions
 	// Checks tell, by the name of a component, whether it answers. They make
 	// up the readiness of the node.
 	Checks map[string]Check
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+}
+
+// complete says that nothing is missing that has no default.
+func (d *Deps) complete() bool {
+	return d.Store != nil && d.Apps != nil && d.Callers != nil && d.Publisher != nil && d.Announcer != nil && d.Sessions != nil
 }
 
 // Store keeps organizations and apps.
@@ -112,6 +118,13 @@ type Callers interface {
 // returns when it is safe.
 type Publisher interface {
 	PublishWait(ctx context.Context, m *broker.Message) (broker.Position, error)
+}
+
+// Sessions tells of the devices' sessions.
+type Sessions interface {
+	// Sessions lists those of a user by client identifier, behind one, at most
+	// limit.
+	Sessions(ctx context.Context, org, app, user, after string, limit int) ([]broker.Kept, error)
 }
 
 // Announcer tells all nodes, this one included, that something has changed.

@@ -126,11 +126,11 @@ func newServer(t testing.TB, change ...func(*api.Config, *api.Deps)) *server {
 	directory := auth.NewDirectory(kept, s.clock.Now)
 	cfg := api.Config{
 		PublicHTTP: "http://push.example.com", PublicMQTT: "mqtt://push.example.com:1883",
-		PublicWS: "ws://push.example.com:8083/mqtt", OperatorOrganization: "ops", Shards: 16,
+		PublicWS: "ws://push.example.com:8083/mqtt", OperatorOrganization: "ops", Shards: func() int { return 16 },
 	}
 	deps := api.Deps{
 		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.clock.Now),
-		Publisher: s.bus, Announcer: s.bus, Now: s.clock.Now,
+		Publisher: s.bus, Announcer: s.bus, Sessions: &keptSessions{}, Now: s.clock.Now,
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Checks: map[string]api.Check{"store": kept.Ping, "http": func(context.Context) error { return nil }},
 	}

@@ -24,8 +24,8 @@ type Publisher interface {
 	// Publish accepts m or returns broker.ErrOverloaded; ack learns the rest.
 	Publish(m *broker.Message, ack broker.Acknowledger, tag uint64) error
 	// Alone reports whether no other node can exist: live messages then come
-	// in the order of the log, without a gap, and share groups are the edge's
-	// own business.
+	// in the order of the log, without a gap, and QoS 0 of share groups is the
+	// edge's own business.
 	Alone() bool
 }
 
@@ -37,8 +37,11 @@ type Interests interface {
 	RemoveInterest(filter string)
 	// JoinGroup makes this node take part in a share group: some of its
 	// messages come by DeliverShared.
-	JoinGroup(group, filter string, ready func(error))
+	JoinGroup(group broker.Group, ready func(error))
 	LeaveGroup(group, filter string)
+	// WantGroup says how many of a group's messages with QoS 1 and 2 its members
+	// here have room for.
+	WantGroup(group, filter string, n int)
 }
 
 // Log reads what the bus keeps. All answers come later or at once, from any
@@ -75,13 +78,23 @@ type Store interface {
 	Erase(key string, revision uint64, fn func(error))
 }
 
-// Wills keeps the wills of clients for those who find them lost.
+// Wills keeps the wills of connected clients for those who find them lost.
 type Wills interface {
 	PutWill(w *broker.Will, fn func(revision uint64, err error))
 	// DropWill removes a will of revision, or for 0 whichever there is.
 	DropWill(instance, key string, revision uint64, fn func(error))
-	// Wills are all of an instance.
-	Wills(instance string, fn func([]*broker.Will, error))
+}
+
+// Estate publishes the wills of clients that are gone.
+type Estate interface {
+	// Keep publishes a will of this instance when it is Due, unless its client
+	// is back by then, and takes it out of the store.
+	Keep(w *broker.Will, fn func())
+	// Forget says that a client is back before its will was due.
+	Forget(key string)
+	// Rouse publishes the will that a connection of an instance has left now, if
+	// there is one; fn is called when it is safe.
+	Rouse(instance, key string, fn func())
 }
 
 // Life is what the other nodes know this one by.

@@ -24,6 +24,7 @@ type bus struct {
 	log       []*broker.Message
 	retained  map[string]*broker.Message
 	store
+	shared *shared
 }
 
 var _ edge.Bus = (*bus)(nil)
@@ -50,6 +51,7 @@ func (b *bus) Publish(m *broker.Message, ack broker.Acknowledger, tag uint64) er
 		b.retained[m.Topic] = m
 	}
 	b.edge.Deliver(m)
+	b.shared.ring()
 	if ack != nil {
 		go ack.Published(tag, m, nil)
 	}
@@ -72,10 +74,6 @@ func (b *bus) RemoveInterest(filter string) {
 		delete(b.interest, filter)
 	}
 }
-
-func (b *bus) JoinGroup(_, _ string, ready func(error)) { ready(nil) }
-
-func (b *bus) LeaveGroup(_, _ string) {}
 
 func (b *bus) Announce(string, []byte) error { return nil }
 

@@ -50,6 +50,9 @@ type Config struct {
 	Version string
 	// SysInterval is the period of $SYS; 0 means 10 seconds.
 	SysInterval time.Duration
+	// MaxGroups is how many share groups an app may have on this node, those
+	// included that were left and have not expired; 0 means 1,000.
+	MaxGroups int
 	// Loops is the number of event loops; 0 means one per usable core.
 	Loops int
 	// Logger receives connection events; nil discards them.
@@ -60,6 +63,7 @@ type Config struct {
 type Deps struct {
 	Bus     Bus
 	Devices Authenticator
+	Estate  Estate
 	// Claims tell who holds a session; nil: this node is alone.
 	Claims Claims
 	// RetainedCount is the number of retained messages, for $SYS; nil: unknown.
@@ -68,27 +72,30 @@ type Deps struct {
 
 // Edge is one node's MQTT side. It is a broker.Receiver.
 type Edge struct {
-	cfg       Config
-	deps      Deps
-	log       *slog.Logger
-	loops     []*loop
-	listeners []*listener
-	subs      subscriptions
-	owners    owners
-	wills     wills
-	apps      apps
-	sys       sys
-	stats     *stats
-	admission *admission
-	accepting atomic.Bool   // listeners are up and not draining
-	cutOff    atomic.Bool   // the other nodes take this one for dead
-	dead      chan struct{} // they have just said so
-	next      atomic.Uint64 // round robin over loops
-	handshake sync.WaitGroup
-	ctx       context.Context //nolint:containedctx // lifetime of Run, handed to authentications that outlive an event
+	cfg        Config
+	deps       Deps
+	log        *slog.Logger
+	loops      []*loop
+	listeners  []*listener
+	subs       subscriptions
+	owners     owners
+	apps       apps
+	groupLimit groupLimit
+	sys        sys
+	stats      *stats
+	admission  *admission
+	accepting  atomic.Bool   // listeners are up and not draining
+	cutOff     atomic.Bool   // the other nodes take this one for dead
+	dead       chan struct{} // they have just said so
+	next       atomic.Uint64 // round robin over loops
+	handshake  sync.WaitGroup
+	ctx        context.Context //nolint:containedctx // lifetime of Run, handed to authentications that outlive an event
 }
 
 var _ broker.Receiver = (*Edge)(nil)
+
+// maxGroups is more than services have, at 46 KB of the log's servers each.
+const maxGroups = 1000
 
 // shutdownGrace bounds how long a stopping edge waits for queued output, and for
 // the records of its sessions.
@@ -100,8 +107,8 @@ const ackedAlone = 64
 
 // New checks the configuration; it opens nothing.
 func New(cfg Config, deps Deps) (*Edge, error) {
-	if deps.Bus == nil || deps.Devices == nil {
-		return nil, errors.New("edge: bus and devices are required")
+	if deps.Bus == nil || deps.Devices == nil || deps.Estate == nil {
+		return nil, errors.New("edge: bus, devices and estate are required")
 	}
 	if (cfg.TLS != "" || cfg.WSS != "") && (cfg.CertFile == "" || cfg.KeyFile == "") {
 		return nil, errors.New("edge: TLS listeners need a certificate and a key")
@@ -115,9 +122,9 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	}
 	e := &Edge{cfg: cfg, deps: deps, log: cfg.Logger, stats: newStats(), ctx: context.Background()}
 	e.owners = owners{edge: e, put: make(chan struct{}, 1)}
-	e.wills = wills{edge: e, kept: make(map[string]*broker.Will)}
 	e.dead = make(chan struct{}, 1)
 	e.apps.usage = make(map[string]*usage)
+	e.groupLimit = groupLimit{most: cfg.MaxGroups, apps: make(map[string]map[groupKey]time.Time)}
 	e.subs.groups = make(map[groupKey]*group)
 	e.admission = newAdmission(cfg.Admission, e.stats.turnedAway, e.log)
 	for i := range cfg.Loops {
@@ -132,6 +139,9 @@ func withDefaults(cfg Config) Config {
 	}
 	if cfg.SysInterval == 0 {
 		cfg.SysInterval = sysInterval
+	}
+	if cfg.MaxGroups == 0 {
+		cfg.MaxGroups = maxGroups
 	}
 	if cfg.CertRecheck == 0 {
 		cfg.CertRecheck = recheck

@@ -19,8 +19,7 @@ func (e *Edge) house(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-sweep.C:
-			e.wills.sweep(now)
-			e.retryGroups()
+			e.sweepGroups(now)
 		case now := <-stats.C:
 			e.publishSys(now)
 		}

@@ -54,12 +54,13 @@ func (t *table) keepWill(ef *ownership.Effect) {
 		})
 	case ownership.DropWill:
 		if ef.Instance == t.instance {
-			e.wills.forget(ef.Key)
+			e.deps.Estate.Forget(ef.Key)
 		}
 		e.deps.Bus.DropWill(ef.Instance, ef.Key, 0, func(err error) { t.done(op, err) })
 	case ownership.RouseWill:
-		e.wills.rouse(ef.Instance, ef.Key, func(err error) { t.done(op, err) })
+		e.deps.Estate.Rouse(ef.Instance, ef.Key, func() { t.done(op, nil) })
 	default:
-		e.wills.keep(ef.Will)
+		e.stats.publishes.WithLabelValues(qosLabel[ef.Will.Message.QoS]).Inc()
+		e.deps.Estate.Keep(ef.Will, nil)
 	}
 }

@@ -104,11 +104,39 @@ func (s *store) Wills(instance string, fn func([]*broker.Will, error)) {
 	s.answer(func() { fn(all, nil) })
 }
 
+func (s *store) Will(instance, key string, fn func(*broker.Will, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.wills[instance+" "+key]
+	s.answer(func() { fn(w, nil) })
+}
+
+func (s *store) TakeWill(instance, key string, revision uint64, fn func(error)) {
+	s.mu.Lock()
+	gone := s.wills[instance+" "+key] == nil
+	s.mu.Unlock()
+	if gone {
+		s.answer(func() { fn(broker.ErrConflict) })
+		return
+	}
+	s.DropWill(instance, key, revision, fn)
+}
+
+func (s *store) Orphans(_ string, fn func([]string, error)) { s.answer(func() { fn(nil, nil) }) }
+
+func (s *store) Leases(fn func([]broker.Lease, error)) {
+	l := broker.Lease{Instance: s.Instance(), State: broker.LeaseAlive}
+	s.answer(func() { fn([]broker.Lease{l}, nil) })
+}
+
+func (s *store) DeclareDead(_ broker.Lease, fn func(error)) { s.answer(func() { fn(nil) }) }
+
+func (s *store) Bury(_ broker.Lease, fn func(error)) { s.answer(func() { fn(nil) }) }
+
 func (s *store) Instance() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.starts++
-	return "i" + strconv.Itoa(s.starts)
+	return "i" + strconv.Itoa(s.starts+1)
 }
 
 func (s *store) OnLost(fn func()) {
@@ -117,7 +145,12 @@ func (s *store) OnLost(fn func()) {
 	s.lost = fn
 }
 
-func (s *store) Reborn(context.Context) (string, error) { return s.Instance(), nil }
+func (s *store) Reborn(context.Context) (string, error) {
+	s.mu.Lock()
+	s.starts++
+	s.mu.Unlock()
+	return s.Instance(), nil
+}
 
 func (s *store) Ask(_ string, _ []byte, fn func([]byte, error)) { fn(nil, broker.ErrUnavailable) }
 

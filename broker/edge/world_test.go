@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -14,7 +15,9 @@ import (
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/edge"
+	"github.com/fanfare-mq/fanfare/broker/estate"
 	"github.com/fanfare-mq/fanfare/broker/packet"
+	"github.com/fanfare-mq/fanfare/broker/presence"
 	"github.com/fanfare-mq/fanfare/fault"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
@@ -47,6 +50,7 @@ func (tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error) {
 	case org == "small" && app == "chat":
 		e := entry(org)
 		e.App.Settings.MaxConnections, e.App.Settings.MaxSubscriptions, e.App.Settings.PublishRate = 2, 3, 10
+		e.App.Retention = time.Nanosecond // nobody is away for less
 		return e, nil
 	case org == "mounted" && app == "chat":
 		e := entry(org)
@@ -88,24 +92,57 @@ type world struct {
 
 func start(t *testing.T, change ...func(*edge.Config)) *world {
 	t.Helper()
+	b := &bus{interest: make(map[string]int), retained: make(map[string]*broker.Message)}
+	b.shared = newShared(b)
+	w := build(t, b, change...)
+	w.bus, b.edge = b, w.edge
+	go b.shared.run(t.Context().Done())
+	w.run()
+	return w
+}
+
+// nodeBus is what a node needs of its bus.
+type nodeBus interface {
+	edge.Bus
+	estate.Bus
+}
+
+// build makes an edge on a bus; it has to run.
+func build(t *testing.T, b nodeBus, change ...func(*edge.Config)) *world {
+	t.Helper()
 	cfg := edge.Config{Node: "n1", TCP: "127.0.0.1:0", WS: "127.0.0.1:0", Loops: 2}
 	for _, f := range change {
 		f(&cfg)
 	}
-	b := &bus{interest: make(map[string]int), retained: make(map[string]*broker.Message)}
 	dir := auth.NewDirectory(tenants{}, time.Now)
-	e, err := edge.New(cfg, edge.Deps{Bus: b, Devices: auth.NewDevices(dir, time.Now)})
+	var claims edge.Claims = presence.NewMemory()
+	if !b.Alone() {
+		var err error
+		if claims, err = presence.NewBroadcast(b, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wills, err := estate.New(estate.Config{}, b, claims)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.edge = e
+	go func() { _ = wills.Run(t.Context()) }()
+	e, err := edge.New(cfg, edge.Deps{Bus: b, Claims: claims, Estate: wills, Devices: auth.NewDevices(dir, time.Now)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{t: t, edge: e, dir: dir, addr: make(map[edge.Kind]string)}
+}
+
+func (w *world) run() {
+	t, e := w.t, w.edge
+	t.Helper()
 	if err := e.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
-	w := &world{t: t, bus: b, edge: e, dir: dir, addr: make(map[edge.Kind]string)}
 	for _, a := range e.Addrs() {
 		w.addr[a.Kind] = a.Addr.String()
 	}
@@ -121,7 +158,6 @@ func start(t *testing.T, change ...func(*edge.Config)) *world {
 		}
 	})
 	t.Cleanup(w.stop)
-	return w
 }
 
 func (w *world) token(org, user string) string {

@@ -70,7 +70,7 @@ func (p *process) apiConfig(surface api.Surface) api.Config {
 		PublicWSS:            secure(p.cfg.PublicWSURL, webSocket("wss", p.addresses.WSS)),
 		SignupClosed:         p.cfg.Signup == "closed",
 		OperatorOrganization: p.cfg.OperatorOrg,
-		Shards:               p.bus.Shards(),
+		Shards:               p.bus.Spread,
 	}
 }
 
@@ -111,6 +111,7 @@ func (p *process) apiDeps() api.Deps {
 		Callers:   auth.NewCallers(p.directory, p.store, time.Now),
 		Publisher: p.bus,
 		Announcer: p.bus,
+		Sessions:  p.bus,
 		Checks:    p.checks(),
 		Logger:    p.log,
 	}
