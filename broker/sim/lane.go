@@ -1,0 +1,116 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/fanfare-mq/fanfare/broker"
+)
+
+// lane is an appender of a node: one batch at a time is on its way to the log,
+// and a publisher keeps to one lane, so that an answer that does not come leaves
+// no gap in its order.
+type lane struct {
+	node  *node
+	queue []pending
+	busy  bool
+}
+
+// pending is a message on its way to the log.
+type pending struct {
+	message *broker.Message
+	number  int // as the oracle knows it
+	done    func(seq uint64, err error)
+	seq     uint64
+}
+
+const (
+	// appendPatience is how long an answer is waited for before the batch is
+	// sent again, appendTries how often it is.
+	appendPatience = 2 * time.Second
+	appendTries    = 12
+	maxBatch       = 8
+)
+
+// append has a message appended. done is called once, unless the node is gone.
+func (l *lane) append(m *broker.Message, number int, done func(uint64, error)) {
+	l.queue = append(l.queue, pending{message: m, number: number, done: done})
+	if !l.busy {
+		l.next()
+	}
+}
+
+func (l *lane) next() {
+	if len(l.queue) == 0 {
+		return
+	}
+	n := min(len(l.queue), maxBatch)
+	batch := l.queue[:n:n]
+	l.queue, l.busy = l.queue[n:], true
+	l.try(batch, appendTries)
+}
+
+// try sends a batch. Either way may fail: what is not answered may be stored.
+func (l *lane) try(batch []pending, tries int) {
+	n, w, answered := l.node, l.node.w, false
+	if n.reaches() && !w.faults.lost(w) {
+		sent := n.time()
+		w.after(w.short(200*time.Millisecond), func() {
+			if w.faults.outage {
+				return
+			}
+			w.store(batch, sent)
+			n.after(w.short(200*time.Millisecond), func() {
+				if n.reaches() && !w.faults.lost(w) && !answered {
+					answered = true
+					l.answered(batch)
+				}
+			})
+		})
+	}
+	n.after(appendPatience, func() {
+		switch {
+		case answered:
+		case tries > 1:
+			answered = true // an answer to an earlier try is not waited for
+			l.try(batch, tries-1)
+		default:
+			answered = true
+			l.failed(batch)
+		}
+	})
+}
+
+// store is the arrival of a batch at the leader.
+func (w *world) store(batch []pending, sent time.Time) {
+	for i := range batch {
+		p := &batch[i]
+		seq, again := w.shards[p.message.Position.Shard].append(p.message, p.number, sent, w.now)
+		p.seq = seq
+		w.oracle.stored(p.number, p.message, seq, again)
+	}
+}
+
+// answered is the log's acknowledgement: who published is told, then the live
+// path.
+func (l *lane) answered(batch []pending) {
+	n := l.node
+	l.busy = false
+	for i := range batch {
+		p := &batch[i]
+		m := *p.message
+		m.Position.Seq, m.Previous = p.seq, max(n.previous[m.Topic], m.Previous)
+		n.previous[m.Topic] = max(p.seq, n.previous[m.Topic])
+		p.done(p.seq, nil)
+		n.deliver(&m)
+		n.announce(&m)
+	}
+	l.next()
+}
+
+func (l *lane) failed(batch []pending) {
+	l.busy = false
+	for i := range batch {
+		batch[i].done(0, broker.ErrUnavailable)
+	}
+	l.next()
+}
