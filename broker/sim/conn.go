@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -25,7 +26,8 @@ type conn struct {
 	waiting [][]byte // packets that the session does not want yet
 	closed  bool
 	resumed []broker.Flight // what the record had on its way
-	prior   uint64          // the log's head when the session became this connection's
+	moved   bool            // the session was another instance's, and so may be its messages
+	topics  []string        // that it has published to since
 	shard   uint16
 	owner   seat
 }
@@ -232,7 +234,7 @@ func (c *conn) publish(e *session.Effect) {
 	if m.ID.IsZero() {
 		m.ID = n.newID()
 	}
-	m.Node, m.Previous = n.name, c.prior
+	m.Node, m.Previous = n.name, c.previous(m.Topic)
 	if m.QoS == 0 {
 		c.w.oracle.sentLive(number)
 		n.deliver(m)
@@ -253,6 +255,19 @@ func (c *conn) publish(e *session.Effect) {
 		c.session.Published(id, err, n.time())
 		c.drain()
 	})
+}
+
+// unknown stands for the previous message of a publisher that has come from
+// another node: it may be any that the log had before.
+const unknown = math.MaxUint64
+
+// previous is what the lane is told of the message before one to a topic.
+func (c *conn) previous(name string) uint64 {
+	if !c.moved || slices.Contains(c.topics, name) {
+		return 0
+	}
+	c.topics = append(c.topics, name)
+	return unknown
 }
 
 // drained tells the session that there is room again.

@@ -98,7 +98,12 @@ func (l *lane) answered(batch []pending) {
 	for i := range batch {
 		p := &batch[i]
 		m := *p.message
-		m.Position.Seq, m.Previous = p.seq, max(n.previous[m.Topic], m.Previous)
+		m.Position.Seq = p.seq
+		if m.Previous == unknown {
+			m.Previous = p.seq // who has not read so far has to
+		} else {
+			m.Previous = n.previous[m.Topic]
+		}
 		n.previous[m.Topic] = max(p.seq, n.previous[m.Topic])
 		p.done(p.seq, nil)
 		n.deliver(&m)
@@ -107,10 +112,12 @@ func (l *lane) answered(batch []pending) {
 	l.next()
 }
 
+// failed gives a batch up, and all that waits behind it: what a publisher sent
+// after a message that failed must not be stored before it is sent again.
 func (l *lane) failed(batch []pending) {
-	l.busy = false
+	batch = append(batch, l.queue...)
+	l.busy, l.queue = false, nil
 	for i := range batch {
 		batch[i].done(0, broker.ErrUnavailable)
 	}
-	l.next()
 }

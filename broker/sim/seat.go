@@ -45,7 +45,7 @@ func (c *conn) claim(e *session.Effect) {
 		s.record = &broker.Record{}
 		w.records[c.key] = s
 	}
-	c.prior = w.shards[c.shard].head()
+	c.moved = r != nil
 	c.session.Claimed(r, nil, c.node.time())
 }
 
