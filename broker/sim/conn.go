@@ -234,13 +234,14 @@ func (c *conn) publish(e *session.Effect) {
 	if m.ID.IsZero() {
 		m.ID = n.newID()
 	}
-	m.Node, m.Previous = n.name, c.previous(m.Topic)
+	m.Node = n.name
 	if m.QoS == 0 {
 		c.w.oracle.sentLive(number)
 		n.deliver(m)
 		n.announce(m)
 		return
 	}
+	m.Previous = c.previous(m.Topic)
 	lane := &n.lanes[0]
 	if !c.w.faults.alone { // whose live path has the log's order
 		lane = &n.lanes[c.link.client.index%len(n.lanes)]

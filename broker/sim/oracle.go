@@ -140,9 +140,7 @@ func (o *oracle) settleOwed(c *client) {
 }
 
 // owed reports whether the client must get what the log has.
-func (c *client) owed(e *entry) bool {
-	return c.matching(e.message.Topic, func(f *wish) bool { return f.owes(e.message.Position.Seq) })
-}
+func (c *client) owed(e *entry) bool { return c.owes(e.message.Position.Seq, e.message.Topic) }
 
 // settleOwners looks for two connections of one session.
 func (o *oracle) settleOwners() {
