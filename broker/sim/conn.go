@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/ownership"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/broker/session"
 	"github.com/fanfare-mq/fanfare/broker/topic"
@@ -29,7 +30,11 @@ type conn struct {
 	moved   bool            // the session was another instance's, and so may be its messages
 	topics  []string        // that it has published to since
 	shard   uint16
-	owner   seat
+	seat    *ownership.Seat
+	holds   bool         // the seat's session is this connection's
+	pending int          // publishes on their way
+	will    *broker.Will // of the connection
+	due     *broker.Will // the same, when it has to be published at once
 }
 
 func (n *node) accept(l *link) *conn {
@@ -159,9 +164,10 @@ func (c *conn) effect(e *session.Effect) {
 	case session.Authenticate:
 		c.later(20*time.Millisecond, func(now time.Time) { c.session.Accept(c.admission(), now) })
 	case session.Claim:
-		c.claim(e)
+		c.claimSession(e)
 	case session.Persist:
-		c.persist(e)
+		c.node.table.Persist(c.seat, e.Record, e.Token, c.node.time())
+		c.node.advance()
 	case session.Publish:
 		c.publish(e)
 	case session.Subscribe:
@@ -235,6 +241,12 @@ func (c *conn) publish(e *session.Effect) {
 		m.ID = n.newID()
 	}
 	m.Node = n.name
+	if id == 0 && c.will != nil && m.ID == c.will.Message.ID {
+		w := *c.will
+		w.Message, w.Due = m, n.time()
+		c.due = &w
+		return
+	}
 	if m.QoS == 0 {
 		c.w.oracle.sentLive(number)
 		n.deliver(m)
@@ -246,8 +258,10 @@ func (c *conn) publish(e *session.Effect) {
 	if !c.w.faults.alone { // whose live path has the log's order
 		lane = &n.lanes[c.link.client.index%len(n.lanes)]
 	}
+	c.pending++
 	lane.append(m, number, func(seq uint64, err error) {
-		if id == 0 || c.dead() {
+		defer c.settled()
+		if c.dead() {
 			return
 		}
 		if err != nil && !errors.Is(err, broker.ErrUnavailable) {
@@ -293,4 +307,25 @@ func (c *conn) probe() {
 		c.session.Probe(c.node.time())
 		c.drain()
 	}
+}
+
+// close is the end of the connection.
+func (c *conn) close(e *session.Effect) {
+	c.closed = true
+	if e.Reason.Name == session.ReasonDisconnected.Name {
+		c.link.testament.discard()
+	}
+	c.node.conns = slices.DeleteFunc(c.node.conns, func(o *conn) bool { return o == c })
+	c.closeSeat(e)
+	c.link.answer(c.session.Output())
+	c.link.hangUp()
+}
+
+// resent reports whether a message was on its way when the session's last
+// connection ended, by the record.
+func (c *conn) resent(a arrival) bool {
+	return slices.ContainsFunc(c.resumed, func(f broker.Flight) bool {
+		e := c.w.shards[c.shard].at(f.Seq)
+		return f.PacketID == a.id && !f.Released && e != nil && e.number == a.number
+	})
 }

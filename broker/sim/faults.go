@@ -5,6 +5,7 @@ import "time"
 // faults is what goes wrong in a world, and how much of it.
 type faults struct {
 	alone      bool // one node, whose live path is the log's order
+	central    bool // claims are kept in one place, which may forget them
 	outage     bool // no NATS at the moment
 	lossOf     int  // one in so many live messages between nodes is lost; 0: none
 	repeatOf   int  // and repeated
@@ -23,7 +24,7 @@ type faults struct {
 // weather is a world's faults: some are calm, so that what goes wrong there has
 // little else around it.
 func weather(c chance) faults {
-	f := faults{alone: c.oneIn(8), delay: 20 * time.Millisecond, page: 3 + c.IntN(62), liveMost: 20 * time.Millisecond}
+	f := faults{alone: c.oneIn(8), central: c.oneIn(2), delay: 20 * time.Millisecond, page: 3 + c.IntN(62), liveMost: 20 * time.Millisecond}
 	if c.oneIn(3) {
 		f.delay = 600 * time.Millisecond
 	}

@@ -52,14 +52,15 @@ func (l *lane) next() {
 // try sends a batch. Either way may fail: what is not answered may be stored.
 func (l *lane) try(batch []pending, tries int) {
 	n, w, answered := l.node, l.node.w, false
+	life := n.life
 	if n.reaches() && !w.faults.lost(w) {
 		sent := n.time()
 		w.after(w.short(200*time.Millisecond), func() {
 			if w.faults.outage {
 				return
 			}
-			w.store(batch, sent)
-			n.after(w.short(200*time.Millisecond), func() {
+			w.arrive(batch, sent)
+			n.afterIn(life, w.short(200*time.Millisecond), func() {
 				if n.reaches() && !w.faults.lost(w) && !answered {
 					answered = true
 					l.answered(batch)
@@ -80,8 +81,8 @@ func (l *lane) try(batch []pending, tries int) {
 	})
 }
 
-// store is the arrival of a batch at the leader.
-func (w *world) store(batch []pending, sent time.Time) {
+// arrive is the arrival of a batch at the leader.
+func (w *world) arrive(batch []pending, sent time.Time) {
 	for i := range batch {
 		p := &batch[i]
 		seq, again := w.shards[p.message.Position.Shard].append(p.message, p.number, sent, w.now)

@@ -1,11 +1,13 @@
 package sim
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/oklog/ulid/v2"
 
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/ownership"
 	"github.com/fanfare-mq/fanfare/broker/session"
 	"github.com/fanfare-mq/fanfare/broker/topic"
 )
@@ -28,6 +30,14 @@ type node struct {
 	interest topic.Tree[*conn] // the part of it that the cluster knows of
 	lanes    [2]lane
 	previous map[string]uint64 // the last message of a topic that entered here
+
+	instance  string
+	table     *ownership.Table
+	advancing bool
+	wakeAt    time.Duration
+	asked     []func() // answers to those who have asked for a session
+	heard     map[string]holder
+	kept      []*broker.Will // that wait until they are due
 }
 
 // time is what the node's clock shows.
@@ -38,8 +48,10 @@ func (n *node) reaches() bool { return n.up && !n.cutOff && !n.w.faults.outage }
 
 // after plans something in the node's memory: it does not happen when the node
 // is gone by then.
-func (n *node) after(d time.Duration, do func()) {
-	life := n.life
+func (n *node) after(d time.Duration, do func()) { n.afterIn(n.life, d, do) }
+
+// afterIn is after for a life of the node that may be over already.
+func (n *node) afterIn(life int, d time.Duration, do func()) {
 	n.w.after(d, func() {
 		if n.up && n.life == life {
 			do()
@@ -52,6 +64,8 @@ func (n *node) start() {
 	n.up, n.life = true, n.life+1
 	n.conns, n.tree, n.interest, n.previous = nil, topic.Tree[*conn]{}, topic.Tree[*conn]{}, map[string]uint64{}
 	n.lanes = [2]lane{{node: n}, {node: n}}
+	n.instance, n.kept, n.advancing = fmt.Sprintf("%sx%d", n.name, n.life), nil, false
+	n.newTable()
 	n.w.say(n.name, "starts, %d", n.life)
 }
 

@@ -158,3 +158,19 @@ func (o *oracle) settleOwners() {
 		}
 	}
 }
+
+// saved is a write of a record: the owners' epochs rise, and what the record
+// says is true.
+func (o *oracle) saved(key string, old, r *broker.Record) {
+	if r == nil {
+		return
+	}
+	if old != nil && (r.Epoch < old.Epoch || (r.Epoch == old.Epoch && r.Owner != old.Owner)) {
+		o.w.violate("%s of epoch %d writes the record of %s, of epoch %d of %s", r.Owner, r.Epoch, key, old.Epoch, old.Owner)
+	}
+	for _, c := range o.w.clients {
+		if c.key == key {
+			c.sub.recorded(r)
+		}
+	}
+}

@@ -32,7 +32,8 @@ func suffix(name string) string {
 }
 
 func newWorld(seed uint64, o Options) *world {
-	w := &world{chance: newChance(seed), seed: seed, trace: o.Trace, records: map[string]stored{}}
+	w := &world{chance: newChance(seed), seed: seed, trace: o.Trace, claims: claims{map[string]holder{}}}
+	w.store = newStore(w)
 	w.oracle = &oracle{w: w}
 	w.faults = weather(w.chance)
 	w.shards = []*shard{newShard(), newShard()}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/fanfare-mq/fanfare/broker/ownership"
 	"github.com/fanfare-mq/fanfare/broker/session"
 )
 
@@ -34,6 +35,31 @@ func showEffect(e *session.Effect) string {
 	}
 	if e.Reason.Name != "" {
 		fmt.Fprintf(&b, " %s %s", e.Reason.Name, e.Reason.Text)
+	}
+	return b.String()
+}
+
+// showOwnership is an effect of a table in a trace.
+func showOwnership(e *ownership.Effect) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", e.Kind, e.Key)
+	if e.Seat != nil {
+		fmt.Fprintf(&b, " %s", seated(e).link.client.name)
+	}
+	if e.Instance != "" {
+		fmt.Fprintf(&b, " of %s", e.Instance)
+	}
+	if e.Epoch != 0 {
+		fmt.Fprintf(&b, " epoch %d", e.Epoch)
+	}
+	if e.Kind == ownership.Save || e.Kind == ownership.Erase {
+		fmt.Fprintf(&b, " over %d", e.Revision)
+	}
+	if r := e.Record; r != nil {
+		fmt.Fprintf(&b, " owner %s epoch %d floor %d", r.Owner, r.Epoch, r.Floor)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
 	}
 	return b.String()
 }

@@ -45,7 +45,8 @@ type world struct {
 	nodes   []*node
 	clients []*client
 	shards  []*shard
-	records map[string]stored
+	store   *store
+	claims  claims
 	oracle  *oracle
 	trace   io.Writer
 	found   *Violation

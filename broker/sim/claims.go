@@ -1,0 +1,61 @@
+package sim
+
+import "time"
+
+// holder is who has claimed a session last.
+type holder struct {
+	number   uint64
+	instance string
+}
+
+// claims is the model of who keeps claims: one place that may forget, or, without
+// it, what each node has heard.
+type claims struct {
+	central map[string]holder
+}
+
+// claim numbers a connection of key, and says who had it before, as far as that
+// is known.
+func (n *node) claim(key string) (number uint64, former string) {
+	known := n.heard
+	if n.w.faults.central {
+		known = n.w.claims.central
+	}
+	old := known[key]
+	number = max(uint64(n.time().UnixMicro()), old.number+1, n.heard[key].number+1) //nolint:gosec // after 1970
+	mine := holder{number, n.instance}
+	known[key], n.heard[key] = mine, mine
+	n.tell(func(other *node) {
+		if other.heard[key].number < number {
+			other.heard[key] = mine
+		}
+	})
+	return number, old.instance
+}
+
+// unclaim gives a claim back.
+func (n *node) unclaim(key string, number uint64) {
+	for _, known := range []map[string]holder{n.w.claims.central, n.heard} {
+		if known[key].number == number {
+			known[key] = holder{number: number}
+		}
+	}
+}
+
+// tell broadcasts among nodes: what is told may be lost, or come late.
+func (n *node) tell(hear func(other *node)) {
+	if !n.reaches() {
+		return
+	}
+	for _, other := range n.w.nodes {
+		if other == n || n.w.oneIn(n.w.faults.lossOf) {
+			continue
+		}
+		other.after(time.Millisecond+n.w.short(n.w.faults.liveMost), func() {
+			if other.reaches() {
+				hear(other)
+				other.advance()
+			}
+		})
+	}
+}
