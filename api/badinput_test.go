@@ -166,6 +166,8 @@ var badInputs = []badInput{
 	{"no base64", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"%%","encoding":"base64"}`, 422, "invalid", fields("/payload")},
 	{"unknown encoding", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"","encoding":"hex"}`, 422, "invalid", fields("/encoding")},
 	{"large payload", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"` + strings.Repeat("x", 256<<10+1) + `"}`, 413, "payload_too_large", fields("/payload")},
+	{"empty collapse key", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"","collapse_key":""}`, 422, "invalid", fields("/collapse_key")},
+	{"long collapse key", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"","collapse_key":"` + strings.Repeat("é", 33) + `"}`, 422, "invalid", fields("/collapse_key")},
 	{"content type with a line", "POST", pubPath, "key", `{"topic":"acme/chat/x","payload":"","content_type":"a\nb"}`, 422, "invalid", fields("/content_type")},
 
 	// access rules

@@ -117,6 +117,14 @@ func TestPublish(t *testing.T) {
 	if m := s.bus.last(t); string(m.Payload) != "grüß" || m.QoS != 1 || !m.UTF8 || got["id"] != m.ID.String() || m.Position.Shard != 5 {
 		t.Errorf("message %+v, answer %v", m, got)
 	}
+	s.call("POST", "/v1/apps/chat/publish", key, `{"topic":"acme/chat/x","payload":"","collapse_key":"score"}`).want(t, http.StatusAccepted)
+	if m := s.bus.last(t); m.CollapseKey != "score" {
+		t.Errorf("message %+v", m)
+	}
+	s.call("POST", "/v1/apps/chat/push", key, `{"to":{"user":"ana"},"notification":{"title":"x","body":""},"collapse_key":"chat 1"}`).want(t, http.StatusAccepted)
+	if m := s.bus.last(t); m.CollapseKey != "chat 1" {
+		t.Errorf("message %+v", m)
+	}
 	large := strings.Repeat("x", 256<<10)
 	s.call("POST", "/v1/apps/chat/publish", key, map[string]any{"topic": "acme/chat/x", "payload": large}).want(t, http.StatusAccepted)
 }

@@ -35,7 +35,9 @@ func (a *API) Push(ctx context.Context, request spec.PushRequestObject) (spec.Pu
 	if err != nil {
 		return nil, err
 	}
-	options := push.Options{ID: a.newMessageID(), QoS: qosOf(body.QoS), TTL: ttlOf(body.TTLSeconds)}
+	options := push.Options{
+		ID: a.newMessageID(), QoS: qosOf(body.QoS), TTL: ttlOf(body.TTLSeconds), CollapseKey: textOf(body.CollapseKey),
+	}
 	m, err := push.Compose(app.Entry().App, target, body.Notification, options, a.now())
 	if err != nil {
 		return nil, err
@@ -80,6 +82,9 @@ func (a *API) Publish(ctx context.Context, request spec.PublishRequestObject) (s
 	if err != nil {
 		return nil, err
 	}
+	if err := push.ValidCollapseKey(textOf(body.CollapseKey)); err != nil {
+		return nil, err
+	}
 	entry := app.Entry()
 	expires, err := push.Deadline(entry.App, ttlOf(body.TTLSeconds), a.now())
 	if err != nil {
@@ -87,11 +92,9 @@ func (a *API) Publish(ctx context.Context, request spec.PublishRequestObject) (s
 	}
 	m := &broker.Message{
 		ID: a.newMessageID(), Topic: body.Topic, Payload: payload, QoS: qosOf(body.QoS), UTF8: text,
-		Retain:  body.Retain != nil && *body.Retain,
+		Retain:      body.Retain != nil && *body.Retain,
+		CollapseKey: textOf(body.CollapseKey), ContentType: textOf(body.ContentType),
 		Expires: expires, Position: broker.Position{Shard: entry.App.Shard},
-	}
-	if body.ContentType != nil {
-		m.ContentType = *body.ContentType
 	}
 	if err := a.appendMessage(ctx, m); err != nil {
 		return nil, err
@@ -133,6 +136,13 @@ func qosOf(qos *spec.QoS) byte {
 		return defaultQoS
 	}
 	return byte(*qos) //nolint:gosec // 0 to 2, by the description
+}
+
+func textOf[T ~string](field *T) string {
+	if field == nil {
+		return ""
+	}
+	return string(*field)
 }
 
 func ttlOf(seconds *spec.TTL) time.Duration {

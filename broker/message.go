@@ -14,6 +14,10 @@ import (
 // small enough that a stranger cannot fill a node's memory with a few.
 const MaxMessageBytes = 256 << 10
 
+// MaxCollapseKey is the longest collapse key in bytes, as with other push
+// services.
+const MaxCollapseKey = 64
+
 // Message is one MQTT application message on its way through Fanfare.
 // After Bus.Publish it is shared by many sessions and must not be changed.
 type Message struct {
@@ -44,11 +48,12 @@ type Message struct {
 	// Node is the edge or API node the message entered at.
 	Node string
 	// CollapseKey makes the log keep only the newest message of its topic with
-	// this key; empty: the message is kept by itself.
+	// this key, at most MaxCollapseKey bytes; empty: the message is kept by itself.
 	CollapseKey string
 	// Undated says that the ID may be much older than the append, as with a will
-	// or a QoS 2 publish that is repeated: the log keeps the message in the
-	// bucket that every reader looks at, instead of the ID's hour.
+	// or a QoS 2 publish that is repeated. When it is, the log keeps the message
+	// in the bucket that every reader looks at instead of the ID's hour, unless
+	// it is in that hour already.
 	Undated bool
 	// Expires is the deadline in Unix milliseconds after which nobody wants
 	// the message; 0 means the app's retention alone decides.

@@ -33,6 +33,9 @@ type Options struct {
 	// TTL is after what time nobody wants the message, or 0 for as long as
 	// the app's retention.
 	TTL time.Duration
+	// CollapseKey makes only the newest push to the target with this key wait
+	// for devices that are away; empty: each waits.
+	CollapseKey string
 }
 
 // Compose returns the message that brings a notification, a JSON object, to a
@@ -54,9 +57,12 @@ func Compose(app tenant.App, to Target, notification json.RawMessage, opts Optio
 	if err != nil {
 		return nil, err
 	}
+	if err := ValidCollapseKey(opts.CollapseKey); err != nil {
+		return nil, err
+	}
 	return &broker.Message{
 		ID: opts.ID, Topic: name, Payload: payload, QoS: opts.QoS, UTF8: true, ContentType: ContentType,
-		Expires: expires, Position: broker.Position{Shard: app.Shard},
+		CollapseKey: opts.CollapseKey, Expires: expires, Position: broker.Position{Shard: app.Shard},
 	}, nil
 }
 
@@ -71,6 +77,14 @@ func Deadline(app tenant.App, ttl time.Duration, now time.Time) (int64, error) {
 			int64(app.Retention/time.Second)).At("/ttl_seconds")
 	}
 	return now.Add(ttl).UnixMilli(), nil
+}
+
+// ValidCollapseKey checks a collapse key, which may be empty.
+func ValidCollapseKey(key string) error {
+	if len(key) > broker.MaxCollapseKey {
+		return fault.Newf(fault.Invalid, "must have at most %d bytes", broker.MaxCollapseKey).At("/collapse_key")
+	}
+	return nil
 }
 
 // payload puts the id in front of the notification's own fields, which stay

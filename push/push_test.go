@@ -84,7 +84,7 @@ func wanted(t *testing.T, err error, code fault.Code, field string) {
 func TestCompose(t *testing.T) {
 	m, err := push.Compose(app, push.Target{User: "ana"},
 		json.RawMessage(` { "title": "Hi", "n": 12345678901234567890, "data": {"a": [1, 2.50]} } `),
-		push.Options{ID: id, QoS: 1, TTL: time.Minute}, now)
+		push.Options{ID: id, QoS: 1, TTL: time.Minute, CollapseKey: "k"}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,8 @@ func TestCompose(t *testing.T) {
 		t.Errorf("payload %s, want %s", m.Payload, want)
 	}
 	if m.ID != id || m.Topic != "acme/chat/users/ana" || m.QoS != 1 || m.Retain || !m.UTF8 || m.ContentType != "application/json" ||
-		m.Expires != now.Add(time.Minute).UnixMilli() || m.Position != (broker.Position{Shard: 3}) || m.Publisher != "" {
+		m.Expires != now.Add(time.Minute).UnixMilli() || m.Position != (broker.Position{Shard: 3}) || m.Publisher != "" ||
+		m.CollapseKey != "k" {
 		t.Errorf("message %+v", m)
 	}
 }
@@ -120,6 +121,11 @@ func TestComposeRefuses(t *testing.T) {
 			wanted(t, err, c.code, c.field)
 		})
 	}
+}
+
+func TestCollapseKeyRefused(t *testing.T) {
+	_, err := push.Compose(app, push.Target{Everyone: true}, json.RawMessage(`{}`), push.Options{ID: id, CollapseKey: strings.Repeat("é", 33)}, now)
+	wanted(t, err, fault.Invalid, "/collapse_key")
 }
 
 func TestDeadline(t *testing.T) {

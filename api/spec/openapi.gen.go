@@ -345,6 +345,11 @@ type CertificatePage struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
+// CollapseKey Of several messages of one topic with the same key only the newest is kept for devices that are away. At most 64 bytes. A device that is connected gets every one of them, and nothing is kept with `qos` 0.
+//
+// Example: score-4711
+type CollapseKey = string
+
 // CreatedApp A new app with the secrets that are shown this once.
 type CreatedApp struct {
 	// APIKey A new API key. Its secret is the whole bearer string.
@@ -728,6 +733,11 @@ type Problem struct {
 
 // PublishRequest A raw message.
 type PublishRequest struct {
+	// CollapseKey Of several messages of one topic with the same key only the newest is kept for devices that are away. At most 64 bytes. A device that is connected gets every one of them, and nothing is kept with `qos` 0.
+	//
+	// Example: score-4711
+	CollapseKey *CollapseKey `json:"collapse_key,omitempty"`
+
 	// ContentType The MIME type of the payload.
 	//
 	// Example: text/plain
@@ -769,6 +779,11 @@ type Published struct {
 
 // PushRequest A notification and whom it is for.
 type PushRequest struct {
+	// CollapseKey Of several messages of one topic with the same key only the newest is kept for devices that are away. At most 64 bytes. A device that is connected gets every one of them, and nothing is kept with `qos` 0.
+	//
+	// Example: score-4711
+	CollapseKey *CollapseKey `json:"collapse_key,omitempty"`
+
 	// Notification What to tell. Further fields are passed on as they are.
 	Notification Notification `json:"notification"`
 

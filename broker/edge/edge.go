@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/presence"
 	"github.com/fanfare-mq/fanfare/broker/session"
 )
 
@@ -59,6 +60,8 @@ type Config struct {
 type Deps struct {
 	Bus     Bus
 	Devices Authenticator
+	// Claims tell who holds a session; nil: this node is alone.
+	Claims Claims
 	// RetainedCount is the number of retained messages, for $SYS; nil: unknown.
 	RetainedCount func() int
 }
@@ -101,6 +104,9 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 		return nil, errors.New("edge: TLS listeners need a certificate and a key")
 	}
 	cfg = withDefaults(cfg)
+	if deps.Claims == nil {
+		deps.Claims = presence.NewMemory()
+	}
 	if deps.Bus.Alone() {
 		cfg.Limits.MaxAcked = min(cfg.Limits.MaxAcked, ackedAlone)
 	}

@@ -17,6 +17,7 @@ type outcome struct {
 	seq       uint64
 	duplicate bool // the message was there before, at seq
 	again     bool // no answer yet: send it again
+	absent    bool // the id's hour does not have it: append it
 	err       error
 }
 
@@ -24,6 +25,7 @@ type outcome struct {
 const (
 	errUnavailable  = 10008 // no leader of the cluster
 	errTooMany      = 10167 // the stream's queue is full; nothing was stored
+	errSameID       = 10158 // a message of this Msg-Id is under way
 	errStoreFailed  = 10077 // the description says why
 	errResources    = 10023
 	errStorage      = 10047
@@ -37,6 +39,9 @@ var (
 	errPayload = fault.New(fault.PayloadTooLarge, "the message is larger than the log accepts")
 )
 
+// duplicateMark is in the answer to a Msg-Id that was there before.
+var duplicateMark = []byte(`"duplicate": true`)
+
 // readAck reads the answer. The usual one, {"stream":"LOG_0","seq":42}, is read
 // by hand: this runs for every message.
 func readAck(m *nats.Msg) outcome {
@@ -45,7 +50,7 @@ func readAck(m *nats.Msg) outcome {
 	}
 	if !bytes.Contains(m.Data, []byte(`"error"`)) {
 		if seq, ok := numberAfter(m.Data, `"seq":`); ok && seq > 0 {
-			return outcome{seq: seq}
+			return outcome{seq: seq, duplicate: bytes.Contains(m.Data, duplicateMark)}
 		}
 	}
 	var answer struct {
@@ -58,6 +63,20 @@ func readAck(m *nats.Msg) outcome {
 		return outcome{err: fault.Wrap(fault.Unavailable, broker.ErrUnavailable.Message, err)}
 	}
 	return judge(answer.Error.ErrCode, answer.Error.Description)
+}
+
+// readLookup reads the answer to the question whether the log has a message.
+func readLookup(m *nats.Msg) outcome {
+	var a storedAnswer
+	switch err := json.Unmarshal(m.Data, &a); {
+	case err != nil:
+		return outcome{again: true} // 503 no responders
+	case a.Error.ErrCode == errNoMessage:
+		return outcome{absent: true}
+	case a.Message.Seq > 0:
+		return outcome{seq: a.Message.Seq, duplicate: true}
+	}
+	return outcome{again: true}
 }
 
 func numberAfter(data []byte, key string) (n uint64, ok bool) {
@@ -82,7 +101,7 @@ func judge(code int, description string) outcome {
 			return outcome{seq: seq, duplicate: true}
 		}
 		return outcome{again: true}
-	case errBusyLast, errUnavailable, errTooMany:
+	case errBusyLast, errUnavailable, errTooMany, errSameID:
 		return outcome{again: true}
 	case errTooLarge:
 		return outcome{err: errPayload}

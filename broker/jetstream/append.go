@@ -61,6 +61,8 @@ func (a *appender) now() time.Duration { return time.Since(a.start) }
 // add queues a message. It fails at once when too many wait.
 func (a *appender) add(m *broker.Message, ack broker.Acknowledger, tag uint64) error {
 	e := entry{m: m, ack: ack, tag: tag, entered: a.now()}
+	// Decided once: when it is sent again it must have the same subject.
+	e.aged = m.Undated && m.CollapseKey == "" && time.Since(m.ID.Timestamp()) > agedAfter
 	messages, bytes := a.pending.Add(1), a.pendingBytes.Add(int64(e.bytes()))
 	if messages > int64(a.cfg.MaxPending) || bytes > int64(a.cfg.MaxPendingBytes) {
 		a.free(&e)
@@ -148,11 +150,12 @@ func (a *appender) sendRound(l *link, batch []parcel) (busy bool, err error) {
 	return busy, nil
 }
 
-// acked takes the log's answer to <inbox>.<shard>.<index>.
+// acked takes the log's answer to <inbox>.<shard>.<index>, or to a question.
 func (a *appender) acked(m *nats.Msg) {
 	i := strings.LastIndexByte(m.Subject, '.')
 	j := strings.LastIndexByte(m.Subject[:i], '.')
-	shard, err := strconv.Atoi(m.Subject[j+1 : i])
+	token, ask := strings.CutPrefix(m.Subject[j+1:i], askMark)
+	shard, err := strconv.Atoi(token)
 	if err != nil || shard < 0 || shard >= len(a.lanes) {
 		return
 	}
@@ -160,7 +163,11 @@ func (a *appender) acked(m *nats.Msg) {
 	if err != nil {
 		return
 	}
-	a.answer(shard, index, readAck(m))
+	if ask {
+		a.answer(shard, index, readLookup(m))
+	} else {
+		a.answer(shard, index, readAck(m))
+	}
 }
 
 func (a *appender) answer(shard int, index uint64, out outcome) {

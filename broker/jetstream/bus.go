@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/fault"
@@ -18,8 +20,11 @@ import (
 const (
 	// closePatience bounds how long Close waits for the log's last answers.
 	closePatience = 5 * time.Second
-	// setupPatience bounds the creation of streams and buckets.
+	// setupPatience bounds the creation of streams and buckets, and setupAttempt
+	// one attempt: it is longer than an election takes.
 	setupPatience = time.Minute
+	setupAttempt  = 10 * time.Second
+	setupPause    = 250 * time.Millisecond
 )
 
 var errClosed = fault.New(fault.Unavailable, "the node is shutting down")
@@ -31,8 +36,10 @@ type Bus struct {
 	upstream   upstream
 	trunk      *nats.Conn
 	side       *nats.Conn
+	drawer     *nats.Conn          // of the store and of events
 	js         jetstream.JetStream // over side
 	claim      *claim              // nil when alone
+	writer     string              // this process's first instance
 	shards     int
 	replicated bool // a replica that answers may be behind the leader
 	maxPayload int
@@ -40,6 +47,7 @@ type Bus struct {
 	counters      counters
 	ids           *ids
 	appender      *appender
+	previous      *previous
 	outbox        *outbox
 	inlet         *inlet
 	interests     *interests
@@ -51,6 +59,10 @@ type Bus struct {
 	quotas        *quotas
 	readers       *pool
 	scanners      *pool
+	store         *store
+	leaseholder   leaseholder
+	generations   generations
+	events        chan broker.Event
 
 	closed     atomic.Bool
 	closing    sync.Once
@@ -64,6 +76,8 @@ type Bus struct {
 	readCtx    context.Context //nolint:containedctx // of questions, which callers leave behind
 	stopRead   context.CancelFunc
 	reading    sync.WaitGroup
+	stopStore  context.CancelFunc // ends the store, events and the lease
+	storing    sync.WaitGroup
 }
 
 // Open starts the embedded server or connects to NATS, takes the node's name,
@@ -73,7 +87,7 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	b := &Bus{cfg: cfg, upstream: upstream{cfg: cfg}, ids: newIDs()}
+	b := &Bus{cfg: cfg, upstream: upstream{cfg: cfg}, ids: newIDs(), writer: nuid.Next()}
 	b.announcements.on = make(map[string][]func([]byte))
 	if err := b.connect(ctx); err != nil {
 		b.disconnect()
@@ -101,28 +115,60 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 	b.maxPayload = int(b.trunk.MaxPayload())
 	ctx, cancel := context.WithTimeout(ctx, setupPatience)
 	defer cancel()
-	if err := b.setUp(ctx); err != nil {
+	if err := b.setUpPatiently(ctx); err != nil {
 		return fmt.Errorf("%w (nats-server %s)", err, b.trunk.ConnectedServerVersion())
 	}
 	return nil
 }
 
-// setUp agrees with the cluster on its shape and makes what is missing.
+// setUpPatiently repeats setUp while JetStream has no leader: a question that
+// is asked during an election is never answered.
+func (b *Bus) setUpPatiently(ctx context.Context) error {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, setupAttempt)
+		err := b.setUp(attempt)
+		cancel()
+		if err == nil || !isElection(err) || !wait(ctx, setupPause) {
+			return err
+		}
+		b.cfg.Logger.Info("waiting for JetStream", slog.Any("error", err))
+	}
+}
+
+// isElection tells errors that pass from those that stay.
+func isElection(err error) bool {
+	for _, passing := range []error{context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	e := (*jetstream.APIError)(nil)
+	return errors.As(err, &e) && (e.ErrorCode == errNoLeader || e.ErrorCode == errNotReady)
+}
+
+// setUp agrees with the cluster on its shape and makes what is missing. It may
+// be called again after an error.
 func (b *Bus) setUp(ctx context.Context) error {
 	js, err := jetstream.New(b.trunk)
 	if err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
 	replicas := b.upstream.replicas(b.trunk)
-	if b.shards, err = joinCluster(ctx, js, b.cfg, replicas); err != nil {
+	if err := openBuckets(ctx, js, b.cfg, replicas); err != nil {
 		return err
 	}
-	if !b.Alone() {
-		nodes, err := openBucket(ctx, js, nodesBucket, replicas)
+	if b.generations.kv, err = openBucket(ctx, js, metaBucket); err != nil {
+		return err
+	}
+	if b.shards, err = joinCluster(ctx, b.generations.kv, b.cfg); err != nil {
+		return err
+	}
+	if !b.Alone() && b.claim == nil {
+		nodes, err := openBucket(ctx, js, nodesBucket)
 		if err != nil {
 			return err
 		}
-		if b.claim, err = claimName(ctx, b.trunk, nodes, b.cfg.Node); err != nil {
+		if b.claim, err = claimName(ctx, b.trunk, nodes, b.cfg.Node, b.writer); err != nil {
 			return err
 		}
 	}
@@ -130,7 +176,32 @@ func (b *Bus) setUp(ctx context.Context) error {
 	if err := openStreams(ctx, js, b.cfg, b.shards, replicas); err != nil {
 		return err
 	}
+	if err := b.generations.open(ctx, js, b.shards, b.Alone()); err != nil {
+		return err
+	}
+	if err := b.openStore(ctx); err != nil {
+		return err
+	}
+	if err := b.openLease(ctx, js); err != nil {
+		return err
+	}
 	return b.readHeads(ctx)
+}
+
+// openLease begins this instance's life. Embedded, the lock on the store says
+// that whoever had it before is dead.
+func (b *Bus) openLease(ctx context.Context, js jetstream.JetStream) error {
+	kv, err := openBucket(ctx, js, leasesBucket)
+	if err != nil {
+		return err
+	}
+	b.leaseholder.kv, b.leaseholder.log = kv, b.cfg.Logger
+	if b.Alone() {
+		if err := b.leaseholder.succeed(ctx, b.writer); err != nil {
+			return err
+		}
+	}
+	return b.leaseholder.take(ctx, broker.Lease{Instance: b.writer, Node: b.cfg.Node, Shards: b.shards})
 }
 
 // readHeads notes where the log ends: what was there before was handed over.
@@ -177,6 +248,7 @@ func (b *Bus) start() {
 	b.interests = newInterests(b.trunk, b.inlet.messages, b.cfg.Logger)
 	b.groups = newGroups(b.side, b.inlet, &b.counters, b.cfg.Logger)
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
+	b.previous = newPrevious(time.Now())
 	b.appender = newAppender(b.cfg, b.shards, &b.counters)
 	b.appender.complete = b.complete
 	b.appender.dial = func(onClosed func()) (*nats.Conn, error) {
@@ -185,6 +257,16 @@ func (b *Bus) start() {
 	}
 	b.appending.Go(func() { b.appender.run(appendCtx) })
 	b.appending.Go(func() { b.appender.watch(appendCtx) })
+	var storeCtx context.Context
+	storeCtx, b.stopStore = context.WithCancel(context.Background())
+	b.events = make(chan broker.Event, eventsWaiting)
+	b.storing.Go(func() { b.store.desk.run(storeCtx) })
+	b.storing.Go(func() { b.store.desk.watch(storeCtx) })
+	b.storing.Go(func() { b.sendEvents(storeCtx.Done()) })
+	if !b.Alone() {
+		b.storing.Go(func() { b.leaseholder.run(storeCtx) })
+		b.storing.Go(func() { b.noteReached(storeCtx) })
+	}
 	b.living.Go(b.outbox.run)
 	b.living.Go(func() { b.inlet.run(liveCtx) })
 	b.living.Go(func() { b.interests.run(liveCtx) })
@@ -262,6 +344,10 @@ func (b *Bus) close() error {
 	b.stopKeep()
 	b.keeping.Wait()
 	b.stopReading()
+	b.store.desk.drain(ctx)
+	b.stopStore()
+	b.storing.Wait()
+	b.store.desk.close()
 	b.stopLive()
 	b.living.Wait()
 	if b.trunk.IsConnected() {
@@ -286,6 +372,12 @@ func (b *Bus) sayGoodbye(ctx context.Context) {
 	if err := b.trunk.FlushWithContext(ctx); err != nil {
 		b.cfg.Logger.Warn("last live messages may be lost", slog.Any("error", err))
 	}
+	if err := b.drawer.FlushWithContext(ctx); err != nil {
+		b.cfg.Logger.Warn("last events may be lost", slog.Any("error", err))
+	}
+	if err := b.leaseholder.leave(ctx); err != nil {
+		b.cfg.Logger.Warn("lease not given back", slog.Any("error", err))
+	}
 	if b.claim != nil {
 		if err := b.claim.release(ctx); err != nil {
 			b.cfg.Logger.Warn("node name not given back", slog.Any("error", err))
@@ -297,6 +389,9 @@ func (b *Bus) sayGoodbye(ctx context.Context) {
 func (b *Bus) disconnect() {
 	if b.side != nil {
 		b.side.Close()
+	}
+	if b.drawer != nil {
+		b.drawer.Close()
 	}
 	if b.trunk != nil {
 		b.trunk.Close()

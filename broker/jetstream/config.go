@@ -26,8 +26,10 @@ type Config struct {
 	Creds string
 	// Replicas of each stream; 0 means the lesser of 3 and the servers there are.
 	Replicas int
-	// Shards is the number of log streams of a new cluster; 0 means 1 embedded
-	// and 16 otherwise. A cluster that exists keeps the number it has.
+	// Shards is the number of log streams; 0 means what the cluster has, and for
+	// a new one 1 embedded and 16 otherwise. A higher number than the cluster's
+	// raises it, for organizations that are created from then on; a lower one is
+	// refused.
 	Shards int
 	// SyncAlways makes the embedded server sync the disk at every message, for
 	// 1 to 2 thousand appends a second instead of a hundred times that. Without
@@ -90,13 +92,15 @@ func (c Config) validate() error {
 	return nil
 }
 
-func (c Config) withDefaults() Config {
-	if c.Shards == 0 {
-		c.Shards = clusterShards
-		if c.embedded() {
-			c.Shards = 1
-		}
+// defaultShards is the number of a new cluster.
+func (c Config) defaultShards() int {
+	if c.embedded() {
+		return 1
 	}
+	return clusterShards
+}
+
+func (c Config) withDefaults() Config {
 	if c.MaxPending == 0 {
 		c.MaxPending = maxPending
 		if c.SyncAlways {

@@ -9,9 +9,13 @@ import (
 	"github.com/fanfare-mq/fanfare/broker"
 )
 
-// envelopeVersion is the first byte of every envelope. A reader refuses the
-// versions it does not know; see DESIGN.md for how to add one.
-const envelopeVersion = 1
+// envelopeVersion is the first byte of every envelope that is written. A reader
+// refuses the versions it does not know; see DESIGN.md for how to add one.
+const (
+	envelopeVersion = 2
+	// envelopeOldest is the first with no field for the message before.
+	envelopeOldest = 1
+)
 
 // The flags, the second byte.
 const (
@@ -39,12 +43,12 @@ var (
 // appendEnvelope appends the message as it travels: a header and the payload.
 // The topic is not in it, the subject says it.
 func appendEnvelope(dst []byte, m *broker.Message) []byte {
-	return appendEnvelopeAt(dst, m, m.Position)
+	return appendEnvelopeAt(dst, m, m.Position, m.Previous)
 }
 
-// appendEnvelopeAt is appendEnvelope with another position. It does not read
-// the message's own, which an append that is sent again may be given meanwhile.
-func appendEnvelopeAt(dst []byte, m *broker.Message, at broker.Position) []byte {
+// appendEnvelopeAt is appendEnvelope with another place. It does not read the
+// message's own, which an append that is sent again may be given meanwhile.
+func appendEnvelopeAt(dst []byte, m *broker.Message, at broker.Position, previous uint64) []byte {
 	flags := m.QoS & flagQoS
 	if m.Retain {
 		flags |= flagRetain
@@ -59,6 +63,7 @@ func appendEnvelopeAt(dst []byte, m *broker.Message, at broker.Position) []byte 
 	dst = append(dst, m.ID[:]...)
 	dst = binary.AppendUvarint(dst, uint64(at.Shard))
 	dst = binary.AppendUvarint(dst, at.Seq)
+	dst = binary.AppendUvarint(dst, previous)
 	dst = binary.AppendUvarint(dst, uint64(max(m.Expires, 0)))
 	dst = appendText(dst, m.Publisher)
 	dst = appendText(dst, m.Node)
@@ -76,17 +81,19 @@ func appendText[T string | []byte](dst []byte, s T) []byte {
 
 // envelopeID returns the message id without reading the rest.
 func envelopeID(data []byte) (id ulid.ULID, ok bool) {
-	if len(data) < fixedHeader || data[0] != envelopeVersion {
+	if len(data) < fixedHeader || !versionKnown(data[0]) {
 		return id, false
 	}
 	copy(id[:], data[idStart:])
 	return id, true
 }
 
+func versionKnown(v byte) bool { return v >= envelopeOldest && v <= envelopeVersion }
+
 // parseEnvelope fills m from an envelope, all but the topic. Payload,
 // Correlation and User alias data.
 func parseEnvelope(data []byte, m *broker.Message) error {
-	if len(data) > 0 && data[0] != envelopeVersion {
+	if len(data) > 0 && !versionKnown(data[0]) {
 		return errEnvelopeVersion
 	}
 	if len(data) < fixedHeader || data[1]&^flagsKnown != 0 || data[1]&flagQoS == flagQoS {
@@ -96,7 +103,12 @@ func parseEnvelope(data []byte, m *broker.Message) error {
 	m.QoS, m.Retain, m.UTF8 = flags&flagQoS, flags&flagRetain != 0, flags&flagUTF8 != 0
 	copy(m.ID[:], data[idStart:])
 	r := reader{rest: data[fixedHeader:]}
-	shard, seq, expires := r.number(1<<16-1), r.number(1<<64-1), r.number(1<<63-1)
+	shard, seq := r.number(1<<16-1), r.number(1<<64-1)
+	m.Previous = 0
+	if data[0] > envelopeOldest {
+		m.Previous = r.number(1<<64 - 1)
+	}
+	expires := r.number(1<<63 - 1)
 	publisher, node, contentType := r.text(), r.text(), r.text()
 	responseTopic, correlation, user := r.text(), r.text(), r.text()
 	if flags&flagCorrelation == 0 && len(correlation) > 0 {

@@ -25,6 +25,7 @@ func fullMessage() *broker.Message {
 		Node:        "edge-1",
 		Expires:     1_800_000_000_000,
 		Position:    broker.Position{Shard: 15, Seq: 1 << 40},
+		Previous:    1<<40 - 1,
 
 		ResponseTopic: "acme/chat/answers",
 		Correlation:   []byte{0, 1, 2},
@@ -49,6 +50,23 @@ func TestEnvelope(t *testing.T) {
 	}
 }
 
+// TestEnvelopeOfVersion1 reads what was written before messages knew the one
+// before them.
+func TestEnvelopeOfVersion1(t *testing.T) {
+	m := &broker.Message{ID: fullMessage().ID, QoS: 1, Payload: []byte("hello")}
+	data := jetstream.AppendEnvelope(nil, m)
+	const previous = 2 + 16 + 2 // behind version, flags, id, shard and sequence
+	data = slices.Delete(data, previous, previous+1)
+	data[0] = 1
+	got := broker.Message{Previous: 7}
+	if err := jetstream.ParseEnvelope(data, &got); err != nil || !reflect.DeepEqual(&got, m) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if id, ok := jetstream.EnvelopeID(data); !ok || id != m.ID {
+		t.Errorf("id %v, %v", id, ok)
+	}
+}
+
 func TestEnvelopeRefuses(t *testing.T) {
 	good := jetstream.AppendEnvelope(nil, fullMessage())
 	change := func(i int, b byte) []byte {
@@ -58,7 +76,7 @@ func TestEnvelopeRefuses(t *testing.T) {
 	}
 	header := len(good) - len("hello")
 	cases := map[string][]byte{
-		"empty": nil, "version 0": change(0, 0), "version 2": change(0, 2), "unknown flag": change(1, 0x80),
+		"empty": nil, "version 0": change(0, 0), "version 3": change(0, 3), "unknown flag": change(1, 0x80),
 		"qos 3": change(1, 3), "long text": change(header-7, 200),
 		"hidden correlation": change(1, good[1]&^0x10),
 	}
@@ -70,7 +88,7 @@ func TestEnvelopeRefuses(t *testing.T) {
 			t.Errorf("%s: taken", name)
 		}
 	}
-	if _, ok := jetstream.EnvelopeID(change(0, 2)); ok {
+	if _, ok := jetstream.EnvelopeID(change(0, 3)); ok {
 		t.Error("the id of an unknown version was read")
 	}
 }
@@ -93,6 +111,7 @@ func TestEnvelopeOfAnyMessage(t *testing.T) {
 			Retain: random.IntN(2) == 0, UTF8: random.IntN(2) == 0, Payload: text(),
 			Publisher: string(text()), Node: string(text()), ContentType: string(text()), ResponseTopic: string(text()),
 			Expires: random.Int64(), Position: broker.Position{Shard: uint16(random.Uint32()), Seq: random.Uint64()},
+			Previous: random.Uint64(),
 		}
 		if random.IntN(2) == 0 {
 			m.Correlation = text()

@@ -31,6 +31,9 @@ const (
 	MaxEnvelope = maxEnvelope
 	WideAbove   = wideAbove
 	NarrowBelow = narrowBelow
+
+	PreviousTopics = previousTopics
+	MaxKeyLevels   = maxKeyLevels
 )
 
 // LiveSubject is the subject of live delivery.
@@ -41,7 +44,7 @@ func LiveFilters(filter string) ([]string, error) { return filterSubjects(livePr
 
 // LogSubject is the subject under which the log keeps a message.
 func LogSubject(shard int, id ulid.ULID, name string) string {
-	return string(appendLogSubject(nil, shard, id, name))
+	return string(appendLogSubject(nil, shard, &broker.Message{ID: id, Topic: name}, false))
 }
 
 // Judge reads an answer of the log.
@@ -88,4 +91,67 @@ func HoldRetained(b *Bus) (goOn func()) {
 
 // SetReplicated makes a bus take an answering replica for one that may be
 // behind. Nothing may be asked before.
-func SetReplicated(b *Bus) { b.replicated = true }
+func SetReplicated(b *Bus) { b.replicated, b.store.replicated = true, true }
+
+// What the tests of the store look at.
+var (
+	AppendRecord = appendRecord
+	ParseRecord  = parseRecord
+	AppendWill   = appendWill
+	ParseWill    = parseWill
+)
+
+// RecordMargin is how much longer than its session a record is kept.
+const RecordMargin = recordMargin
+
+// SetAnswerPatience sets how long the store waits for one answer. Nothing may
+// be asked before.
+func SetAnswerPatience(b *Bus, d time.Duration) {
+	b.store.desk.mu.Lock()
+	defer b.store.desk.mu.Unlock()
+	b.store.desk.patience = d
+}
+
+// LoseAnswers has no answer arrive at the store, and everything given up at
+// once, until stop is called.
+func LoseAnswers(b *Bus) (stop func()) {
+	d := b.store.desk
+	set := func(patience, whole time.Duration) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.patience, d.whole = patience, whole
+	}
+	set(checkInterval, 2*checkInterval)
+	_ = d.answers.Unsubscribe()
+	return func() {
+		set(answerPatience, askPatience)
+		d.answers, _ = d.conn.Subscribe(d.inbox+"*", d.answered)
+		_ = d.conn.Flush()
+	}
+}
+
+// Previous remembers the newest message of each topic, beginning at a time.
+func Previous(start time.Time) func(topic string, seq uint64, now time.Time) uint64 {
+	return newPrevious(start).swap
+}
+
+// LogSubjectOf is the subject of a message; aged that of one with an old id.
+func LogSubjectOf(shard int, m *broker.Message, aged bool) string {
+	return string(appendLogSubject(nil, shard, m, aged))
+}
+
+// KeyOf is the collapse key of a subject's last token.
+var KeyOf = keyOf
+
+// Kill ends a bus that is alone as a killed process would, but for what the
+// operating system does: nothing is said or put away.
+func Kill(b *Bus) error {
+	b.closing.Do(func() {
+		b.closed.Store(true)
+		for _, stop := range []context.CancelFunc{b.stopAppend, b.stopKeep, b.stopRead, b.stopStore, b.stopLive} {
+			stop()
+		}
+		b.disconnect()
+	})
+	return nil
+}

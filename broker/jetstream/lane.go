@@ -27,9 +27,11 @@ const (
 )
 
 // An entry waits to be sent, then for the log's answer, then for the answers
-// of those before it.
+// of those before it. One with an old id waits for an answer twice: first to the
+// question whether the log has it.
 const (
 	waiting = iota
+	asked
 	sent
 	done
 )
@@ -42,8 +44,12 @@ type entry struct {
 	entered time.Duration // on the appender's clock, as all times here
 	sent    time.Duration
 	state   int
+	aged    bool // the id is too old for its hour
+	absent  bool // and the log does not have it there
 	outcome outcome
 }
+
+func (e *entry) underWay() bool { return e.state == asked || e.state == sent }
 
 func (e *entry) bytes() int { return len(e.m.Payload) + properties(e.m) + len(e.m.Topic) + entryBytes }
 
@@ -58,8 +64,10 @@ type lane struct {
 
 	mu       sync.Mutex // guards the fields below; nothing is called under it
 	queue    ring
-	next     uint64 // the first entry that is not sent
+	next     uint64 // the first entry that waits
+	reach    uint64 // no entry from here on is under way
 	inFlight int
+	asked    int           // of those
 	bytes    int           // in flight
 	progress time.Duration // when the last answer came
 	newest   time.Duration // the latest sending that was answered
@@ -82,6 +90,8 @@ func (l *lane) push(e entry) bool {
 type parcel struct {
 	index uint64
 	m     *broker.Message
+	ask   bool // whether the log has it; nothing is appended
+	aged  bool
 }
 
 // take moves entries that may be sent now to batch, as many as it has room for.
@@ -94,17 +104,32 @@ func (l *lane) take(batch []parcel, now time.Duration) []parcel {
 	for len(batch) < cap(batch) && l.next < l.queue.tail {
 		e := l.queue.at(l.next)
 		if e.state == waiting {
-			if l.inFlight >= window || l.inFlight > 0 && l.bytes+e.bytes() > windowBytes {
-				break
+			ask := e.aged && !e.absent
+			if l.full(e) || l.asked > 0 && !ask {
+				break // what follows an entry with an open question must not pass it
 			}
-			e.state, e.sent = sent, now
-			l.inFlight++
-			l.bytes += e.bytes()
-			batch = append(batch, parcel{index: l.next, m: e.m})
+			l.launch(e, ask, now)
+			batch = append(batch, parcel{index: l.next, m: e.m, ask: ask, aged: e.aged})
 		}
 		l.next++
+		l.reach = max(l.reach, l.next)
 	}
 	return batch
+}
+
+func (l *lane) full(e *entry) bool {
+	return l.inFlight >= window || l.inFlight > 0 && l.bytes+e.bytes() > windowBytes
+}
+
+// launch puts an entry into the window.
+func (l *lane) launch(e *entry, ask bool, now time.Duration) {
+	e.state, e.sent = sent, now
+	if ask {
+		e.state = asked
+		l.asked++
+	}
+	l.inFlight++
+	l.bytes += e.bytes()
 }
 
 // answer notes an outcome. settle says that the first entry is finished, more
@@ -119,14 +144,21 @@ func (l *lane) answer(index uint64, out outcome, now time.Duration) (settle, mor
 	if e.state == done {
 		return false, false
 	}
-	if out.again {
-		if e.state == sent {
-			l.back(index)
-			l.hold = now + retryDelay
-		}
+	switch {
+	case out.again && e.underWay():
+		l.back(index)
+		l.hold = now + retryDelay
+		return false, false
+	case out.again, out.absent && e.state != asked:
 		return false, false
 	}
 	l.progress, l.newest = now, max(l.newest, e.sent)
+	if out.absent {
+		l.land(e)
+		e.state, e.absent = waiting, true
+		l.next = min(l.next, index)
+		return false, true
+	}
 	l.finish(e, out)
 	return index == l.queue.head, l.next < l.queue.tail
 }
@@ -138,21 +170,25 @@ func (l *lane) finish(e *entry, out outcome) {
 
 // land takes an entry out of the window.
 func (l *lane) land(e *entry) {
-	if e.state == sent {
-		l.inFlight--
-		l.bytes -= e.bytes()
+	if !e.underWay() {
+		return
 	}
+	if e.state == asked {
+		l.asked--
+	}
+	l.inFlight--
+	l.bytes -= e.bytes()
 }
 
 // back makes all entries from index on wait to be sent again.
 func (l *lane) back(index uint64) {
-	for i := index; i < l.next; i++ {
-		if e := l.queue.at(i); e.state == sent {
+	for i := index; i < l.reach; i++ {
+		if e := l.queue.at(i); e.underWay() {
 			l.land(e)
 			e.state = waiting
 		}
 	}
-	l.next = min(l.next, index)
+	l.next, l.reach = min(l.next, index), min(l.reach, index)
 }
 
 // restart sends everything without an answer again, on a new connection.
@@ -187,7 +223,7 @@ func (l *lane) check(now time.Duration) (gaveUp, wentBack bool) {
 // lost tells whether the first entry's answer is missing for too long: a
 // stream answers in order, so a later answer or a long silence is a bad sign.
 func (l *lane) lost(e *entry, now time.Duration) bool {
-	if e.state != sent || now-e.sent < resendAfter {
+	if !e.underWay() || now-e.sent < resendAfter {
 		return false
 	}
 	return l.newest > e.sent || now-l.progress >= resendAfter

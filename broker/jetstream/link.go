@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"encoding/json"
 	"errors"
 	"strconv"
 	"time"
@@ -20,24 +21,27 @@ type link struct {
 	retention time.Duration
 
 	msg      nats.Msg
-	forever  nats.Header // without a time to live
-	mortal   nats.Header
-	ttl      []string // within mortal
+	head     nats.Header
+	never    []string // no message of this subject may be there yet
+	ttl      []string
+	id       []string
 	subject  []byte
 	reply    []byte
 	envelope []byte
 }
 
+// askMark begins the shard in the reply subject of a question.
+const askMark = "q"
+
 func newLink(conn *nats.Conn, retention time.Duration) *link {
-	ttl := []string{""}
-	never := []string{"0"} // no message of this subject may be there yet
 	return &link{
 		conn:      conn,
 		inbox:     conn.NewInbox(),
 		retention: retention,
-		forever:   nats.Header{headerExpected: never},
-		mortal:    nats.Header{headerExpected: never, headerTTL: ttl},
-		ttl:       ttl,
+		head:      make(nats.Header),
+		never:     []string{"0"},
+		ttl:       []string{""},
+		id:        []string{""},
 	}
 }
 
@@ -50,30 +54,68 @@ func (l *link) listen(f func(*nats.Msg)) error {
 	return s.SetPendingLimits(-1, -1) // the windows bound them
 }
 
-// send hands one append to the connection's buffer.
+// send hands one append, or a question, to the connection's buffer.
 func (l *link) send(shard int, p parcel) error {
-	l.subject = appendLogSubject(l.subject[:0], shard, p.m.ID, p.m.Topic)
-	l.reply = append(l.reply[:0], l.inbox...)
-	l.reply = append(l.reply, '.')
-	l.reply = strconv.AppendInt(l.reply, int64(shard), 10)
-	l.reply = append(l.reply, '.')
-	l.reply = strconv.AppendUint(l.reply, p.index, 10)
-	l.envelope = appendEnvelopeAt(l.envelope[:0], p.m, broker.Position{Shard: uint16(shard)}) //nolint:gosec // at most maxShards
-	l.msg.Subject, l.msg.Reply, l.msg.Data = string(l.subject), string(l.reply), l.envelope
-	l.msg.Header = l.header(p.m)
+	if p.ask {
+		return l.lookUp(shard, p)
+	}
+	l.subject = appendLogSubject(l.subject[:0], shard, p.m, p.aged)
+	l.address(shard, p.index, "")
+	l.envelope = appendEnvelopeAt(l.envelope[:0], p.m, broker.Position{Shard: uint16(shard)}, 0) //nolint:gosec // at most maxShards
+	l.setHeader(p.m)
+	l.msg.Subject, l.msg.Reply, l.msg.Data, l.msg.Header = string(l.subject), string(l.reply), l.envelope, l.head
 	return l.conn.PublishMsg(&l.msg)
 }
 
-func (l *link) header(m *broker.Message) nats.Header {
+// lookUp asks the leader whether the hour of a message's id has it.
+func (l *link) lookUp(shard int, p parcel) error {
+	data, err := json.Marshal(question{LastFor: string(appendLogSubject(nil, shard, p.m, false))})
+	if err != nil {
+		return err
+	}
+	l.address(shard, p.index, askMark)
+	return l.conn.PublishRequest(leaderGet+streamName(shard), string(l.reply), data)
+}
+
+// address writes the subject where the answer is to go.
+func (l *link) address(shard int, index uint64, mark string) {
+	l.reply = append(l.reply[:0], l.inbox...)
+	l.reply = append(l.reply, '.')
+	l.reply = append(l.reply, mark...)
+	l.reply = strconv.AppendInt(l.reply, int64(shard), 10)
+	l.reply = append(l.reply, '.')
+	l.reply = strconv.AppendUint(l.reply, index, 10)
+}
+
+// setHeader writes what NATS reads of a message. Whatever must not be there
+// twice is known by its subject; a collapse key has one for many messages.
+func (l *link) setHeader(m *broker.Message) {
+	if m.CollapseKey == "" {
+		l.head[headerExpected] = l.never
+		delete(l.head, headerID)
+	} else {
+		delete(l.head, headerExpected)
+		l.id[0] = string(appendMessageID(nil, m))
+		l.head[headerID] = l.id
+	}
+	if ttl := l.timeToLive(m); ttl > 0 {
+		l.ttl[0] = strconv.FormatInt(ttl, 10)
+		l.head[headerTTL] = l.ttl
+	} else {
+		delete(l.head, headerTTL)
+	}
+}
+
+// timeToLive is in seconds; 0 when the stream forgets the message earlier.
+func (l *link) timeToLive(m *broker.Message) int64 {
 	if m.Expires == 0 {
-		return l.forever
+		return 0
 	}
 	left := m.Expires - time.Now().UnixMilli()
 	if left >= l.retention.Milliseconds() {
-		return l.forever // the stream forgets it earlier
+		return 0
 	}
-	l.ttl[0] = strconv.FormatInt(wholeSeconds(left), 10)
-	return l.mortal
+	return wholeSeconds(left)
 }
 
 // wholeSeconds rounds milliseconds up, to 1 at least: NATS knows no shorter

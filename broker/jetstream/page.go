@@ -37,7 +37,7 @@ func limit(n int) int {
 }
 
 // logSubjects are the subjects under which the log keeps what q's filters
-// match. It names the hours since q.Since when they are few.
+// match. It names the hours since q.Since when they are few, and what has none.
 func logSubjects(q broker.Query, now time.Time) ([]string, error) {
 	hours := logHours(q.Since, now)
 	subjects := make([]string, 0, len(hours)*len(q.Filters))
@@ -54,17 +54,17 @@ func logSubjects(q broker.Query, now time.Time) ([]string, error) {
 	return subjects, nil
 }
 
-// logHours are the hour tokens of what was published since then.
+// logHours are the buckets of what was published since then.
 func logHours(since, now time.Time) []string {
 	first, last := since.Add(-hourSkew).UnixMilli()/hourMS, now.Add(hourSkew).UnixMilli()/hourMS
 	if since.IsZero() || last-first >= maxHours || first > last {
 		return []string{"*"}
 	}
-	hours := make([]string, 0, maxHours)
+	hours := make([]string, 0, maxHours+1)
 	for h := first; h <= last; h++ {
 		hours = append(hours, strconv.FormatInt(h, 10))
 	}
-	return hours
+	return append(hours, undatedBucket)
 }
 
 // logLevels are the levels and the id of what a filter matches in the log. A
@@ -88,7 +88,7 @@ func readLogged(subject string, data []byte, at broker.Position) (*broker.Messag
 		return nil, errDamaged
 	}
 	_, rest, _ = strings.Cut(rest, ".") // the shard
-	_, rest, _ = strings.Cut(rest, ".") // the hour
+	_, rest, _ = strings.Cut(rest, ".") // the bucket
 	end := strings.LastIndexByte(rest, '.')
 	if end < 0 {
 		return nil, errDamaged
@@ -99,6 +99,9 @@ func readLogged(subject string, data []byte, at broker.Position) (*broker.Messag
 	}
 	var err error
 	if m.Topic, err = topicOf(rest[:end]); err != nil {
+		return nil, err
+	}
+	if m.CollapseKey, err = keyOf(rest[end+1:]); err != nil {
 		return nil, err
 	}
 	m.Position = at

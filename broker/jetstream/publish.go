@@ -26,7 +26,9 @@ const maxQoS = 2
 // acknowledged it, m.Position is complete, ack hears of it, and it is
 // delivered, all in the order of the shard's log. Who publishes a message
 // again under the same ID learns the first one's position; it may be delivered
-// live twice, at the same position.
+// live twice, at the same position. With a collapse key the message takes the
+// place of the one before it with that key on its topic, and its ID is
+// remembered for two minutes.
 //
 // A message to be retained is also written there before it is acknowledged and
 // delivered; messages of other topics do not wait for it. When its app has no
@@ -111,7 +113,10 @@ func (b *Bus) check(m *broker.Message) error {
 	case size > b.maxPayload:
 		return errPayload
 	}
-	return checkTopic(m.Topic)
+	if err := checkTopic(m.Topic); err != nil {
+		return err
+	}
+	return checkKey(m)
 }
 
 // properties is the size of what a message has beside its payload.
@@ -138,6 +143,9 @@ func (b *Bus) complete(e *entry) {
 		b.counters.duplicates.Add(1)
 	}
 	m.Position.Seq = out.seq
+	if !b.Alone() {
+		m.Previous = b.previous.swap(m.Topic, out.seq, time.Now())
+	}
 	if !b.keeper.put(job{m: m, ack: e.ack, tag: e.tag}) {
 		answer(e.ack, e.tag, m, nil)
 		b.hand(m)

@@ -340,7 +340,8 @@ func TestReadIsBounded(t *testing.T) {
 func TestLogHours(t *testing.T) {
 	now := time.UnixMilli(1_000*3_600_000 + 1_800_000) // half past
 	for since, want := range map[time.Duration]string{
-		0: "999 1000 1001", -40 * time.Minute: "998 999 1000 1001", -3 * time.Hour: "996 997 998 999 1000 1001",
+		0: "999 1000 1001 undated", -40 * time.Minute: "998 999 1000 1001 undated",
+		-3 * time.Hour: "996 997 998 999 1000 1001 undated",
 		-4 * time.Hour: "*", 10 * time.Hour: "*",
 	} {
 		if got := strings.Join(jetstream.LogHours(now.Add(since), now), " "); got != want {

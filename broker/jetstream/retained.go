@@ -168,7 +168,7 @@ func (b *Bus) replaceKept(ctx context.Context, subject string, m *broker.Message
 	}}
 	ttl := tombstoneTTL.Milliseconds()
 	if len(m.Payload) > 0 {
-		msg.Data = appendEnvelope(nil, m)
+		msg.Data = appendEnvelopeAt(nil, m, m.Position, 0)
 		ttl = b.quotas.timeToLive(m)
 	}
 	if ttl > 0 {

@@ -30,6 +30,11 @@ type Stats struct {
 	// that took, ProbesBroken those whose answer was not whole and Scans the
 	// pages read through a consumer. Heads are the questions for a shard's end.
 	Reads, Probes, ProbesBroken, Scans, Heads uint64
+	// Loads and Saves are readings of session records, and writings and removals
+	// of records and wills; Conflicts those that came after somebody else's.
+	Loads, Saves, Conflicts uint64
+	// Events were sent; EventsLost had no room.
+	Events, EventsLost uint64
 	// Damaged messages in a stream could not be read and were passed over.
 	Damaged uint64
 	// Reconnects of the connections for live messages and for reading.
@@ -50,6 +55,7 @@ type counters struct {
 	expired                                                      atomic.Uint64
 	liveSent, liveReceived, liveCopies, liveDropped, liveDamaged atomic.Uint64
 	reads, probes, probesBroken, scans, heads, damaged           atomic.Uint64
+	loads, saves, conflicts, events, eventsLost                  atomic.Uint64
 	shared, slowConsumers, reconnects                            atomic.Uint64
 	retained, retainedAt                                         atomic.Int64 // when: Unix ns
 }
@@ -73,6 +79,11 @@ func (b *Bus) Stats() Stats {
 		ProbesBroken:  c.probesBroken.Load(),
 		Scans:         c.scans.Load(),
 		Heads:         c.heads.Load(),
+		Loads:         c.loads.Load(),
+		Saves:         c.saves.Load(),
+		Conflicts:     c.conflicts.Load(),
+		Events:        c.events.Load(),
+		EventsLost:    c.eventsLost.Load(),
 		Damaged:       c.damaged.Load(),
 		SlowConsumers: c.slowConsumers.Load(),
 		Reconnects:    c.reconnects.Load(),

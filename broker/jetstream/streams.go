@@ -15,6 +15,7 @@ import (
 // Headers that NATS itself reads.
 const (
 	headerTTL      = "Nats-TTL"
+	headerID       = "Nats-Msg-Id"
 	headerExpected = "Nats-Expected-Last-Subject-Sequence"
 )
 
@@ -23,6 +24,9 @@ const (
 	duplicates = 2 * time.Minute
 	// errWrongLast is JetStream's code for "wrong last sequence: N".
 	errWrongLast = 10071
+	// errNoLeader and errNotReady say that there is no leader just now.
+	errNoLeader = 10008
+	errNotReady = 10163
 	// errBusyLast is the same while another message of that subject is under way.
 	errBusyLast = 10164
 )
@@ -67,10 +71,25 @@ func openStreams(ctx context.Context, js jetstream.JetStream, cfg Config, shards
 	if err := openStream(ctx, js, cfg, want, retainedSentinel, replicas); err != nil {
 		return fmt.Errorf("jetstream: stream %s: %w", retainedName, err)
 	}
+	if err := openStream(ctx, js, cfg, eventStream, "", replicas); err != nil {
+		return fmt.Errorf("jetstream: stream %s: %w", eventsStream, err)
+	}
 	return nil
 }
 
-// openStream makes a stream what ours says it must be, with its sentinel.
+// openBuckets does the same for the buckets.
+func openBuckets(ctx context.Context, js jetstream.JetStream, cfg Config, replicas int) error {
+	for _, bucket := range []string{metaBucket, nodesBucket, leasesBucket, sessionsBucket, willsBucket} {
+		want := func(c jetstream.StreamConfig) jetstream.StreamConfig { return bucketConfig(c, bucket) }
+		if err := openStream(ctx, js, cfg, want, "", replicas); err != nil {
+			return fmt.Errorf("jetstream: bucket %s: %w", bucket, err)
+		}
+	}
+	return nil
+}
+
+// openStream makes a stream what ours says it must be, with its sentinel if it
+// is to have one.
 func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours func(jetstream.StreamConfig) jetstream.StreamConfig, sentinel string, replicas int) error {
 	fresh := ours(jetstream.StreamConfig{Replicas: replicas})
 	stream, err := js.Stream(ctx, fresh.Name)
@@ -92,6 +111,9 @@ func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours fu
 		if _, err = js.UpdateStream(ctx, want); err != nil {
 			return err
 		}
+	}
+	if sentinel == "" {
+		return nil
 	}
 	return putSentinel(ctx, js, sentinel)
 }

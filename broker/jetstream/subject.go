@@ -3,9 +3,11 @@ package jetstream
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/topic"
 	"github.com/fanfare-mq/fanfare/fault"
 )
@@ -15,6 +17,16 @@ const (
 	livePrefix = "live."
 	logPrefix  = "log."
 	ctlPrefix  = "ctl."
+)
+
+const (
+	// undatedBucket stands in the place of the hour for messages whose id does
+	// not tell when they came. Every reader looks there.
+	undatedBucket = "undated"
+	// agedAfter is how old an id may be for its hour. A reader goes back from the
+	// time it knows by hourSkew, so that this much less of it is left for the
+	// difference between two clocks.
+	agedAfter = 15 * time.Minute
 )
 
 const (
@@ -164,15 +176,27 @@ func filterSubjects(prefix, filter string) ([]string, error) {
 }
 
 // appendLogSubject appends the subject under which the log keeps a message:
-// log.<shard>.<hour>.<levels>.<id>. A retry has the same one.
-func appendLogSubject(dst []byte, shard int, id ulid.ULID, name string) []byte {
+// log.<shard>.<hour>.<levels>.<id>, or with another bucket than the hour of its
+// id. A retry has the same one.
+func appendLogSubject(dst []byte, shard int, m *broker.Message, aged bool) []byte {
 	dst = append(dst, logPrefix...)
 	dst = strconv.AppendInt(dst, int64(shard), 10)
 	dst = append(dst, '.')
-	dst = strconv.AppendUint(dst, id.Time()/hourMS, 10)
+	if aged || m.CollapseKey != "" {
+		dst = append(dst, undatedBucket...)
+	} else {
+		dst = strconv.AppendUint(dst, m.ID.Time()/hourMS, 10)
+	}
 	dst = append(dst, '.')
-	dst = appendEncoded(dst, name)
+	dst = appendEncoded(dst, m.Topic)
 	dst = append(dst, '.')
+	if m.CollapseKey != "" {
+		return appendKey(dst, m.CollapseKey)
+	}
+	return appendID(dst, m.ID)
+}
+
+func appendID(dst []byte, id ulid.ULID) []byte {
 	n := len(dst)
 	dst = append(dst, make([]byte, ulid.EncodedSize)...)
 	_ = id.MarshalTextTo(dst[n:]) // fails for a wrong length alone

@@ -20,6 +20,7 @@ type pushCmd struct {
 	Everyone bool            `xor:"to" help:"To every device of the app."`
 	Data     json.RawMessage `placeholder:"JSON" help:"JSON object for the app's own code."`
 	TTL      time.Duration   `name:"ttl" help:"How long the push is worth delivering, for instance 10m."`
+	Collapse string          `placeholder:"KEY" help:"Only the newest push with this key waits for devices that are away."`
 	QoS      int32           `name:"qos" default:"1" enum:"0,1" help:"MQTT quality of service."`
 }
 
@@ -42,6 +43,7 @@ func (c *pushCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	answer, err := api.Push(ctx, c.App, spec.PushRequest{
 		To: to, Notification: notification, TTLSeconds: seconds(c.TTL), QoS: &c.QoS,
+		CollapseKey: client.Optional(c.Collapse),
 	})
 	if err != nil || c.JSON {
 		return t.answer(answer.Raw, err)

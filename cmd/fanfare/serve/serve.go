@@ -29,6 +29,7 @@ const (
 	sliceOfFolder   = 100 * time.Millisecond
 	sliceOfDatabase = 900 * time.Millisecond // the last transaction, the write-ahead log
 	sliceOfLog      = 2 * time.Second        // the log's last answers
+	sliceOfClaims   = 500 * time.Millisecond // what the last connections gave back
 	sliceOfMQTT     = 2 * time.Second        // output under way
 	sliceOfHTTP     = 3500 * time.Millisecond
 	sliceOfMetrics  = 500 * time.Millisecond
@@ -53,6 +54,7 @@ type process struct {
 	store     *store.Store
 	bus       *jetstream.Bus
 	directory *auth.Directory
+	claims    edge.Claims
 	edge      *edge.Edge // nil without its role
 	addresses Addresses
 	serving   atomic.Bool // the API is there
@@ -78,6 +80,7 @@ func (p *process) parts() []part {
 		{"database", sliceOfDatabase, p.openStore},
 		{"message log", sliceOfLog, p.openBus},
 		{"directory of apps", 0, p.openDirectory},
+		{"connection claims", sliceOfClaims, p.openClaims},
 		{"MQTT", sliceOfMQTT, p.openEdge},
 		{"HTTP", sliceOfHTTP, p.openHTTP},
 		{"metrics", sliceOfMetrics, p.openMetrics},
