@@ -61,7 +61,7 @@ func (s *Session) Claimed(record *broker.Record, err error, now time.Time) {
 	}
 	s.phase, s.own().connect, s.own().admission = connected, nil, nil // [MQTT-3.1.2-8]
 	if record != nil {
-		s.resume(record, now)
+		s.resume(record, a.Retention, now)
 	}
 }
 

@@ -93,6 +93,7 @@ func cmdResume(w *world, a *args) {
 		w.t.Fatalf("%s: the last session is not over", a.line)
 	}
 	v, unclean := w.version, !a.has("clean")
+	w.persists = w.persists || a.has("persists")
 	w.session, w.owner = session.New(&w.limits, w.now), false
 	a.words = append(a.words, "v="+strconv.Itoa(a.number("v", int(v))))
 	if unclean {

@@ -142,6 +142,7 @@ func (s *Session) Persisted(token uint32, err error, now time.Time) {
 	}
 	l.written, l.failures = l.writing, 0
 	s.proceed(now)
+	s.acknowledge()
 	s.acknowledgeSubscribes(now)
 	s.pump(now)
 }

@@ -123,7 +123,7 @@ func (w *world) message(a *args) *broker.Message {
 	if m.QoS > 0 {
 		next = int(w.head) + 1
 	}
-	m.Position.Seq = uint64(a.number("seq", next))
+	m.Position.Seq, m.Previous = uint64(a.number("seq", next)), uint64(a.number("previous", 0))
 	if seq := m.Position.Seq; seq > 0 {
 		w.head, w.log[seq] = max(w.head, seq), m
 	}

@@ -75,6 +75,7 @@ type seldom struct {
 	connect     *packet.Connect     // until Claimed
 	admission   *Admission          // from Accept to Claimed
 	authMethod  string              // of enhanced authentication; empty: none
+	truncated   instant             // when the log was last found not to reach back far enough
 	asking      bool                // an AUTH with a newer token is awaited
 	reauth      bool                // a Reauthenticate effect waits for its answer
 	subscribing []subscribing       // SUBSCRIBEs without a SUBACK, oldest first
@@ -111,7 +112,7 @@ func (s *Session) own() *seldom {
 // empty reports whether it can be let go: what is told once, as a method or an
 // alias, is kept.
 func (r *seldom) empty() bool {
-	return r.connect == nil && r.admission == nil && r.authMethod == "" && r.subscribing == nil && r.steps == nil && len(r.received) == 0 && len(r.publishing) == 0 &&
+	return r.connect == nil && r.admission == nil && r.truncated == 0 && r.authMethod == "" && r.subscribing == nil && r.steps == nil && len(r.received)+len(r.publishing) == 0 &&
 		r.aliases == nil && r.told == nil && r.page == nil && r.replays == nil && r.handed == nil
 }
 
