@@ -42,13 +42,13 @@ func (t *Table) drop(s *Seat) {
 	t.unseat(s)
 	t.unclaim(p, s.number)
 	b := p.stir()
+	waits := first && b.number != 0 && b.why == forClaim && b.orphan == nil
 	switch {
-	case !first:
-	case b.number != 0 && b.why == forClaim && b.kind != Ask:
+	case waits && b.kind != Ask:
 		b.orphan = c
-	default:
-		if b.why == forClaim {
-			b.number = 0 // nobody waits for a former owner any more
+	case first:
+		if waits {
+			b.number = 0 // nobody cares for what the former owner says
 		}
 		t.resolve(p, c)
 	}
@@ -57,11 +57,7 @@ func (t *Table) drop(s *Seat) {
 // resolve puts back what a claim has stored that came to nothing.
 func (t *Table) resolve(p *place, c *claim) {
 	b := p.busy
-	switch {
-	case !c.written && !c.doubtful:
-	case b.leaving != nil: // not written for sure; what was left here before is still to be saved
-		b.leaving.doubt = c.epoch
-	default:
+	if (c.written || c.doubtful) && b.leaving == nil { // else what was left before is still to be saved
 		l := &leaving{epoch: c.epoch, settled: true, write: c.Durable, willed: c.willed}
 		l.record, l.unused = c.record, c.record != nil
 		if !c.written {

@@ -69,6 +69,10 @@ func (t *Table) next(p *place, now time.Time) bool {
 		}
 		return false
 	default:
+		if s.claim.written && len(b.tickets) > 0 {
+			t.evict(s)
+			return false
+		}
 		t.answerAll(p)
 		return t.pursue(p, s, now)
 	}

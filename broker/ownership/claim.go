@@ -69,23 +69,28 @@ func (t *Table) pursue(p *place, s *Seat, now time.Time) bool {
 	case stepNewWill:
 		return t.entrust(p, s)
 	default:
-		t.enter(p, s, now)
+		t.enter(p, s)
 		return true
 	}
 }
 
-// ask has the former owner put the session away, once for each of its epochs.
+// ask has the former owner put the session away, once for each of its epochs
+// and not without end: whoever does not answer is fenced by what follows.
 func (t *Table) ask(p *place, s *Seat, now time.Time) bool {
 	c := s.claim
 	instance, epoch := c.owner(t.cfg.Instance)
-	if t.cfg.Alone || instance == "" || (instance == c.asked && epoch == c.askedEpoch) {
+	if t.cfg.Alone || instance == "" || (instance == c.asked && epoch == c.askedEpoch) || c.asks == maxAsks {
 		c.step = stepWrite
 		return true
 	}
-	c.asked, c.askedEpoch, c.askLimit = instance, epoch, now.Add(t.cfg.Handover)
+	c.asks++
+	c.former, c.asked, c.askedEpoch, c.askLimit = "", instance, epoch, now.Add(t.cfg.Handover)
 	t.operate(p, forClaim, Effect{Kind: Ask, Instance: instance, Number: s.number})
 	return false
 }
+
+// maxAsks leaves some of a connection's patience for the rest.
+const maxAsks = 3
 
 // owner is the other instance that may still hold the session.
 func (c *claim) owner(self string) (instance string, epoch uint64) {
@@ -121,6 +126,9 @@ func (t *Table) claimLoaded(p *place, stored broker.Stored, err error, now time.
 		return
 	}
 	l := p.busy.leaving
+	if r := stored.Record; r != nil {
+		c.above = max(c.above, r.Epoch)
+	}
 	switch r := stored.Record; {
 	case errors.Is(err, broker.ErrRecord):
 		t.refuse(p.first, err, now)
@@ -128,7 +136,7 @@ func (t *Table) claimLoaded(p *place, stored broker.Stored, err error, now time.
 		t.backOff(p, now)
 	case c.epoch != 0 && t.wrote(r, c.epoch): // the answer was lost, not the write
 		t.taken(p, c, stored.Revision)
-	case l != nil && t.wrote(r, l.epoch): // what was left here is newer than what is stored
+	case l != nil && t.wroteSince(r, l.epoch): // what was left here is newer than what is stored
 		c.stored, p.revision, c.step = broker.Stored{Record: l.record, Revision: stored.Revision}, stored.Revision, stepWrite
 	case c.conflicted && r != nil && r.Expires.IsZero() && r.Owner != t.cfg.Instance &&
 		r.Epoch > p.first.number && r.Epoch != c.askedEpoch:
@@ -147,16 +155,19 @@ func (t *Table) wrote(r *broker.Record, epoch uint64) bool {
 	return r != nil && r.Owner == t.cfg.Instance && r.Epoch == epoch
 }
 
+// wroteSince reports whether a record was written by this instance with epoch, or
+// by a connection that came later and to nothing.
+func (t *Table) wroteSince(r *broker.Record, epoch uint64) bool {
+	return r != nil && r.Owner == t.cfg.Instance && r.Epoch >= epoch
+}
+
 // take makes the record this connection's, or removes it for a session that
 // needs none.
 func (t *Table) take(p *place, s *Seat, now time.Time) bool {
 	c := s.claim
 	stored := c.stored.Record
 	if !c.doubtful {
-		c.epoch = max(s.number, p.epoch+1)
-		if stored != nil {
-			c.epoch = max(c.epoch, stored.Epoch+1)
-		}
+		c.epoch = max(s.number, p.epoch+1, c.above+1)
 	}
 	p.epoch, c.record = c.epoch, nil
 	if r := stored; r != nil && !c.Clean && !passed(r.Expires, now) {
@@ -256,13 +267,10 @@ func (t *Table) claimWilled(p *place, revision uint64, err error, now time.Time)
 	}
 }
 
-// enter lets the connection in, unless another node's has come later.
-func (t *Table) enter(p *place, s *Seat, now time.Time) {
+// enter lets the connection in. Should another node's have come later, then
+// that one says so when it hears of this one.
+func (t *Table) enter(p *place, s *Seat) {
 	c := s.claim
-	if t.outranks(c.heardFrom, c.heard, c.epoch) {
-		t.refuse(s, broker.ErrConflict, now)
-		return
-	}
 	s.claim = nil
 	if !t.cfg.Alone {
 		t.emit(Effect{Kind: Announce, Key: p.key, Epoch: p.epoch})

@@ -9,9 +9,8 @@ import (
 
 // leaving is what a connection has left that is not put away yet.
 type leaving struct {
-	seat    *Seat // nil: of a connection that never entered
-	epoch   uint64
-	doubt   uint64         // another epoch that we may have stored; 0: none
+	seat    *Seat          // nil: of a connection that never entered
+	epoch   uint64         // of the connection
 	record  *broker.Record // nil: the session is over
 	write   bool           // record is not stored, or the stored one not erased
 	unused  bool           // record is still as it was before the connection
@@ -141,7 +140,7 @@ func (t *Table) leaveWritten(p *place, revision uint64, err error, now time.Time
 // connection's, or an earlier write of ours had been stored unanswered.
 func (t *Table) leaveChecked(p *place, stored broker.Stored, err error, now time.Time) {
 	l := p.busy.leaving
-	ours := t.wrote(stored.Record, l.epoch) || (l.doubt != 0 && t.wrote(stored.Record, l.doubt))
+	ours := t.wroteSince(stored.Record, l.epoch)
 	switch {
 	case err == nil && ours && stored.Revision != p.revision:
 		p.revision = stored.Revision

@@ -17,7 +17,7 @@ func (t *Table) Asked(key string, ticket uint64, now time.Time) {
 	}
 	b := p.stir()
 	b.tickets = append(b.tickets, ticket)
-	if s := p.first; s != nil && (s.claim == nil || s.claim.written) {
+	if s := p.holder(); s != nil {
 		t.evict(s)
 	}
 	t.advance(p, now)
@@ -26,7 +26,7 @@ func (t *Table) Asked(key string, ticket uint64, now time.Time) {
 // Heard hears that an instance holds key with epoch. The lower epoch ends.
 func (t *Table) Heard(instance, key string, epoch uint64, now time.Time) {
 	p := t.find(key)
-	if p == nil || p.first == nil || instance == t.cfg.Instance {
+	if p == nil || instance == t.cfg.Instance {
 		return
 	}
 	if s := p.holder(); s != nil {
@@ -34,11 +34,6 @@ func (t *Table) Heard(instance, key string, epoch uint64, now time.Time) {
 			t.evict(s)
 		} else {
 			t.emit(Effect{Kind: Announce, Key: key, Epoch: p.epoch})
-		}
-	}
-	for s := p.first; s != nil; s = s.next {
-		if c := s.claim; c != nil && (epoch > c.heard || (epoch == c.heard && instance > c.heardFrom)) {
-			c.heard, c.heardFrom = epoch, instance
 		}
 	}
 }

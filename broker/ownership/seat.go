@@ -35,15 +35,15 @@ type claim struct {
 	record     *broker.Record // what is taken over
 	asked      string         // whom, for which epoch, until when
 	askedEpoch uint64
+	asks       int
 	askLimit   time.Time
 	epoch      uint64 // that we write
-	heard      uint64 // the highest that others announced meanwhile
-	heardFrom  string
-	conflicted bool // another has written since we read
-	willed     bool // our will may be stored, and nobody is there for it
-	reload     bool // what was handed over here may not be what is stored
-	doubtful   bool // a write of ours may have been stored
-	written    bool // a write of ours is stored
+	above      uint64 // the highest that was ever found stored
+	conflicted bool   // another has written since we read
+	willed     bool   // our will may be stored, and nobody is there for it
+	reload     bool   // what was handed over here may not be what is stored
+	doubtful   bool   // a write of ours may have been stored
+	written    bool   // a write of ours is stored
 }
 
 // step is what a claim does next.
