@@ -32,7 +32,6 @@ type client struct {
 	faithful bool   // it subscribes to everything again whenever it connects
 	willful  bool   // its connections have wills
 	retired  bool   // it does not come back
-	doubtful bool   // a clean start of it may happen at any time
 
 	link     *link // the connection it uses, of those that it has opened; nil: none
 	attempts int   // connections without a CONNACK yet
@@ -101,7 +100,6 @@ func (c *client) connect(n *node, clean bool) {
 	l.send(p.Append(nil))
 	w.after(15*time.Second, func() {
 		if l.pending() {
-			c.doubtful = c.doubtful || (l.clean && c.durable)
 			l.sever(true)
 			c.lost(l)
 		}
@@ -118,6 +116,7 @@ func (c *client) lost(l *link) {
 	}
 	if l.pending() {
 		c.attempts--
+		c.known = c.known && !l.clean // a clean start may have been one all the same
 	}
 	l.over = true
 	l.testament.end(c.w.now)
@@ -175,7 +174,7 @@ func (c *client) meet(l *link, present bool) {
 	if present && l.clean {
 		w.violate("%s: session present after a clean start", c.name)
 	}
-	if !present && l.known && !l.clean && !c.doubtful && w.now-c.leftAt < time.Duration(c.expiry)*time.Second/2 {
+	if !present && l.known && !l.clean && w.now-c.leftAt < time.Duration(c.expiry)*time.Second/2 {
 		w.violate("%s: its session is forgotten", c.name)
 	}
 	for _, t := range c.wills {

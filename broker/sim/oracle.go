@@ -108,7 +108,7 @@ func (o *oracle) acknowledged(number int) {
 // settle is the last judgement, when everything has healed and is quiet.
 func (o *oracle) settle() {
 	for _, c := range o.w.clients {
-		if c.retired || c.doubtful {
+		if c.retired {
 			continue
 		}
 		if !c.online {
