@@ -254,12 +254,8 @@ func (c *conn) publish(e *session.Effect) {
 		return
 	}
 	m.Previous = c.previous(m.Topic)
-	lane := &n.lanes[0]
-	if !c.w.faults.alone { // whose live path has the log's order
-		lane = &n.lanes[c.link.client.index%len(n.lanes)]
-	}
 	c.pending++
-	lane.append(m, number, func(seq uint64, err error) {
+	n.lanes[c.shard].append(m, number, func(seq uint64, err error) {
 		defer c.settled()
 		if c.dead() {
 			return

@@ -51,7 +51,7 @@ func (n *node) publishWill(w *broker.Will, done func()) {
 		done()
 		return
 	}
-	n.lanes[0].append(m, number, func(_ uint64, err error) {
+	n.lanes[m.Position.Shard].append(m, number, func(_ uint64, err error) {
 		if err == nil {
 			done()
 		} else {

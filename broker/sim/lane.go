@@ -6,9 +6,8 @@ import (
 	"github.com/fanfare-mq/fanfare/broker"
 )
 
-// lane is an appender of a node: one batch at a time is on its way to the log,
-// and a publisher keeps to one lane, so that an answer that does not come leaves
-// no gap in its order.
+// lane is a node's appender to one shard: one batch at a time is on its way, so
+// that an answer that does not come leaves no gap in a publisher's order.
 type lane struct {
 	node  *node
 	queue []pending

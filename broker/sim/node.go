@@ -28,7 +28,7 @@ type node struct {
 	conns    []*conn
 	tree     topic.Tree[*conn] // of filters and the connections they are of
 	interest topic.Tree[*conn] // the part of it that the cluster knows of
-	lanes    [2]lane
+	lanes    [2]lane           // one for each shard
 	previous map[string]uint64 // the last message of a topic that entered here
 
 	instance  string
@@ -108,6 +108,9 @@ func (n *node) deliver(m *broker.Message) {
 		}
 	})
 	for _, c := range receivers {
+		if n.w.tracing() {
+			n.w.say(n.name, "%s: live m%d at %d, previous %d", c.link.client.name, numberOf(m.Payload), m.Position.Seq, m.Previous)
+		}
 		c.session.Deliver(m, &encodings, c.link.congested(), n.time())
 		c.drain()
 	}
