@@ -144,6 +144,9 @@ func (t *Table) leaveChecked(p *place, stored broker.Stored, err error, now time
 	switch {
 	case err == nil && ours && stored.Revision != p.revision:
 		p.revision = stored.Revision
+		if l.epoch = max(l.epoch, stored.Record.Epoch); l.record != nil {
+			l.record.Epoch = l.epoch // which never falls
+		}
 	case errors.Is(err, broker.ErrRecord) || (err == nil && !ours):
 		l.write = false
 	default:

@@ -38,6 +38,7 @@ type client struct {
 	online   bool
 
 	sub      *subscriber // its session, as the oracle sees it
+	epoch    uint64      // of the connection that it has used last
 	known    bool        // the session is sure to be there when it comes back
 	leftAt   time.Duration
 	lastID   uint16
@@ -162,7 +163,7 @@ func (c *client) connack(l *link, f packet.Frame) {
 	l.answered = true
 	c.attempts--
 	c.w.say(c.name, "CONNACK of %s, present %v", l.conn.node.name, p.SessionPresent)
-	c.link, c.online, c.arrivals = l, true, nil
+	c.link, c.online, c.arrivals, c.epoch = l, true, nil, l.conn.epoch
 	l.testament.establish(c.w.now)
 	c.meet(l, p.SessionPresent)
 	c.ping(l)

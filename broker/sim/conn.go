@@ -31,7 +31,8 @@ type conn struct {
 	topics  []string        // that it has published to since
 	shard   uint16
 	seat    *ownership.Seat
-	holds   bool         // the seat's session is this connection's
+	holds   bool // the seat's session is this connection's
+	epoch   uint64
 	pending int          // publishes on their way
 	will    *broker.Will // of the connection
 	due     *broker.Will // the same, when it has to be published at once

@@ -99,12 +99,7 @@ func (l *lane) answered(batch []pending) {
 		p := &batch[i]
 		m := *p.message
 		m.Position.Seq = p.seq
-		if m.Previous == unknown {
-			m.Previous = p.seq // who has not read so far has to
-		} else {
-			m.Previous = n.previous[m.Topic]
-		}
-		n.previous[m.Topic] = max(p.seq, n.previous[m.Topic])
+		m.Previous = n.precede(m.Topic, p.seq, m.Previous)
 		p.done(p.seq, nil)
 		n.deliver(&m)
 		n.announce(&m)
@@ -120,4 +115,20 @@ func (l *lane) failed(batch []pending) {
 	for i := range batch {
 		batch[i].done(0, broker.ErrUnavailable)
 	}
+}
+
+// precede notes a topic's newest message and returns the one before it, 0 if
+// that is not known. Of a publisher that comes from elsewhere any may be: who
+// has not read so far has to.
+func (n *node) precede(name string, seq, previous uint64) uint64 {
+	last := n.previous[name]
+	if last >= seq {
+		last = 0
+	} else {
+		n.previous[name] = seq
+	}
+	if previous == unknown {
+		return seq
+	}
+	return last
 }

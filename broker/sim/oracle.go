@@ -169,7 +169,7 @@ func (o *oracle) saved(key string, old, r *broker.Record) {
 		o.w.violate("%s of epoch %d writes the record of %s, of epoch %d of %s", r.Owner, r.Epoch, key, old.Epoch, old.Owner)
 	}
 	for _, c := range o.w.clients {
-		if c.key == key {
+		if c.key == key && r.Epoch == c.epoch {
 			c.sub.recorded(r)
 		}
 	}

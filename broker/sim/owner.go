@@ -40,7 +40,7 @@ func (c *conn) entered(r *broker.Record, epoch uint64, err error) {
 		}
 		return
 	}
-	c.holds = err == nil
+	c.holds, c.epoch = err == nil, epoch
 	if r != nil {
 		c.resumed, c.moved = r.Inflight, r.Owner != c.node.instance
 	}

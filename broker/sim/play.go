@@ -137,7 +137,8 @@ func (c *client) act() {
 	if !c.online || c.attempts > 0 {
 		return
 	}
-	again := c.known || !c.durable // it knows what the edge will say
+	// It knows what the edge will say, and its session does not end meanwhile.
+	again := (c.known && c.expiry > 60) || !c.durable
 	switch p := w.IntN(100); {
 	case p < 60:
 		for range 1 + w.IntN(4) {
