@@ -2,27 +2,28 @@ package broker
 
 import "slices"
 
-// Generation is one life of a shard of the log. After a power loss or a restore
-// the log may have lost its end, and gives those sequences out again: a
-// generation begins with every start.
+// Generation is a span of a shard's life in which no sequence was given out
+// twice. A power loss or a restore may take the end of the log; what is then
+// appended gets sequences that others had before.
 type Generation struct {
-	// Number rises from 1.
+	// Number rises from one generation to the next; it is about the Unix
+	// milliseconds of its beginning.
 	Number uint64
-	// Start is the last sequence that the log had when the generation began.
+	// Start is the first sequence that belongs to it.
 	Start uint64
 }
 
-// Renew makes a record of the log's present generation. Sequences that lie above
-// the beginning of a later generation than the record's name other messages by
-// now, or will: the floor and the starts of subscriptions are cut to it, what
-// was acknowledged above it is owed again, and what was on its way is gone. It
-// reports whether anything had to be cut. The generations may be in any order;
-// they must reach back to the record's own.
+// Renew makes a record one of the log's present generation. Sequences from the
+// start of a later generation than the record's on name other messages by now,
+// or will: the floor and the starts of subscriptions are cut to below it, what
+// was acknowledged from there on is owed again, and what was on its way is gone.
+// It reports whether anything had to be cut. The generations may be in any
+// order, and must reach back to the record's own.
 func (r *Record) Renew(generations []Generation) bool {
 	cut, newest := ^uint64(0), r.Generation
 	for _, g := range generations {
 		if g.Number > r.Generation {
-			cut = min(cut, g.Start)
+			cut = min(cut, g.Start-1)
 		}
 		newest = max(newest, g.Number)
 	}

@@ -21,11 +21,11 @@ func record() *broker.Record {
 	}
 }
 
-// A sequence above the beginning of a later generation is another message's.
+// A sequence from the beginning of a later generation on is another message's.
 func TestRenewCuts(t *testing.T) {
 	r := record()
 	// The log lost its end twice; it was shortest when generation 3 began.
-	if !r.Renew([]broker.Generation{{4, 140}, {1, 0}, {3, 94}, {2, 40}}) {
+	if !r.Renew([]broker.Generation{{4, 141}, {1, 1}, {3, 95}, {2, 41}}) {
 		t.Fatal("nothing cut")
 	}
 	want := &broker.Record{
@@ -42,7 +42,7 @@ func TestRenewCuts(t *testing.T) {
 
 func TestRenewCutsTheFloor(t *testing.T) {
 	r := record()
-	r.Renew([]broker.Generation{{3, 50}})
+	r.Renew([]broker.Generation{{3, 51}})
 	if r.Floor != 50 || len(r.Acked) > 0 || r.Generation != 3 {
 		t.Errorf("%+v", r)
 	}
@@ -53,7 +53,7 @@ func TestRenewCutsTheFloor(t *testing.T) {
 func TestRenewKeeps(t *testing.T) {
 	r, want := record(), record()
 	want.Generation = 3
-	if r.Renew([]broker.Generation{{3, 100}, {2, 4}}) || !reflect.DeepEqual(r, want) {
+	if r.Renew([]broker.Generation{{3, 101}, {2, 4}}) || !reflect.DeepEqual(r, want) {
 		t.Errorf("%+v", r)
 	}
 }
@@ -62,7 +62,7 @@ func TestRenewKeeps(t *testing.T) {
 func TestRenewTouchesNothingShared(t *testing.T) {
 	r := record()
 	shared := *r
-	r.Renew([]broker.Generation{{3, 0}})
+	r.Renew([]broker.Generation{{3, 1}})
 	if !reflect.DeepEqual(&shared, record()) {
 		t.Errorf("%+v", shared)
 	}
