@@ -39,6 +39,7 @@ type client struct {
 
 	sub      *subscriber // its session, as the oracle sees it
 	epoch    uint64      // of the connection that it has used last
+	cleaning bool        // it goes on asking for a clean start
 	known    bool        // the session is sure to be there when it comes back
 	leftAt   time.Duration
 	lastID   uint16
@@ -83,6 +84,7 @@ func (c *client) connect(n *node, clean bool) {
 		return
 	}
 	w := c.w
+	clean = clean || c.cleaning
 	l := &link{w: w, client: c, slow: c.slow && !w.healed, opened: w.now}
 	l.conn = n.accept(l)
 	c.attempts++
@@ -117,7 +119,7 @@ func (c *client) lost(l *link) {
 	}
 	if l.pending() {
 		c.attempts--
-		c.known = c.known && !l.clean // a clean start may have been one all the same
+		c.cleaning = c.cleaning || l.clean // it may have been one all the same
 	}
 	l.over = true
 	l.testament.end(c.w.now)
@@ -160,7 +162,7 @@ func (c *client) connack(l *link, f packet.Frame) {
 		old.sever(c.w.oneIn(2))
 		c.lost(old)
 	}
-	l.answered = true
+	l.answered, c.cleaning = true, false
 	c.attempts--
 	c.w.say(c.name, "CONNACK of %s, present %v", l.conn.node.name, p.SessionPresent)
 	c.link, c.online, c.arrivals, c.epoch = l, true, nil, l.conn.epoch

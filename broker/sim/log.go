@@ -45,7 +45,7 @@ type shard struct {
 }
 
 func newShard() *shard {
-	return &shard{subjects: map[subject]uint64{}, generations: []broker.Generation{{Number: 1}}}
+	return &shard{subjects: map[subject]uint64{}, generations: []broker.Generation{{Number: 1, Start: 1}}}
 }
 
 func (s *shard) head() uint64 { return uint64(len(s.entries)) }
@@ -103,7 +103,7 @@ func (s *shard) cut(head uint64) {
 	}
 	s.entries = s.entries[:head]
 	last := s.generations[len(s.generations)-1]
-	s.generations = append(s.generations, broker.Generation{Number: last.Number + 1, Start: head})
+	s.generations = append(s.generations, broker.Generation{Number: last.Number + 1, Start: head + 1})
 }
 
 // replica is the head of one that is as far behind as lag.
