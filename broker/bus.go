@@ -1,6 +1,10 @@
 package broker
 
-import "github.com/fanfare-mq/fanfare/fault"
+import (
+	"strings"
+
+	"github.com/fanfare-mq/fanfare/fault"
+)
 
 // Acknowledger learns the fate of a published message. The edge's connections
 // implement it; tag is what they gave to Publish (their packet identifier).
@@ -57,4 +61,12 @@ var (
 // The first three have no slash, so the key is unambiguous.
 func SessionKey(org, app, user, clientID string) string {
 	return org + "/" + app + "/" + user + "/" + clientID
+}
+
+// SplitSessionKey undoes SessionKey.
+func SplitSessionKey(key string) (org, app, user, clientID string) {
+	org, key, _ = strings.Cut(key, "/")
+	app, key, _ = strings.Cut(key, "/")
+	user, clientID, _ = strings.Cut(key, "/")
+	return org, app, user, clientID
 }
