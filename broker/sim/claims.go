@@ -17,10 +17,7 @@ type claims struct {
 // claim numbers a connection of key, and says who had it before, as far as that
 // is known.
 func (n *node) claim(key string) (number uint64, former string) {
-	known := n.heard
-	if n.w.faults.central {
-		known = n.w.claims.central
-	}
+	known := n.known()
 	old := known[key]
 	number = max(uint64(n.time().UnixMicro()), old.number+1, n.heard[key].number+1) //nolint:gosec // after 1970
 	mine := holder{number, n.instance}
@@ -31,6 +28,14 @@ func (n *node) claim(key string) (number uint64, former string) {
 		}
 	})
 	return number, old.instance
+}
+
+// known is what the node asks about claims.
+func (n *node) known() map[string]holder {
+	if n.w.faults.central {
+		return n.w.claims.central
+	}
+	return n.heard
 }
 
 // unclaim gives a claim back.

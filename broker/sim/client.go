@@ -183,7 +183,7 @@ func (c *client) meet(l *link, present bool) {
 	for _, t := range c.wills {
 		t.back(l.testament, w.now, present)
 	}
-	if !present {
+	if !present || !c.known { // what it does not know of is as good as new
 		c.begin()
 	}
 	c.known = c.durable && (c.version == packet.V5 || !l.clean)

@@ -7,6 +7,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/liveness"
 	"github.com/fanfare-mq/fanfare/broker/ownership"
 	"github.com/fanfare-mq/fanfare/broker/session"
 	"github.com/fanfare-mq/fanfare/broker/topic"
@@ -37,7 +38,9 @@ type node struct {
 	wakeAt    time.Duration
 	asked     []func() // answers to those who have asked for a session
 	heard     map[string]holder
-	kept      []*broker.Will // that wait until they are due
+	watch     *liveness.Watch
+	estate    *liveness.Estate
+	tickAt    time.Duration
 }
 
 // time is what the node's clock shows.
@@ -64,9 +67,11 @@ func (n *node) start() {
 	n.up, n.life = true, n.life+1
 	n.conns, n.tree, n.interest, n.previous = nil, topic.Tree[*conn]{}, topic.Tree[*conn]{}, map[string]uint64{}
 	n.lanes = [2]lane{{node: n}, {node: n}}
-	n.instance, n.kept, n.advancing = fmt.Sprintf("%sx%d", n.name, n.life), nil, false
-	n.newTable()
+	n.instance, n.advancing = fmt.Sprintf("%sx%d", n.name, n.life), false
 	n.w.say(n.name, "starts, %d", n.life)
+	n.newTable()
+	n.newEstate()
+	n.keepProbing()
 }
 
 // crash is kill -9. The clients see their connections end.

@@ -101,7 +101,6 @@ func (c *client) wish() {
 func (w *world) begin() {
 	for _, n := range w.nodes {
 		n.start()
-		n.keepProbing()
 	}
 	for _, c := range w.clients {
 		c.reconnect(w.between(0, 3*time.Second))
@@ -195,7 +194,6 @@ func (w *world) heal() {
 		n.cutOff = false
 		if !n.up {
 			n.start()
-			n.keepProbing()
 		}
 	}
 	for _, c := range w.clients {
@@ -253,7 +251,6 @@ func (w *world) crash(n *node) {
 	w.after(w.between(100*time.Millisecond, 15*time.Second), func() {
 		if !n.up {
 			n.start()
-			n.keepProbing()
 		}
 	})
 }

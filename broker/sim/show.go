@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/fanfare-mq/fanfare/broker/liveness"
 	"github.com/fanfare-mq/fanfare/broker/ownership"
 	"github.com/fanfare-mq/fanfare/broker/session"
 )
@@ -60,6 +61,19 @@ func showOwnership(e *ownership.Effect) string {
 	}
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	return b.String()
+}
+
+// showLiveness is an effect of an estate in a trace.
+func showLiveness(e *liveness.Effect) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %s", e.Kind, e.Instance, e.Key)
+	if e.Message != nil {
+		fmt.Fprintf(&b, "m%d qos %d", numberOf(e.Message.Payload), e.Message.QoS)
+	}
+	if e.Lease.Instance != "" {
+		fmt.Fprintf(&b, " %s", e.Lease.Instance)
 	}
 	return b.String()
 }

@@ -14,6 +14,7 @@ type store struct {
 	revision uint64
 	records  map[string]*cell
 	wills    []*broker.Will
+	leases   []broker.Lease
 }
 
 // cell is a key of the bucket of records, with what it was before, which a
