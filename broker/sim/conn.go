@@ -311,6 +311,8 @@ func (c *conn) close(e *session.Effect) {
 	c.closed = true
 	if e.Reason.Name == session.ReasonDisconnected.Name {
 		c.link.testament.discard()
+	} else if c.holds {
+		c.link.testament.close(c.node)
 	}
 	c.node.conns = slices.DeleteFunc(c.node.conns, func(o *conn) bool { return o == c })
 	c.closeSeat(e)

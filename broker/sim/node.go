@@ -87,6 +87,11 @@ func (n *node) crash() {
 		n.w.after(n.w.short(time.Second), func() { l.client.lost(l) })
 	}
 	n.conns = nil
+	for _, c := range n.w.clients {
+		for _, t := range c.wills {
+			t.forgotten = t.forgotten || (t.closed == n && !t.done)
+		}
+	}
 }
 
 // newID makes an identifier of the node's time.

@@ -16,10 +16,12 @@ type testament struct {
 	left        bool // the client has sent DISCONNECT
 	over        bool // the client knows that the connection is
 	overAt      time.Duration
-	discarded   bool // the edge has had the DISCONNECT
-	resumed     bool // the client was back before the will was due
-	superseded  bool // the client came back at all
-	done        bool // it was published
+	discarded   bool  // the edge has had the DISCONNECT
+	resumed     bool  // the client was back before the will was due
+	superseded  bool  // the client came back at all
+	closed      *node // where the connection's end was noticed
+	forgotten   bool  // that node has died before it was published
+	done        bool  // it was published
 }
 
 // patience is how long it may take until the end of a connection is noticed:
@@ -93,12 +95,21 @@ func (t *testament) published(w *world) {
 	t.done = true
 }
 
+// close is the edge's end of the connection, which leaves the will to be
+// published.
+func (t *testament) close(n *node) {
+	if t != nil {
+		t.closed = n
+	}
+}
+
 // settle looks for a will that should have been published. One with QoS 0 may
-// be lost, and whether a delayed one is due is certain only if the client never
-// came back.
+// be lost. A client that is back spares its delayed will, and all that a dead
+// node has not come to.
 func (t *testament) settle(w *world) {
 	certain := t.established && t.over && !t.left && t.qos > 0 && w.now > t.overAt+t.delay+patience
-	if certain && !t.done && (t.delay == 0 || !t.superseded) {
+	kept := t.closed != nil && !t.forgotten && t.delay == 0
+	if certain && !t.done && (kept || !t.superseded) {
 		w.violate("m%d, the will of %s, was never published", t.number, t.client.name)
 	}
 }
