@@ -23,11 +23,12 @@ var allowed = map[string][]string{
 	"broker":           {"fault"},
 	"broker/packet":    {},
 	"broker/topic":     {},
+	"broker/ownership": {"broker"},
 	"broker/session":   {"broker", "broker/packet", "broker/topic", "fault"},
 	"broker/jetstream": {"broker", "broker/topic", "fault"},
 	"broker/presence":  {"fault"},
 	"broker/liveness":  {"broker"},
-	"broker/edge":      {"auth", "broker", "broker/packet", "broker/presence", "broker/session", "broker/topic", "fault", "tenant"},
+	"broker/edge":      {"auth", "broker", "broker/ownership", "broker/packet", "broker/presence", "broker/session", "broker/topic", "fault", "tenant"},
 	"push":             {"broker", "broker/topic", "fault", "tenant"},
 	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "push", "tenant", "web"},
 	"api/spec":         {},               // generated from openapi.yaml

@@ -144,7 +144,13 @@ func (b *Bus) complete(e *entry) {
 	}
 	m.Position.Seq = out.seq
 	if !b.Alone() {
-		m.Previous = b.previous.swap(m.Topic, out.seq, time.Now())
+		previous := b.previous.swap(m.Topic, out.seq, time.Now())
+		// What came between a message and its repetition, or from another node, is
+		// not known here.
+		if out.duplicate || m.Previous == broker.UnknownPrevious {
+			previous = out.seq
+		}
+		m.Previous = previous
 	}
 	if !b.keeper.put(job{m: m, ack: e.ack, tag: e.tag}) {
 		answer(e.ack, e.tag, m, nil)

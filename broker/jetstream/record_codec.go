@@ -23,6 +23,9 @@ var (
 	errRecordKey     = errors.New("record of another session: two keys have one digest")
 )
 
+// recordWilled is the one state of a record that takes a bit.
+const recordWilled = 0b0000_0001
+
 // The options of a subscription, one byte.
 const (
 	subQoS               = 0b0000_0011
@@ -50,6 +53,7 @@ func appendRecord(dst []byte, key string, r *broker.Record) []byte {
 	dst = appendDuration(dst, r.Expiry)
 	dst = appendTime(dst, r.Expires)
 	dst = appendTime(dst, r.Truncated)
+	dst = append(dst, recordState(r))
 	dst = binary.AppendUvarint(dst, r.Floor)
 	dst = appendTime(dst, r.FloorTime)
 	dst = appendRising(dst, r.Floor, r.Acked)
@@ -71,6 +75,14 @@ func appendRecord(dst []byte, key string, r *broker.Record) []byte {
 		dst = appendSubscription(dst, &r.Subscriptions[i])
 	}
 	return dst
+}
+
+// recordState is the byte of what a record is or is not.
+func recordState(r *broker.Record) (state byte) {
+	if r.Willed {
+		state |= recordWilled
+	}
+	return state
 }
 
 // appendRising appends sequences above floor as the steps between them, which
@@ -139,6 +151,7 @@ func parseRecord(data []byte) (key string, r *broker.Record, err error) {
 	key, r.Owner = string(in.text()), string(in.text())
 	r.Epoch, r.Generation = in.number(math.MaxUint64), in.number(math.MaxUint64)
 	r.Expiry, r.Expires, r.Truncated = in.duration(), in.time(), in.time()
+	r.Willed = in.octet(recordWilled)&recordWilled != 0
 	r.Floor = in.number(math.MaxUint64)
 	r.FloorTime = in.time()
 	r.Acked = in.rising(r.Floor)

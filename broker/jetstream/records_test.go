@@ -86,6 +86,7 @@ func richRecord() *broker.Record {
 		LastPacketID: 65535, Received: []uint16{3, 65535},
 		Publishing: []broker.Publishing{{PacketID: 9, ID: ulid.MustParse("01ARZ3NDEKTSV4RRFFQ69G5FAV")}},
 		Truncated:  time.UnixMilli(1_700_000_000_001),
+		Willed:     true,
 	}
 }
 

@@ -29,7 +29,7 @@ func Unused(r *broker.Record, now time.Time) *broker.Record {
 	return &out
 }
 
-func (t *Table) refuse(s *Seat, err error, _ time.Time) {
+func (t *Table) refuse(s *Seat, err error) {
 	t.emit(Effect{Kind: Refuse, Seat: s, Key: s.place.key, Err: err})
 	t.drop(s)
 }
@@ -57,12 +57,13 @@ func (t *Table) drop(s *Seat) {
 // resolve puts back what a claim has stored that came to nothing.
 func (t *Table) resolve(p *place, c *claim) {
 	b := p.busy
-	if (c.written || c.doubtful) && b.leaving == nil { // else what was left before is still to be saved
-		l := &leaving{epoch: c.epoch, settled: true, write: c.Durable, willed: c.willed}
-		l.record, l.unused = c.record, c.record != nil
-		if !c.written {
-			p.revision = c.stored.Revision
-		}
-		t.depart(p, l)
+	if (!c.written && !c.doubtful) || b.leaving != nil { // what was left before is still to be saved
+		return
 	}
+	if !c.written {
+		p.revision = c.stored.Revision
+	}
+	t.depart(p, &leaving{
+		epoch: c.epoch, settled: true, write: c.Durable, willed: c.willed, record: c.record, unused: c.record != nil,
+	})
 }

@@ -15,6 +15,9 @@ func (t *Table) operate(p *place, why purpose, e Effect) {
 	}
 	b := p.busy
 	b.number, b.kind, b.why, b.retry = t.operation, e.Kind, why, time.Time{}
+	if why == forClaim {
+		e.Seat = p.first
+	}
 	e.Op = Op{place: p, number: t.operation}
 	if e.Key == "" {
 		e.Key = p.key
@@ -63,19 +66,22 @@ func (t *Table) next(p *place, now time.Time) bool {
 		return false
 	case s.claim == nil:
 		return t.writeNext(p)
-	case s.evicted || !s.claim.numbered:
-		if !s.claim.written { // else its end puts the session back first
-			t.answerAll(p)
-		}
-		return false
 	default:
-		if s.claim.written && len(b.tickets) > 0 {
-			t.evict(s)
-			return false
-		}
-		t.answerAll(p)
-		return t.pursue(p, s, now)
+		return t.admit(p, s, now)
 	}
+}
+
+// admit lets the first seat pursue its claim, unless others want the session
+// back that it has just taken.
+func (t *Table) admit(p *place, s *Seat, now time.Time) bool {
+	written := s.claim.written
+	if written && len(p.busy.tickets) > 0 {
+		t.evict(s)
+	}
+	if !written { // else its end puts the session back first
+		t.answerAll(p)
+	}
+	return !s.evicted && s.claim.numbered && t.pursue(p, s, now)
 }
 
 // answerAll tells whoever asked that nobody here holds the session.

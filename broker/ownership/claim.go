@@ -38,7 +38,7 @@ func (t *Table) Claimed(s *Seat, number uint64, former string, err error, now ti
 		return
 	}
 	if err != nil {
-		t.refuse(s, err, now)
+		t.refuse(s, err)
 	} else {
 		s.number, s.claim.numbered = number, true
 		if former != t.cfg.Instance {
@@ -122,25 +122,31 @@ func (t *Table) claimant(p *place) *claim {
 
 func (t *Table) claimLoaded(p *place, stored broker.Stored, err error, now time.Time) {
 	c := t.claimant(p)
-	if c == nil {
-		return
-	}
-	l := p.busy.leaving
-	if r := stored.Record; r != nil {
-		c.above = max(c.above, r.Epoch)
-	}
-	switch r := stored.Record; {
+	switch {
+	case c == nil:
 	case errors.Is(err, broker.ErrRecord):
-		t.refuse(p.first, err, now)
+		t.refuse(p.first, err)
 	case err != nil:
 		t.backOff(p, now)
+	default:
+		t.found(p, c, stored)
+	}
+}
+
+// found decides what a claim makes of what is stored.
+func (t *Table) found(p *place, c *claim, stored broker.Stored) {
+	r, l := stored.Record, p.busy.leaving
+	if r != nil {
+		c.above = max(c.above, r.Epoch)
+	}
+	switch {
 	case c.epoch != 0 && t.wrote(r, c.epoch): // the answer was lost, not the write
 		t.taken(p, c, stored.Revision)
 	case l != nil && t.wroteSince(r, l.epoch): // what was left here is newer than what is stored
-		c.stored, p.revision, c.step = broker.Stored{Record: l.record, Revision: stored.Revision}, stored.Revision, stepWrite
-	case c.conflicted && r != nil && r.Expires.IsZero() && r.Owner != t.cfg.Instance &&
-		r.Epoch > p.first.number && r.Epoch != c.askedEpoch:
-		t.refuse(p.first, broker.ErrConflict, now) // two came at once, and the other is the newer
+		p.revision = stored.Revision
+		c.stored, c.step = broker.Stored{Record: l.record, Revision: stored.Revision}, stepWrite
+	case c.conflicted && t.beaten(p.first.number, c, r):
+		t.refuse(p.first, broker.ErrConflict)
 	default:
 		if l != nil {
 			t.left(p) // another has the session by now
@@ -148,6 +154,12 @@ func (t *Table) claimLoaded(p *place, stored broker.Stored, err error, now time.
 		c.doubtful = c.doubtful && stored.Revision == c.stored.Revision // it may still be on its way
 		c.stored, c.step = stored, stepAsk
 	}
+}
+
+// beaten reports whether another node's connection, which came at the same time,
+// has the session and is the newer one.
+func (t *Table) beaten(number uint64, c *claim, r *broker.Record) bool {
+	return r != nil && r.Expires.IsZero() && r.Owner != t.cfg.Instance && r.Epoch > number && r.Epoch != c.askedEpoch
 }
 
 // wrote reports whether a record is the one that this instance wrote with epoch.

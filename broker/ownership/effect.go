@@ -20,10 +20,11 @@ const (
 	Ask
 	// Answer: tell who asked with Ticket that the session is free.
 	Answer
-	// Load: read the record of Key, and call Loaded.
+	// Load: read the record of Key, and call Loaded. Seat is who takes it over,
+	// nil if it is read to be looked at only.
 	Load
 	// Save: write Record under Key if what is stored has Revision, and call
-	// Saved. The record must be read before the next call of the table.
+	// Saved. Seat is whose claim it is, nil for what Persist and Close gave.
 	Save
 	// Erase: remove the record of Key if it has Revision, and call Done.
 	Erase

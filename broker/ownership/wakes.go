@@ -111,7 +111,7 @@ func (t *Table) impatient(p *place, now time.Time) {
 	for s := p.first; s != nil; {
 		next := s.next
 		if c := s.claim; c != nil && !s.evicted && passed(c.limit, now) {
-			t.refuse(s, errPatience, now)
+			t.refuse(s, errPatience)
 		}
 		s = next
 	}

@@ -104,13 +104,12 @@ func newWorld(t *testing.T, seed uint64, nodes int) *world {
 	return w
 }
 
-func (w *world) start() *node {
+func (w *world) start() {
 	w.started++
 	n := &node{w: w, asks: map[uint64]ownership.Op{}, skew: time.Duration(w.random.IntN(20)) * time.Second}
 	n.table = ownership.New(ownership.Config{Instance: "i" + strconv.Itoa(w.started), Seed: w.random.Uint64()})
 	w.nodes = append(w.nodes, n)
 	w.live[n.table.Instance()] = n
-	return n
 }
 
 // kill ends a node without a goodbye.
@@ -212,6 +211,8 @@ func (n *node) carryOut(e ownership.Effect) {
 	case ownership.Enter, ownership.Refuse, ownership.Persisted, ownership.Evict:
 		c := e.Seat.Conn.(*conn)
 		w.soon(func() { c.hear(e) })
+	default:
+		w.fail("unknown effect %d", e.Kind)
 	}
 }
 
@@ -322,6 +323,7 @@ func (n *node) apply(e ownership.Effect, record *broker.Record, will *broker.Wil
 		if will := w.wills[e.Instance+" "+e.Key]; will != nil {
 			w.sent[will.Message.Topic] = 1
 		}
+	default:
 	}
 	delete(w.wills, e.Instance+" "+e.Key)
 	for _, other := range w.nodes {
@@ -403,6 +405,7 @@ func (c *conn) hear(e ownership.Effect) {
 		w.persisted(c, e)
 	case ownership.Evict:
 		c.end(ownership.End{Record: c.record(time.Hour)})
+	default:
 	}
 }
 

@@ -83,6 +83,7 @@ type seldom struct {
 	publishing  []broker.Publishing // QoS 2 publishes that the log may or may not have
 	received    []uint16            // QoS 2 publishes that wait for their PUBREL
 	inherited   int                 // as many of them are of an earlier connection
+	lineage     lineage             // of a resumed session's publishes
 	aliases     []string            // topic aliases of the client, by number less one
 	told        map[string]uint16   // topic aliases that the client was told
 	page        []*broker.Message   // of the log, read and not sent yet
@@ -113,7 +114,7 @@ func (s *Session) own() *seldom {
 // alias, is kept.
 func (r *seldom) empty() bool {
 	return r.connect == nil && r.admission == nil && r.truncated == 0 && r.authMethod == "" && r.subscribing == nil && r.steps == nil && len(r.received)+len(r.publishing) == 0 &&
-		r.aliases == nil && r.told == nil && r.page == nil && r.replays == nil && r.handed == nil
+		r.lineage.since == 0 && r.aliases == nil && r.told == nil && r.page == nil && r.replays == nil && r.handed == nil
 }
 
 // peer is what bounds the packets to the client.
@@ -265,6 +266,9 @@ func (s *Session) release(now time.Time) {
 	}
 	if len(s.incoming) == 0 {
 		s.incoming = nil
+	}
+	if s.seldom != nil {
+		s.seldom.lineage.forget(now)
 	}
 	if s.seldom != nil && s.seldom.empty() {
 		s.seldom = nil

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"errors"
-	"math"
 	"slices"
 	"time"
 
@@ -27,8 +26,6 @@ type conn struct {
 	waiting [][]byte // packets that the session does not want yet
 	closed  bool
 	resumed []broker.Flight // what the record had on its way
-	moved   bool            // the session was another instance's, and so may be its messages
-	topics  []string        // that it has published to since
 	shard   uint16
 	seat    *ownership.Seat
 	holds   bool // the seat's session is this connection's
@@ -254,7 +251,6 @@ func (c *conn) publish(e *session.Effect) {
 		n.announce(m)
 		return
 	}
-	m.Previous = c.previous(m.Topic)
 	c.pending++
 	n.lanes[c.shard].append(m, number, func(seq uint64, err error) {
 		defer c.settled()
@@ -267,19 +263,6 @@ func (c *conn) publish(e *session.Effect) {
 		c.session.Published(id, err, n.time())
 		c.drain()
 	})
-}
-
-// unknown stands for the previous message of a publisher that has come from
-// another node: it may be any that the log had before.
-const unknown = math.MaxUint64
-
-// previous is what the lane is told of the message before one to a topic.
-func (c *conn) previous(name string) uint64 {
-	if !c.moved || slices.Contains(c.topics, name) {
-		return 0
-	}
-	c.topics = append(c.topics, name)
-	return unknown
 }
 
 // drained tells the session that there is room again.
@@ -310,7 +293,7 @@ func (c *conn) probe() {
 func (c *conn) close(e *session.Effect) {
 	c.closed = true
 	if e.Reason.Name == session.ReasonDisconnected.Name {
-		c.link.testament.discard()
+		c.link.testament.discard(c.node)
 	} else if c.holds {
 		c.link.testament.close(c.node)
 	}

@@ -20,6 +20,7 @@ type pending struct {
 	number  int // as the oracle knows it
 	done    func(seq uint64, err error)
 	seq     uint64
+	again   bool // the log had it before
 }
 
 const (
@@ -85,7 +86,7 @@ func (w *world) arrive(batch []pending, sent time.Time) {
 	for i := range batch {
 		p := &batch[i]
 		seq, again := w.shards[p.message.Position.Shard].append(p.message, p.number, sent, w.now)
-		p.seq = seq
+		p.seq, p.again = seq, again
 		w.oracle.stored(p.number, p.message, seq, again)
 	}
 }
@@ -99,7 +100,7 @@ func (l *lane) answered(batch []pending) {
 		p := &batch[i]
 		m := *p.message
 		m.Position.Seq = p.seq
-		m.Previous = n.precede(m.Topic, p.seq, m.Previous)
+		m.Previous = n.precede(&m, p.again)
 		p.done(p.seq, nil)
 		n.deliver(&m)
 		n.announce(&m)
@@ -117,17 +118,13 @@ func (l *lane) failed(batch []pending) {
 	}
 }
 
-// precede notes a topic's newest message and returns the one before it, 0 if
-// that is not known. Of a publisher that comes from elsewhere any may be: who
-// has not read so far has to.
-func (n *node) precede(name string, seq, previous uint64) uint64 {
-	last := n.previous[name]
-	if last >= seq {
-		last = 0
-	} else {
-		n.previous[name] = seq
-	}
-	if previous == unknown {
+// precede notes a topic's newest message and returns the one before it. What
+// came between a message and its repetition, or from another node, is not known:
+// who has not read so far has to.
+func (n *node) precede(m *broker.Message, again bool) uint64 {
+	seq, last := m.Position.Seq, n.previous[m.Topic]
+	n.previous[m.Topic] = max(seq, last)
+	if again || m.Previous == broker.UnknownPrevious {
 		return seq
 	}
 	return last

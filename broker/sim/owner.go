@@ -42,7 +42,7 @@ func (c *conn) entered(r *broker.Record, epoch uint64, err error) {
 	}
 	c.holds, c.epoch = err == nil, epoch
 	if r != nil {
-		c.resumed, c.moved = r.Inflight, true
+		c.resumed = r.Inflight
 	}
 	if c.w.tracing() {
 		c.w.say(c.node.name, "%s: enters with epoch %d, record %v, %v", c.link.client.name, epoch, r != nil, err)

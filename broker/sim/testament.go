@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
 
@@ -20,8 +21,9 @@ type testament struct {
 	resumed     bool  // the client was back before the will was due
 	superseded  bool  // the client came back at all
 	closed      *node // where the connection's end was noticed
-	forgotten   bool  // that node has died before it was published
-	done        bool  // it was published
+	instance    string
+	forgotten   bool // that node has died before it was published
+	done        bool // it was published
 }
 
 // patience is how long it may take until the end of a connection is noticed:
@@ -62,9 +64,9 @@ func (t *testament) end(now time.Duration) {
 }
 
 // discard is the edge's end of the connection after a DISCONNECT.
-func (t *testament) discard() {
+func (t *testament) discard(n *node) {
 	if t != nil {
-		t.discarded = true
+		t.discarded, t.closed, t.instance = true, n, n.instance
 	}
 }
 
@@ -84,6 +86,11 @@ const slack = 3 * time.Second
 
 // published is the will's publishing.
 func (t *testament) published(w *world) {
+	if t.closed != nil && w.instance(t.instance) == nil {
+		t.discarded = false // before it could be removed
+	} else if l := w.store.lease(t.instance); l != nil && l.State != broker.LeaseAlive {
+		t.discarded = false
+	}
 	switch {
 	case t.discarded:
 		w.violate("m%d, the will of %s, is published after its DISCONNECT", t.number, t.client.name)
