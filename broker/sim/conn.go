@@ -241,7 +241,7 @@ func (c *conn) publish(e *session.Effect) {
 	m.Node = n.name
 	if id == 0 && c.will != nil && m.ID == c.will.Message.ID {
 		w := *c.will
-		w.Message, w.Due = m, n.time()
+		w.Message, w.Due, w.Delay = m, n.time(), 0
 		c.due = &w
 		return
 	}
