@@ -18,11 +18,12 @@ type Generation struct {
 // or will: the floor and the starts of subscriptions are cut to below it, what
 // was acknowledged from there on is owed again, and what was on its way is gone.
 // It reports whether anything had to be cut. The generations may be in any
-// order, and must reach back to the record's own.
+// order, and must reach back to the record's own; a record of generation 0, that
+// is of nobody knows which, is taken for one of the present.
 func (r *Record) Renew(generations []Generation) bool {
 	cut, newest := ^uint64(0), r.Generation
 	for _, g := range generations {
-		if g.Number > r.Generation {
+		if r.Generation != 0 && g.Number > r.Generation {
 			cut = min(cut, g.Start-1)
 		}
 		newest = max(newest, g.Number)

@@ -58,6 +58,15 @@ func TestRenewKeeps(t *testing.T) {
 	}
 }
 
+// A record that does not say of which generation it is loses nothing.
+func TestRenewOfUnknownGeneration(t *testing.T) {
+	r := record()
+	r.Generation = 0
+	if r.Renew([]broker.Generation{{1, 1}, {2, 50}}) || r.Floor != 90 || r.Generation != 2 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // What Renew is given may be shared.
 func TestRenewTouchesNothingShared(t *testing.T) {
 	r := record()

@@ -42,6 +42,8 @@ type Interests interface {
 // goroutine.
 type Log interface {
 	Head(shard uint16, fn func(seq uint64, err error))
+	// Generations are those of a shard, in any order.
+	Generations(shard uint16) []broker.Generation
 	Read(q broker.Query, fn func(broker.Page, error))
 	Get(shard uint16, seqs []uint64, fn func([]*broker.Message, error))
 	Retained(filter string) broker.Cursor

@@ -82,6 +82,10 @@ func (b *bus) OnAnnounce(_ string, fn func([]byte)) error {
 	return nil
 }
 
+func (b *bus) Generations(uint16) []broker.Generation {
+	return []broker.Generation{{Number: 1, Start: 1}}
+}
+
 func (b *bus) Head(_ uint16, fn func(uint64, error)) {
 	b.mu.Lock()
 	head := uint64(len(b.log)) + 1 // a sentinel came first

@@ -101,6 +101,11 @@ func (c *conn) countDrops() {
 	if drops.Gone > 0 {
 		c.loop.edge.stats.dropped.WithLabelValues("gone_from_log").Add(float64(drops.Gone))
 	}
+	if drops.Truncated > 0 {
+		c.loop.edge.stats.truncated.Inc()
+		c.log().Warn("the client was away for longer than its app's messages are kept: some may be lost",
+			slog.Duration("retention", c.device.App().Entry().App.Retention))
+	}
 	if drops.Expired > 0 {
 		c.loop.edge.stats.dropped.WithLabelValues("expired").Add(float64(drops.Expired))
 	}

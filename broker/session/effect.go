@@ -28,8 +28,8 @@ const (
 	// Instance, Key, Epoch and its Message's ID and Undated, and may do so until
 	// it answers.
 	Claim
-	// Persist: write Record, of which the driver fills in Owner, Epoch and
-	// Generation, and call Persisted with Token. One at a time.
+	// Persist: write Record, of which the driver fills in Owner, Epoch and Willed,
+	// and call Persisted with Token. One at a time.
 	Persist
 	// Publish: hand Message to the bus. If PacketID is not 0, call Published
 	// with it when the message is safe. Wills come without a PacketID; a message
@@ -120,6 +120,9 @@ type Admission struct {
 	// MaxExpiry bounds how long the session outlives the connection, and is
 	// what MQTT 3.1 and 3.1.1 clients get.
 	MaxExpiry time.Duration
+	// Generation is the log's when the client was admitted; a record that Claimed
+	// brings has its own.
+	Generation uint64
 	// Lossless says that live messages come in the order of the log and that
 	// none is ever missing, as on a node that is alone.
 	Lossless bool
@@ -129,7 +132,7 @@ type Admission struct {
 	ResponseInfo string
 	// NextID makes the identifier of a QoS 2 message of the client, which a
 	// durable session has to know before the log does. It is called from within
-	// the session's methods and must not block.
+	// the session's methods, must not be nil and must not block.
 	NextID func(now time.Time) ulid.ULID
 	// Retention is how long the app's messages stay in the log; 0: unknown.
 	Retention time.Duration

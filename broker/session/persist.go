@@ -20,8 +20,7 @@ type ledger struct {
 	asked    bool    // it waits for its answer
 	fenced   bool    // the record is another connection's
 	failures uint8   // in a row
-	due      instant // when to write what nobody waits for; zero: there is nothing
-	retry    instant // no earlier; zero: at once
+	due      instant // when to write what nobody waits for, or after failures to try again; zero: there is nothing
 }
 
 // step is what waits for a record: a packet to the client, or with a message
@@ -99,24 +98,20 @@ func (s *Session) persist(now time.Time) {
 		l.due = 0
 		l.change++
 	}
-	if l.change == l.written || (l.retry != 0 && at(now) < l.retry) {
+	if l.change == l.written || (l.failures > 0 && l.due != 0) {
 		return
 	}
 	l.token++
-	l.asked, l.writing, l.due, l.retry = true, l.change, 0, 0
+	l.asked, l.writing, l.due = true, l.change, 0
 	s.emit(Effect{Kind: Persist, Token: l.token, Record: s.record(now)})
 }
 
 // nextWrite is when persist has something to do; zero is never.
 func (s *Session) nextWrite() time.Time {
-	switch l := &s.ledger; {
-	case l.asked:
+	if s.ledger.asked {
 		return time.Time{}
-	case l.retry != 0 && l.change != l.written:
-		return l.retry.time()
-	default:
-		return l.due.time()
 	}
+	return s.ledger.due.time()
 }
 
 // Persisted answers a Persist effect: the record is written, or err says why it
@@ -136,7 +131,7 @@ func (s *Session) Persisted(token uint32, err error, now time.Time) {
 		s.end(ReasonTakenOver, now)
 		return
 	case err != nil:
-		l.retry = at(now.Add(s.scatter(retryWrite << l.failures)))
+		l.due = at(now.Add(s.scatter(retryWrite << l.failures)))
 		l.failures = min(l.failures+1, retryWriteMost)
 		return
 	}

@@ -87,7 +87,7 @@ func (s *Session) accept(p *packet.Publish, name string, now time.Time) {
 	}
 	m.Previous = s.previous(name, now)
 	s.incoming = append(s.incoming, incoming{id: p.PacketID, qos: p.QoS})
-	if p.QoS == 2 && s.durable() {
+	if p.QoS == 2 {
 		s.identify(m, p, now)
 	}
 	s.hand(step{kind: packet.PUBLISH, id: p.PacketID, message: m}, now)

@@ -15,7 +15,7 @@ func (s *Session) record(now time.Time) *broker.Record {
 		s.settle(now)
 	}
 	r := &broker.Record{
-		Expiry: s.outlives(), Floor: s.progress.floor, FloorTime: s.progress.since.time(), Acked: slices.Clone(s.progress.acked),
+		Generation: s.generation, Expiry: s.outlives(), Floor: s.progress.floor, FloorTime: s.progress.since.time(), Acked: slices.Clone(s.progress.acked),
 		Truncated: s.rare().truncated.time(), Received: slices.Clone(s.rare().received), Publishing: slices.Clone(s.rare().publishing),
 	}
 	for i := range s.subscriptions.list {
@@ -59,6 +59,7 @@ func (e *flight) outlives() bool {
 // changed since, so every filter is asked about again. The session is behind
 // until it has read what came meanwhile.
 func (s *Session) resume(r *broker.Record, retention time.Duration, now time.Time) {
+	s.generation = r.Generation
 	s.progress = progress{floor: r.Floor, since: at(r.FloorTime), acked: slices.Clone(r.Acked)}
 	if n := len(r.Received); n > 0 {
 		s.own().received, s.own().inherited = slices.Clone(r.Received), n // [MQTT-4.3.3-10]

@@ -38,16 +38,17 @@ type Session struct {
 	congested bool // the transport has enough to write; set by Deliver, cleared by Drained
 	lossless  bool // live messages are never missing
 
-	keepAlive uint16 // seconds; 0: off
-	shard     uint16
-	expiry    uint32 // session expiry interval in seconds
-	maxExpiry uint32 // the app's bound of it
-	cursors   uint32 // how many of retained messages were opened
-	peer      peer   // what the client told about itself
-	drops     Drops
-	sent      uint32  // PUBLISH packets since Sent was asked
-	heard     instant // the last sign of life; before CONNACK, the beginning
-	expires   instant // of the credentials
+	keepAlive  uint16 // seconds; 0: off
+	shard      uint16
+	expiry     uint32 // session expiry interval in seconds
+	maxExpiry  uint32 // the app's bound of it
+	generation uint64 // of the log, which the positions are of
+	cursors    uint32 // how many of retained messages were opened
+	peer       peer   // what the client told about itself
+	drops      Drops
+	sent       uint32  // PUBLISH packets since Sent was asked
+	heard      instant // the last sign of life; before CONNACK, the beginning
+	expires    instant // of the credentials
 
 	key        string
 	clientID   string
