@@ -183,10 +183,10 @@ func (c *client) meet(l *link, present bool) {
 	for _, t := range c.wills {
 		t.back(l.testament, w.now, present)
 	}
-	if !present || !c.known { // what it does not know of is as good as new
+	if !present {
 		c.begin()
 	}
-	c.known = c.durable && (c.version == packet.V5 || !l.clean)
+	c.known = present // else it is sure to be when something is in it
 	c.resume()
 }
 

@@ -65,6 +65,7 @@ func (c *client) takeSuback(f packet.Frame) {
 		wish.granted, wish.wanted = false, !wish.foreign
 	case !wish.granted:
 		wish.granted, wish.since = true, c.head()
+		c.known = c.durable && (c.version == packet.V5 || !c.link.clean)
 	}
 }
 
