@@ -144,11 +144,9 @@ func (b *Bus) complete(e *entry) {
 	}
 	m.Position.Seq = out.seq
 	if !b.Alone() {
-		previous := b.previous.swap(m.Topic, out.seq, time.Now())
-		// What came between a message and its repetition, or from another node, is
-		// not known here.
-		if out.duplicate || m.Previous == broker.UnknownPrevious {
-			previous = out.seq
+		previous := b.previous.swap(m.Topic, out.seq, out.duplicate, time.Now())
+		if out.duplicate || m.Previous == broker.UnknownPrevious || previous == broker.UnknownPrevious {
+			previous = out.seq // any message before it may be the one
 		}
 		m.Previous = previous
 	}

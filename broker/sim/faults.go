@@ -11,6 +11,7 @@ type faults struct {
 	repeatOf   int  // and repeated
 	liveMost   time.Duration
 	failOf     int // one in so many requests to NATS has no answer
+	fails      bool
 	delay      time.Duration
 	lagMost    time.Duration // of a replica
 	page       int           // messages that the log answers at once
@@ -35,7 +36,7 @@ func weather(c chance) faults {
 		f.liveMost = 3 * time.Second
 	}
 	if c.oneIn(3) {
-		f.failOf = 5 + c.IntN(50)
+		f.failOf, f.fails = 5+c.IntN(50), true
 	}
 	if c.oneIn(2) {
 		f.lagMost = 5 * time.Second
@@ -63,6 +64,9 @@ func (f *faults) heal() {
 	f.outage, f.lossOf, f.repeatOf, f.failOf, f.lagMost = false, 0, 0, 0, 0
 	f.liveMost, f.delay = 20*time.Millisecond, 20*time.Millisecond
 }
+
+// removes reports whether a node may be kept from removing something for long.
+func (f *faults) removes() bool { return f.fails || f.outages > 0 || f.partitions > 0 }
 
 // lost is whether a request or an answer is.
 func (f *faults) lost(w *world) bool { return w.oneIn(f.failOf) }

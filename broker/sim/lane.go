@@ -118,13 +118,15 @@ func (l *lane) failed(batch []pending) {
 	}
 }
 
-// precede notes a topic's newest message and returns the one before it. What
-// came between a message and its repetition, or from another node, is not known:
-// who has not read so far has to.
+// precede notes a topic's newest message and returns the one before it. Where it
+// is not known, as with one that the log had already, it may be any: who has not
+// read so far has to.
 func (n *node) precede(m *broker.Message, again bool) uint64 {
 	seq, last := m.Position.Seq, n.previous[m.Topic]
-	n.previous[m.Topic] = max(seq, last)
-	if again || m.Previous == broker.UnknownPrevious {
+	if n.previous[m.Topic] = seq; again {
+		n.previous[m.Topic] = broker.UnknownPrevious
+	}
+	if again || m.Previous == broker.UnknownPrevious || last == broker.UnknownPrevious {
 		return seq
 	}
 	return last

@@ -86,8 +86,8 @@ const slack = 3 * time.Second
 
 // published is the will's publishing.
 func (t *testament) published(w *world) {
-	if t.closed != nil && w.instance(t.instance) == nil {
-		t.discarded = false // before it could be removed
+	if w.faults.removes() || (t.closed != nil && w.instance(t.instance) == nil) {
+		t.discarded = false // it may have been impossible to remove it
 	} else if l := w.store.lease(t.instance); l != nil && l.State != broker.LeaseAlive {
 		t.discarded = false
 	}
