@@ -199,6 +199,7 @@ func (c *conn) admission() session.Admission {
 	return session.Admission{
 		Key: l.key, Node: c.node.name, Authorizer: grants{l.org}, Shard: l.shard, MaxExpiry: maxExpiry,
 		Lossless: c.w.faults.alone, NextID: func(time.Time) ulidOf { return c.node.newID() }, Retention: c.w.faults.retention,
+		Generation: c.w.shards[l.shard].generation(),
 	}
 }
 

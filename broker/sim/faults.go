@@ -53,6 +53,7 @@ func weather(c chance) faults {
 	if c.oneIn(10) {
 		f.retention = c.between(10*time.Second, 60*time.Second)
 	}
+	f.powerLoss = c.oneIn(8)
 	if f.alone {
 		f.outages, f.partitions, f.lossOf, f.repeatOf, f.failOf, f.lagMost = 0, 0, 0, 0, 0, 0
 	}

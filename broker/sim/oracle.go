@@ -30,6 +30,7 @@ type message struct {
 	first     uint64     // where the log has it; 0: nowhere
 	last      uint64     // where it has it again
 	acked     bool
+	lost      bool // it was at the end of the log when the power went
 }
 
 // publish numbers a new message of a client.
@@ -52,7 +53,7 @@ func (o *oracle) stored(number int, m *broker.Message, seq uint64, again bool) {
 	case k.foreign:
 		o.w.violate("m%d crosses the wall to %s", number, m.Topic)
 	case again:
-	case k.first != 0 && (k.qos == 2 || k.will != nil):
+	case k.first != 0 && !k.lost && (k.qos == 2 || k.will != nil):
 		o.w.violate("m%d, with QoS %d, is in the log at %d and %d", number, k.qos, k.first, seq)
 	case k.first != 0:
 		k.last = seq
@@ -69,7 +70,7 @@ func (o *oracle) stored(number int, m *broker.Message, seq uint64, again bool) {
 // which they were published.
 func (o *oracle) checkStoredOrder(number int) {
 	k := &o.messages[number]
-	if k.will != nil {
+	if k.will != nil || k.lost {
 		return
 	}
 	s := o.subscribers[k.publisher]
@@ -99,7 +100,7 @@ func (o *oracle) sentLive(number int) {
 func (o *oracle) acknowledged(number int) {
 	if k := &o.messages[number]; !k.foreign {
 		k.acked = true
-		if k.first == 0 {
+		if k.first == 0 && !k.lost {
 			o.w.violate("m%d is acknowledged, and not in the log", number)
 		}
 	}

@@ -42,6 +42,7 @@ func (c *conn) entered(r *broker.Record, epoch uint64, err error) {
 	}
 	c.holds, c.epoch = err == nil, epoch
 	if r != nil {
+		r.Renew(c.w.shards[c.shard].generations)
 		c.resumed = r.Inflight
 	}
 	if c.w.tracing() {
@@ -195,9 +196,6 @@ func (n *node) keep(e *ownership.Effect) {
 
 func (n *node) write(e *ownership.Effect) {
 	op, kind, r := e.Op, e.Kind, clone(e.Record)
-	if r != nil {
-		r.Generation = n.w.shards[0].generation()
-	}
 	var revision uint64
 	var refused error
 	n.request(func() { revision, refused = n.w.store.save(e.Key, r, e.Revision) }, func(err error) {

@@ -108,6 +108,7 @@ func (w *world) begin() {
 	}
 	w.misfortune()
 	w.after(healing, w.heal)
+	w.retain()
 }
 
 // keepProbing is the node's slow anti-entropy.
@@ -212,6 +213,9 @@ func (w *world) misfortune() {
 	for range w.faults.crashes {
 		n := w.nodes[w.IntN(len(w.nodes))]
 		w.after(w.between(0, healing), func() { w.crash(n) })
+	}
+	if w.faults.powerLoss {
+		w.after(w.between(0, healing), w.losePower)
 	}
 	for range w.faults.outages {
 		w.after(w.between(0, healing), func() {

@@ -99,6 +99,7 @@ func clone(r *broker.Record) *broker.Record {
 		return nil
 	}
 	c := *r
+	c.FloorTime = c.FloorTime.Truncate(time.Millisecond)
 	c.Subscriptions, c.Acked, c.Inflight = slices.Clone(r.Subscriptions), slices.Clone(r.Acked), slices.Clone(r.Inflight)
 	c.Received, c.Publishing = slices.Clone(r.Received), slices.Clone(r.Publishing)
 	return &c
