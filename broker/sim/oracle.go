@@ -53,7 +53,7 @@ func (o *oracle) stored(number int, m *broker.Message, seq uint64, again bool) {
 	case k.foreign:
 		o.w.violate("m%d crosses the wall to %s", number, m.Topic)
 	case again:
-	case k.first != 0 && !k.lost && (k.qos == 2 || k.will != nil):
+	case k.first != 0 && !k.lost && (k.qos == 2 || k.will != nil) && o.w.shards[k.shard].at(k.first) != nil:
 		o.w.violate("m%d, with QoS %d, is in the log at %d and %d", number, k.qos, k.first, seq)
 	case k.first != 0:
 		k.last = seq
