@@ -59,6 +59,8 @@ type Bus struct {
 	quotas        *quotas
 	readers       *pool
 	scanners      *pool
+	sweeps        []*sweep     // of the shards
+	places        atomic.Int64 // that the readings of all sweeps hold
 	store         *store
 	leaseholder   leaseholder
 	generations   generations
@@ -226,15 +228,7 @@ func (b *Bus) start() {
 	var appendCtx, liveCtx context.Context
 	appendCtx, b.stopAppend = context.WithCancel(context.Background())
 	liveCtx, b.stopLive = context.WithCancel(context.Background())
-	b.readCtx, b.stopRead = context.WithCancel(context.Background())
-	b.readers = newPool(b.side, readQueue, b.cfg.Logger)
-	b.scanners = newPool(b.side, scanQueue, b.cfg.Logger)
-	for range readers {
-		b.reading.Go(func() { b.readers.work(b.readCtx) })
-	}
-	for range scanners {
-		b.reading.Go(func() { b.scanners.work(b.readCtx) })
-	}
+	b.startReading()
 	var keepCtx context.Context
 	keepCtx, b.stopKeep = context.WithCancel(context.Background())
 	b.quotas = newQuotas(b.cfg)
@@ -272,6 +266,24 @@ func (b *Bus) start() {
 	b.living.Go(func() { b.interests.run(liveCtx) })
 	b.living.Go(func() { b.groups.run(liveCtx) })
 	b.living.Go(func() { b.groups.receive(liveCtx) })
+}
+
+// startReading lets questions be worked off.
+func (b *Bus) startReading() {
+	b.readCtx, b.stopRead = context.WithCancel(context.Background())
+	b.readers = newPool(b.side, readQueue, b.cfg.Logger)
+	b.scanners = newPool(b.side, scanQueue, b.cfg.Logger)
+	for range readers {
+		b.reading.Go(func() { b.readers.work(b.readCtx) })
+	}
+	for range scanners {
+		b.reading.Go(func() { b.scanners.work(b.readCtx) })
+	}
+	for shard := range b.shards {
+		s := newSweep(b, shard)
+		b.sweeps = append(b.sweeps, s)
+		b.reading.Go(func() { s.run(b.readCtx) })
+	}
 }
 
 // Attach connects this node's edge, the receiver of what its sessions may

@@ -121,6 +121,7 @@ type write struct {
 	expected        uint64
 	blind           bool // expects nothing
 	removal         bool
+	strict          bool // it must be this removal that removes
 	header          nats.Header
 	data            []byte
 	tries           int
@@ -185,7 +186,7 @@ func (w *write) resolve(m *nats.Msg) verdictOf {
 	switch {
 	case ours && s.number == w.number:
 		return w.end(s.revision, nil)
-	case w.removal && !s.there():
+	case w.removal && !s.there() && !w.strict:
 		return w.end(s.revision, nil)
 	case !w.blind && s.revision == w.expected:
 		// It was not stored, and whatever is still on its way comes too late

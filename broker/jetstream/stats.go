@@ -28,8 +28,9 @@ type Stats struct {
 	SlowConsumers uint64
 	// Reads are the pages of the log that were asked for; Probes the questions
 	// that took, ProbesBroken those whose answer was not whole and Scans the
-	// pages read through a consumer. Heads are the questions for a shard's end.
-	Reads, Probes, ProbesBroken, Scans, Heads uint64
+	// pages read through a shared scan, with Passes through the log. Heads are
+	// the questions for a shard's end.
+	Reads, Probes, ProbesBroken, Scans, Passes, Heads uint64
 	// Loads and Saves are readings of session records, and writings and removals
 	// of records and wills; Conflicts those that came after somebody else's.
 	Loads, Saves, Conflicts uint64
@@ -54,7 +55,7 @@ type counters struct {
 	appended, duplicates, failed, retries                        atomic.Uint64
 	expired                                                      atomic.Uint64
 	liveSent, liveReceived, liveCopies, liveDropped, liveDamaged atomic.Uint64
-	reads, probes, probesBroken, scans, heads, damaged           atomic.Uint64
+	reads, probes, probesBroken, scans, passes, heads, damaged   atomic.Uint64
 	loads, saves, conflicts, events, eventsLost                  atomic.Uint64
 	shared, slowConsumers, reconnects                            atomic.Uint64
 	retained, retainedAt                                         atomic.Int64 // when: Unix ns
@@ -78,6 +79,7 @@ func (b *Bus) Stats() Stats {
 		Probes:        c.probes.Load(),
 		ProbesBroken:  c.probesBroken.Load(),
 		Scans:         c.scans.Load(),
+		Passes:        c.passes.Load(),
 		Heads:         c.heads.Load(),
 		Loads:         c.loads.Load(),
 		Saves:         c.saves.Load(),

@@ -42,6 +42,29 @@ func (b *Bus) DropWill(instance, key string, revision uint64, fn func(error)) {
 	})
 }
 
+// TakeWill is DropWill for who may act on it once only: fn gets
+// broker.ErrConflict if another has removed the will.
+func (b *Bus) TakeWill(instance, key string, revision uint64, fn func(error)) {
+	subject, _ := sessionSubject(willsOf(instance), key)
+	b.store.begin(&write{
+		bucket: willsBucket, subject: subject, expected: revision, removal: true, strict: true,
+		fn: func(_ uint64, err error) { fn(err) },
+	})
+}
+
+// Will reads the will of an instance's session, nil if there is none, and as
+// well if it cannot be read. fn is called as PutWill's.
+func (b *Bus) Will(instance, key string, fn func(*broker.Will, error)) {
+	subject, _ := sessionSubject(willsOf(instance), key)
+	b.store.read(willsBucket, subject, "", func(s stored, err error) {
+		if err != nil || !s.there() {
+			fn(nil, err)
+			return
+		}
+		fn(b.parseWill(instance, subject, &s), nil)
+	})
+}
+
 // Wills reads all wills of an instance, in the order they were stored. One that
 // cannot be read is logged, left out and left where it is. fn is called once,
 // from any goroutine, and must not block.
@@ -73,14 +96,18 @@ func (b *Bus) readWill(instance string, seq uint64, m *nats.Msg) *broker.Will {
 	if s.removed {
 		return nil
 	}
+	return b.parseWill(instance, m.Subject, &s)
+}
+
+func (b *Bus) parseWill(instance, subject string, s *stored) *broker.Will {
 	w, err := parseWill(s.data)
 	if err != nil {
 		b.counters.damaged.Add(1)
-		b.cfg.Logger.Error("a will cannot be read and is left as it is", slog.String("subject", m.Subject),
-			slog.Uint64("revision", seq), slog.Int("version", version(s.data)), slog.Any("error", err))
+		b.cfg.Logger.Error("a will cannot be read and is left as it is", slog.String("subject", subject),
+			slog.Uint64("revision", s.revision), slog.Int("version", version(s.data)), slog.Any("error", err))
 		return nil
 	}
-	w.Instance, w.Revision = instance, seq
+	w.Instance, w.Revision = instance, s.revision
 	return w
 }
 

@@ -144,6 +144,7 @@ func (t *Table) found(p *place, c *claim, stored broker.Stored) {
 		t.taken(p, c, stored.Revision)
 	case l != nil && t.wroteSince(r, l.epoch): // what was left here is newer than what is stored
 		p.revision = stored.Revision
+		l.raise(r.Epoch)
 		c.stored, c.step = broker.Stored{Record: l.record, Revision: stored.Revision}, stepWrite
 	case c.conflicted && t.beaten(p.first.number, c, r):
 		t.refuse(p.first, broker.ErrConflict)

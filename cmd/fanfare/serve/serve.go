@@ -13,6 +13,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker/edge"
+	"github.com/fanfare-mq/fanfare/broker/estate"
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-mq/fanfare/tenant"
@@ -30,7 +31,8 @@ const (
 	sliceOfDatabase = 900 * time.Millisecond // the last transaction, the write-ahead log
 	sliceOfLog      = 2 * time.Second        // the log's last answers
 	sliceOfClaims   = 500 * time.Millisecond // what the last connections gave back
-	sliceOfMQTT     = 2 * time.Second        // output under way
+	sliceOfEstate   = 100 * time.Millisecond
+	sliceOfMQTT     = 2 * time.Second // output under way
 	sliceOfHTTP     = 3500 * time.Millisecond
 	sliceOfMetrics  = 500 * time.Millisecond
 )
@@ -55,6 +57,7 @@ type process struct {
 	bus       *jetstream.Bus
 	directory *auth.Directory
 	claims    edge.Claims
+	estate    *estate.Estate
 	edge      *edge.Edge // nil without its role
 	addresses Addresses
 	serving   atomic.Bool // the API is there
@@ -81,6 +84,7 @@ func (p *process) parts() []part {
 		{"message log", sliceOfLog, p.openBus},
 		{"directory of apps", 0, p.openDirectory},
 		{"connection claims", sliceOfClaims, p.openClaims},
+		{"wills of dead nodes", sliceOfEstate, p.openEstate},
 		{"MQTT", sliceOfMQTT, p.openEdge},
 		{"HTTP", sliceOfHTTP, p.openHTTP},
 		{"metrics", sliceOfMetrics, p.openMetrics},
