@@ -38,6 +38,14 @@ func (n *node) known() map[string]holder {
 	return n.heard
 }
 
+// holds is the number of the claim of key, 0 if nobody has it that lives.
+func (n *node) holds(key string) uint64 {
+	if h := n.known()[key]; n.w.instance(h.instance) != nil {
+		return h.number
+	}
+	return 0
+}
+
 // unclaim gives a claim back.
 func (n *node) unclaim(key string, number uint64) {
 	for _, known := range []map[string]holder{n.w.claims.central, n.heard} {

@@ -44,7 +44,7 @@ func (n *node) bequeath(e *liveness.Effect) {
 		n.publishWill(e.Op, e.Message)
 	case liveness.Hold:
 		n.after(n.w.short(n.w.faults.delay), func() {
-			n.estate.Held(e.Op, n.known()[e.Key].number, nil, n.time())
+			n.estate.Held(e.Op, n.holds(e.Key), nil, n.time())
 			n.inherit()
 		})
 	case liveness.Finished:

@@ -75,7 +75,7 @@ func (t *testament) back(next *testament, now time.Duration, present bool) {
 	if t == next || !t.established {
 		return
 	}
-	if t.over && present && now < t.overAt+t.delay-slack && !t.done {
+	if t.over && present && now < t.overAt+min(t.delay, time.Duration(t.client.expiry)*time.Second)-slack && !t.done {
 		t.resumed = true
 	}
 	t.superseded = true

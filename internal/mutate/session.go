@@ -37,7 +37,7 @@ var ofSession = []mutant{
 	},
 	{
 		name: "publisher forgets it was elsewhere", rule: "order", file: "broker/session/previous.go",
-		old: "	return broker.UnknownPrevious\n", new: "	return 0\n",
+		old: "	return broker.UnknownPrevious\n", new: "	return 0 & broker.UnknownPrevious\n",
 	},
 	{
 		name: "QoS 2 out before its record", rule: "7", file: "broker/session/persist.go",
