@@ -100,7 +100,7 @@ func (c *client) connect(n *node, clean bool) {
 		c.addWill(l, &p)
 	}
 	w.say(c.name, "CONNECT to %s, clean %v", n.name, p.Clean)
-	l.send(p.Append(nil))
+	l.send(p.Append(nil), nil)
 	w.after(15*time.Second, func() {
 		if l.pending() {
 			l.sever(true)
@@ -159,7 +159,11 @@ func (c *client) connack(l *link, f packet.Frame) {
 		return
 	} else if old != nil {
 		c.link = nil
-		old.sever(c.w.oneIn(2))
+		if c.w.oneIn(3) {
+			old.haunt()
+		} else {
+			old.sever(c.w.oneIn(2))
+		}
 		c.lost(old)
 	}
 	l.answered, c.cleaning = true, false
@@ -221,7 +225,7 @@ func (c *client) resume() {
 
 func (c *client) send(b []byte) {
 	if c.link != nil {
-		c.link.send(b)
+		c.link.send(b, nil)
 	}
 }
 
@@ -229,7 +233,7 @@ func (c *client) send(b []byte) {
 func (c *client) ping(l *link) {
 	c.w.after(time.Duration(c.alive)*time.Second*3/4, func() {
 		if c.link == l && !l.over {
-			l.send(packet.Pingreq{}.Append(nil))
+			l.send(packet.Pingreq{}.Append(nil), nil)
 			c.ping(l)
 		}
 	})

@@ -86,7 +86,8 @@ func (c *client) acknowledge(kind packet.Type, a arrival) {
 		if kind != packet.PUBCOMP {
 			c.sub.acknowledges(a.number)
 		}
-		c.send(packet.Ack{Type: kind, Version: c.version, PacketID: a.id}.Append(nil))
+		sub := c.sub
+		l.send(packet.Ack{Type: kind, Version: c.version, PacketID: a.id}.Append(nil), func() { sub.taken(a, kind) })
 	})
 }
 

@@ -23,7 +23,7 @@ type conn struct {
 	key     string
 	mark    uint64 // of the last live message it got
 	timer   time.Duration
-	waiting [][]byte // packets that the session does not want yet
+	waiting []upload // packets that the session does not want yet
 	closed  bool
 	resumed []broker.Flight // what the record had on its way
 	shard   uint16
@@ -45,12 +45,12 @@ func (n *node) accept(l *link) *conn {
 	return c
 }
 
-// receive takes whole packets from the client.
-func (c *conn) receive(b []byte) {
+// receive takes a packet from the client.
+func (c *conn) receive(u upload) {
 	if c.dead() {
 		return
 	}
-	c.waiting = append(c.waiting, b)
+	c.waiting = append(c.waiting, u)
 	c.feed()
 }
 
@@ -60,16 +60,16 @@ func (c *conn) dead() bool { return c.closed || !slices.Contains(c.node.conns, c
 // feed gives the session what it wants.
 func (c *conn) feed() {
 	for len(c.waiting) > 0 && c.session.Wants() && !c.closed {
-		b := c.waiting[0]
+		u := c.waiting[0]
 		c.waiting = c.waiting[1:]
-		f, n, err := packet.Split(b, 0)
-		if err != nil || n == 0 {
+		f, n, err := packet.Split(u.packet, 0)
+		if err != nil || n != len(u.packet) {
 			panic("not a whole packet")
 		}
-		if n < len(b) {
-			c.waiting = slices.Insert(c.waiting, 0, b[n:])
-		}
 		c.session.Receive(f, c.node.time())
+		if u.taken != nil {
+			u.taken()
+		}
 		c.carryOut()
 	}
 }

@@ -10,8 +10,9 @@ type faults struct {
 	lossOf     int  // one in so many live messages between nodes is lost; 0: none
 	repeatOf   int  // and repeated
 	liveMost   time.Duration
-	failOf     int // one in so many requests to NATS has no answer
-	fails      bool
+	failOf     int  // one in so many requests to NATS has no answer
+	fails      bool // requests do, while it is not healed
+	calm       bool // nothing that would keep one edge from handing a session to another
 	delay      time.Duration
 	lagMost    time.Duration // of a replica
 	page       int           // messages that the log answers at once
@@ -50,13 +51,14 @@ func weather(c chance) faults {
 	if c.oneIn(3) {
 		f.partitions = 1 + c.IntN(3)
 	}
-	if c.oneIn(10) {
+	if c.oneIn(6) {
 		f.retention = c.between(10*time.Second, 60*time.Second)
 	}
 	f.powerLoss = c.oneIn(8)
 	if f.alone {
 		f.outages, f.partitions, f.lossOf, f.repeatOf, f.failOf, f.lagMost = 0, 0, 0, 0, 0, 0
 	}
+	f.calm = !f.fails && !f.powerLoss && f.crashes+f.outages+f.partitions == 0 && f.delay < 100*time.Millisecond
 	return f
 }
 

@@ -43,14 +43,32 @@ func (p *pipe) arrive(w *world, after time.Duration, do func()) {
 	w.plan.push(p.last, do)
 }
 
-// send takes bytes of the client.
-func (l *link) send(b []byte) {
+// send takes a packet of the client. taken, if not nil, is called when the edge
+// has it.
+func (l *link) send(b []byte, taken func()) {
 	if l.cut {
 		return
 	}
 	l.up.arrive(l.w, l.latency(), func() {
 		if !l.cut {
-			l.conn.receive(b)
+			l.conn.receive(upload{b, taken})
+		}
+	})
+}
+
+// upload is a packet on its way to the session.
+type upload struct {
+	packet []byte
+	taken  func()
+}
+
+// haunt keeps a connection alive that its client does not use any more, until
+// the edge ends it.
+func (l *link) haunt() {
+	l.w.after(time.Duration(l.client.alive)*time.Second*3/4, func() {
+		if !l.cut {
+			l.send(packet.Pingreq{}.Append(nil), nil)
+			l.haunt()
 		}
 	})
 }

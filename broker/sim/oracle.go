@@ -135,6 +135,9 @@ func (o *oracle) settleOwed(c *client) {
 		o.w.violate("%s never got m%d, at %d of the log", c.name, e.number, e.message.Position.Seq)
 		return
 	}
+	if len(c.held) > 0 {
+		o.w.violate("%s: the exchange of m%d, with QoS 2, is never completed", c.name, c.held[0].number)
+	}
 	if len(c.out) > 0 {
 		o.w.violate("%s: m%d is never acknowledged", c.name, c.out[0].number)
 	}
@@ -170,7 +173,7 @@ func (o *oracle) saved(key string, old, r *broker.Record) {
 		o.w.violate("%s of epoch %d writes the record of %s, of epoch %d of %s", r.Owner, r.Epoch, key, old.Epoch, old.Owner)
 	}
 	for _, c := range o.w.clients {
-		if c.key == key && r.Epoch == c.epoch {
+		if c.key == key && r.Epoch == c.epoch && r.Generation == o.w.shards[c.shard].generation() {
 			c.sub.recorded(r)
 		}
 	}

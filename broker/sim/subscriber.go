@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/broker/topic"
 )
 
@@ -17,6 +18,7 @@ type subscriber struct {
 	stored    [len(topics)]int // the last message in the log, by topic
 	times     []uint8          // how often a message has arrived, by number
 	acked     []bool           // whether the edge may know that it has
+	known     []bool           // whether the edge does know, of a message that was acknowledged
 	last      []int            // the newest message, by publisher and topic
 	floor     uint64           // of the last record
 }
@@ -47,6 +49,8 @@ func (s *subscriber) arrives(a arrival, name string) {
 		s.w.violate("%s got m%d of %s as %s", s.client.name, a.number, k.topic, name)
 	case *times > 0 && a.qos == 2 && !k.lost:
 		s.w.violate("%s got m%d twice, with QoS %d", s.client.name, a.number, a.qos)
+	case s.w.faults.calm && s.knows(a.number) && k.first == k.last:
+		s.w.violate("%s got m%d again, which it has acknowledged", s.client.name, a.number)
 	case *times == 0 && a.qos > 0:
 		s.checkFirst(a.number, k)
 	}
@@ -75,6 +79,16 @@ func (s *subscriber) checkFirst(number int, k *message) {
 func (c *client) owes(seq uint64, name string) bool {
 	return c.matching(name, func(f *wish) bool { return f.owes(seq) })
 }
+
+// taken notes that the edge has the acknowledgement of a message.
+func (s *subscriber) taken(a arrival, kind packet.Type) {
+	if kind == packet.PUBACK {
+		*at(&s.known, a.number) = true
+	}
+}
+
+// knows reports whether a message has to come no more.
+func (s *subscriber) knows(number int) bool { return number < len(s.known) && s.known[number] }
 
 // acknowledges notes that the edge may know from now on.
 func (s *subscriber) acknowledges(number int) { *at(&s.acked, number) = true }

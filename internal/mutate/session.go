@@ -53,7 +53,7 @@ var ofSession = []mutant{
 	},
 	{
 		name: "gone message has no PUBREL", rule: "7", file: "broker/session/resume.go",
-		old: "		if e.QoS == 2 {\n			e.Released = true\n			continue\n		}\n", new: "",
+		old: "		if e.QoS == 2 {\n			e.Released = true\n			continue\n		}\n		s.flights.remove(i)\n", new: "		s.flights.remove(i)\n",
 	},
 	{
 		name: "QoS 2 in before its record", rule: "7", file: "broker/session/identify.go",
@@ -74,7 +74,7 @@ var ofSession = []mutant{
 	},
 	{
 		name: "acknowledged before the append", rule: "append", file: "broker/session/publish.go",
-		old: "incoming{id: p.PacketID, qos: p.QoS})\n	if p.QoS == 2", new: "incoming{id: p.PacketID, qos: p.QoS, safe: true})\n	s.acknowledge(now)\n	if p.QoS == 2",
+		old: "incoming{id: p.PacketID, qos: p.QoS})\n	if p.QoS == 2", new: "incoming{id: p.PacketID, qos: p.QoS, safe: true})\n	s.acknowledge()\n	if p.QoS == 2",
 	},
 	{
 		name: "sent again without DUP", rule: "DUP", file: "broker/session/resume.go",
@@ -86,6 +86,6 @@ var ofSession = []mutant{
 	},
 	{
 		name: "wall has a hole", rule: "wall", file: "broker/topic/wall.go",
-		old: `ok && rest != "" && rest[0] == '/'`, new: "ok",
+		old: `ok && rest != "" && rest[0] == '/'`, new: "ok && len(rest) >= 0",
 	},
 }
