@@ -22,9 +22,10 @@ type Receiver interface {
 	// must not be changed.
 	Deliver(m *Message)
 	// DeliverShared hands over a message that this node shall give to one
-	// member of a share group: group and filter are those of Bus.JoinGroup. It
-	// is never called by a bus that is alone, where Deliver is all there is.
-	DeliverShared(group, filter string, m *Message)
+	// member of a share group: group and filter are those of Bus.JoinGroup.
+	// QoS 0 has no loan, and is not handed over by a bus that is alone, where
+	// Deliver is all there is.
+	DeliverShared(group, filter string, m *Message, loan Loan)
 }
 
 // Cursor reads the retained messages that match a filter, batch by batch. One
@@ -53,6 +54,8 @@ var (
 	// ErrRecord: the session's record cannot be read, as it is damaged or of a
 	// newer version. It is never overwritten.
 	ErrRecord = fault.New(fault.Unavailable, "the session's record cannot be read")
+	// ErrGroups: there are as many share groups as there may be.
+	ErrGroups = fault.New(fault.QuotaExceeded, "there are as many share groups as the limit allows")
 	// ErrRetainedQuota: the app keeps as many retained messages as it may.
 	ErrRetainedQuota = fault.New(fault.QuotaExceeded, "the app has as many retained messages as its limit allows")
 )

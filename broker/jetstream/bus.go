@@ -52,6 +52,7 @@ type Bus struct {
 	inlet         *inlet
 	interests     *interests
 	groups        *groups
+	shares        *shares
 	announcements announcements
 	heads         []head // of the shards
 	retainedHead  head
@@ -63,6 +64,7 @@ type Bus struct {
 	places        atomic.Int64 // that the readings of all sweeps hold
 	store         *store
 	leaseholder   leaseholder
+	spread        atomic.Int64 // shards that all live nodes have
 	generations   generations
 	events        chan broker.Event
 
@@ -178,32 +180,7 @@ func (b *Bus) setUp(ctx context.Context) error {
 	if err := openStreams(ctx, js, b.cfg, b.shards, replicas); err != nil {
 		return err
 	}
-	if err := b.generations.open(ctx, js, b.shards, b.Alone()); err != nil {
-		return err
-	}
-	if err := b.openStore(ctx); err != nil {
-		return err
-	}
-	if err := b.openLease(ctx, js); err != nil {
-		return err
-	}
-	return b.readHeads(ctx)
-}
-
-// openLease begins this instance's life. Embedded, the lock on the store says
-// that whoever had it before is dead.
-func (b *Bus) openLease(ctx context.Context, js jetstream.JetStream) error {
-	kv, err := openBucket(ctx, js, leasesBucket)
-	if err != nil {
-		return err
-	}
-	b.leaseholder.kv, b.leaseholder.log = kv, b.cfg.Logger
-	if b.Alone() {
-		if err := b.leaseholder.succeed(ctx, b.writer); err != nil {
-			return err
-		}
-	}
-	return b.leaseholder.take(ctx, broker.Lease{Instance: b.writer, Node: b.cfg.Node, Shards: b.shards})
+	return b.setUpStore(ctx, js)
 }
 
 // readHeads notes where the log ends: what was there before was handed over.
@@ -241,6 +218,7 @@ func (b *Bus) start() {
 	b.inlet = newInlet(&b.counters, b.cfg.Logger)
 	b.interests = newInterests(b.trunk, b.inlet.messages, b.cfg.Logger)
 	b.groups = newGroups(b.side, b.inlet, &b.counters, b.cfg.Logger)
+	b.shares = newShares(liveCtx, b)
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
 	b.previous = newPrevious(time.Now())
 	b.appender = newAppender(b.cfg, b.shards, &b.counters)
@@ -251,20 +229,12 @@ func (b *Bus) start() {
 	}
 	b.appending.Go(func() { b.appender.run(appendCtx) })
 	b.appending.Go(func() { b.appender.watch(appendCtx) })
-	var storeCtx context.Context
-	storeCtx, b.stopStore = context.WithCancel(context.Background())
-	b.events = make(chan broker.Event, eventsWaiting)
-	b.storing.Go(func() { b.store.desk.run(storeCtx) })
-	b.storing.Go(func() { b.store.desk.watch(storeCtx) })
-	b.storing.Go(func() { b.sendEvents(storeCtx.Done()) })
-	if !b.Alone() {
-		b.storing.Go(func() { b.leaseholder.run(storeCtx) })
-		b.storing.Go(func() { b.noteReached(storeCtx) })
-	}
+	b.startStore()
 	b.living.Go(b.outbox.run)
 	b.living.Go(func() { b.inlet.run(liveCtx) })
 	b.living.Go(func() { b.interests.run(liveCtx) })
 	b.living.Go(func() { b.groups.run(liveCtx) })
+	b.shares.start(&b.living)
 	b.living.Go(func() { b.groups.receive(liveCtx) })
 }
 
@@ -321,7 +291,7 @@ func (b *Bus) Ready(ctx context.Context) error {
 	if b.closed.Load() {
 		return errClosed
 	}
-	if !b.trunk.IsConnected() || !b.side.IsConnected() || !b.appender.linked.Load() {
+	if !b.trunk.IsConnected() || !b.side.IsConnected() || !b.drawer.IsConnected() || !b.appender.linked.Load() {
 		return broker.ErrUnavailable
 	}
 	if b.claim != nil {
@@ -381,11 +351,14 @@ func (b *Bus) stopReading() {
 // sayGoodbye sends what is buffered and gives the name back; a failure costs
 // the next start of this node nothing, for nobody will answer under the name.
 func (b *Bus) sayGoodbye(ctx context.Context) {
-	if err := b.trunk.FlushWithContext(ctx); err != nil {
+	if err := errors.Join(b.trunk.FlushWithContext(ctx), b.side.FlushWithContext(ctx)); err != nil {
 		b.cfg.Logger.Warn("last live messages may be lost", slog.Any("error", err))
 	}
 	if err := b.drawer.FlushWithContext(ctx); err != nil {
 		b.cfg.Logger.Warn("last events may be lost", slog.Any("error", err))
+	}
+	if !b.Alone() {
+		b.noteReachedNow(ctx)
 	}
 	if err := b.leaseholder.leave(ctx); err != nil {
 		b.cfg.Logger.Warn("lease not given back", slog.Any("error", err))

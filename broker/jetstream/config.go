@@ -55,6 +55,9 @@ type Config struct {
 	// RetainedBytes is the size of all retained messages on disk; 0 means no
 	// bound but the server's. At the bound new ones are refused.
 	RetainedBytes int64
+	// GroupAckWait is how long a share group's message stays with a node that
+	// gives no sign of life; 0 means 15 seconds.
+	GroupAckWait time.Duration
 	// Logger receives what happens to the connection; nil discards it.
 	Logger *slog.Logger
 }
@@ -112,6 +115,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Retention == 0 {
 		c.Retention = defaultRetention
+	}
+	if c.GroupAckWait == 0 {
+		c.GroupAckWait = defaultAckWait
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -14,8 +14,8 @@ import (
 
 const (
 	// deskWindow is how many questions one node has under way. A server drops
-	// everything when 10,000 that were routed to it wait.
-	deskWindow = 1024
+	// everything when 10,000 that were routed to it wait, of all nodes.
+	deskWindow = 512
 	// deskErrands bounds those that have begun and not ended: as many sessions
 	// as a node may have to put away at once.
 	deskErrands = 1 << 18
@@ -48,6 +48,8 @@ type trip struct {
 	errand
 	deadline time.Time
 	since    time.Time // of its last question, or of its wait
+	// sending says that its question is being put, so that it is not lost yet.
+	sending bool
 }
 
 // desk runs errands over one connection: a goroutine sends, the connection's
@@ -62,6 +64,7 @@ type desk struct {
 	mu sync.Mutex // guards the fields below; nothing is called under it
 	// patience is how long one answer may take, whole a whole errand.
 	patience, whole time.Duration
+	most            int     // errands
 	queue           []*trip // to be asked
 	waiting         []*trip // to be asked after a while
 	asked           map[uint64]*trip
@@ -77,6 +80,7 @@ func newDesk(conn *nats.Conn) (*desk, error) {
 		bell:     bell{rung: make(chan struct{}, 1)},
 		patience: answerPatience,
 		whole:    askPatience,
+		most:     deskErrands,
 		asked:    make(map[uint64]*trip),
 	}
 	var err error
@@ -95,7 +99,7 @@ func (d *desk) begin(e errand) {
 		d.mu.Unlock()
 		e.fail(errClosed)
 		return
-	case d.errands >= deskErrands:
+	case d.errands >= d.most:
 		d.mu.Unlock()
 		e.fail(broker.ErrOverloaded)
 		return
@@ -112,9 +116,10 @@ func (d *desk) run(ctx context.Context) {
 	for {
 		first, n := d.take(batch[:])
 		for i, t := range batch[:n] {
-			d.ask(t, first+uint64(i)) //nolint:gosec // at most batchSize
+			d.ask(t, first+uint64(i))
 		}
 		if n > 0 {
+			d.sent(first, n)
 			continue
 		}
 		select {
@@ -137,7 +142,7 @@ func (d *desk) take(batch []*trip) (first uint64, n int) {
 		t := d.queue[n]
 		d.queue[n] = nil
 		d.count++
-		t.since = now
+		t.since, t.sending = now, true
 		d.asked[d.count] = t
 		batch[n] = t
 		n++
@@ -146,6 +151,18 @@ func (d *desk) take(batch []*trip) (first uint64, n int) {
 		d.queue = nil
 	}
 	return first, n
+}
+
+// sent notes that so many questions have been put. Those that were answered
+// meanwhile are elsewhere.
+func (d *desk) sent(first uint64, n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for number := first; number < first+uint64(n); number++ { //nolint:gosec // at most batchSize
+		if t := d.asked[number]; t != nil {
+			t.sending = false
+		}
+	}
 }
 
 // ask puts one question. Only one that is too large fails for good.
@@ -237,7 +254,7 @@ func (d *desk) check(now time.Time, reconnected bool) {
 	d.waiting = nil
 	d.queue = append(d.queue, due...) // checkInterval is longer than askAgain
 	for number, t := range d.asked {
-		if reconnected || now.Sub(t.since) > d.patience {
+		if !t.sending && (reconnected || now.Sub(t.since) > d.patience) {
 			lost = append(lost, t)
 			delete(d.asked, number)
 		}

@@ -179,26 +179,29 @@ func isWrongLast(m *nats.Msg) bool {
 // resolve decides by what the leader has.
 func (w *write) resolve(m *nats.Msg) verdictOf {
 	s, ok := leaderAnswer(m)
-	if !ok {
-		return askLater
-	}
-	ours := s.writer == w.store.writer && s.revision > 0
 	switch {
-	case ours && s.number == w.number:
+	case !ok:
+		return askLater
+	case w.mine(&s) && s.number == w.number, w.removal && !s.there() && !w.strict:
 		return w.end(s.revision, nil)
-	case w.removal && !s.there() && !w.strict:
-		return w.end(s.revision, nil)
-	case !w.blind && s.revision == w.expected:
-		// It was not stored, and whatever is still on its way comes too late
-		// when this one is.
-	case w.blind && (w.removal || s.revision == 0 || ours && s.number < w.number),
-		ours && s.number < w.number && w.store.unsettled(w.key, s.number): // an earlier write of ours
-		w.expected = s.revision
-	default:
+	case !w.mayReplace(&s):
 		return w.end(0, broker.ErrConflict)
 	}
-	w.blind, w.reading = false, false
+	w.expected, w.blind, w.reading = s.revision, false, false
 	return askNow
+}
+
+func (w *write) mine(s *stored) bool { return s.writer == w.store.writer }
+
+// mayReplace says that what is there is no reason not to write.
+func (w *write) mayReplace(s *stored) bool {
+	switch {
+	case w.blind:
+		return w.removal || s.revision == 0 || w.mine(s) && s.number < w.number
+	case s.revision == w.expected:
+		return true // this write was not stored, or is on its way, and the next is refused
+	}
+	return w.mine(s) && s.number < w.number && w.store.unsettled(w.key, s.number)
 }
 
 func (w *write) end(revision uint64, err error) verdictOf {

@@ -155,3 +155,31 @@ func Kill(b *Bus) error {
 	})
 	return nil
 }
+
+// Lineage is what META knows of a shard's generations.
+type Lineage struct{ l lineage }
+
+// NewLineage knows of none.
+func NewLineage() *Lineage { return new(Lineage) }
+
+// Begin adds a generation behind last.
+func (l *Lineage) Begin(last uint64) { l.l.begin(last, time.Time{}, time.Time{}) }
+
+// Generations are those that are kept.
+func (l *Lineage) Generations() []broker.Generation {
+	var all []broker.Generation
+	for _, s := range l.l.Generations {
+		all = append(all, broker.Generation(s))
+	}
+	return all
+}
+
+// SetErrands sets how many errands the store takes at once.
+func SetErrands(b *Bus, most int) {
+	b.store.desk.mu.Lock()
+	defer b.store.desk.mu.Unlock()
+	b.store.desk.most = most
+}
+
+// MaxConsumers is how many a stream may have.
+const MaxConsumers = maxConsumers

@@ -45,7 +45,7 @@ type span struct {
 
 // begin adds a generation that starts behind last.
 func (l *lineage) begin(last uint64, created, now time.Time) {
-	next := span{Number: uint64(max(now.UnixMilli(), 1)), Start: last + 1} //nolint:gosec // positive
+	next := span{Number: uint64(max(now.UnixMilli(), 1)), Start: last + 1}
 	if n := len(l.Generations); n > 0 {
 		next.Number = max(next.Number, l.Generations[n-1].Number+1)
 	}
@@ -151,7 +151,7 @@ func (g *generations) change(ctx context.Context, shard int, f func(*lineage) bo
 	}
 }
 
-// run notes what the log has reached, until ctx ends.
+// noteReached notes what the log has reached, until ctx ends.
 func (b *Bus) noteReached(ctx context.Context) {
 	for wait(ctx, reachedPeriod) {
 		b.noteReachedNow(ctx)

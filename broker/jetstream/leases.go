@@ -129,15 +129,6 @@ func (h *leaseholder) current() (l broker.Lease, lost bool) {
 	return h.lease, h.lost
 }
 
-// run renews the lease until ctx ends.
-func (h *leaseholder) run(ctx context.Context) {
-	for wait(ctx, LeasePeriod) {
-		if err := h.renew(ctx); err != nil && ctx.Err() == nil {
-			h.log.Warn("the node's lease is not renewed", slog.Any("error", err))
-		}
-	}
-}
-
 // renew writes the lease anew, unless others have declared the instance dead.
 func (h *leaseholder) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, LeasePeriod)
@@ -206,6 +197,22 @@ func (h *leaseholder) leave(ctx context.Context) error {
 	l.State, l.Since = broker.LeaseLeft, time.Now()
 	_, err := h.kv.Update(ctx, l.Instance, leaseData(&l, l.Instance), l.Revision)
 	return err
+}
+
+// openLease begins this instance's life. Embedded, the lock on the store says
+// that whoever had it before is dead.
+func (b *Bus) openLease(ctx context.Context, js jetstream.JetStream) error {
+	kv, err := openBucket(ctx, js, leasesBucket)
+	if err != nil {
+		return err
+	}
+	b.leaseholder.kv, b.leaseholder.log = kv, b.cfg.Logger
+	if b.Alone() {
+		if err := b.leaseholder.succeed(ctx, b.writer); err != nil {
+			return err
+		}
+	}
+	return b.leaseholder.take(ctx, broker.Lease{Instance: b.writer, Node: b.cfg.Node, Shards: b.shards})
 }
 
 // Instance names this start of this node: letters and digits, never the same

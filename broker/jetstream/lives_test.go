@@ -234,8 +234,10 @@ func TestLeasesAlone(t *testing.T) {
 
 func TestEvents(t *testing.T) {
 	b := openAlone(t, jetstream.Config{})
-	e := broker.Event{Type: broker.EventDisconnected, Org: "acme", App: "chat", User: "ana", ClientID: "phone", Node: "alone",
-		Instance: b.Instance(), Epoch: 3, Reason: "keep alive timeout", Will: true, At: time.UnixMilli(1_700_000_000_123).UTC()}
+	e := broker.Event{
+		Type: broker.EventDisconnected, Org: "acme", App: "chat", User: "ana", ClientID: "phone", Node: "alone",
+		Instance: b.Instance(), Epoch: 3, Reason: "keep alive timeout", Will: true, At: time.UnixMilli(1_700_000_000_123).UTC(),
+	}
 	b.Emit(e)
 	eventually(t, "stored", func() bool { return streamNamed(t, b, "EVENTS").CachedInfo().State.Msgs == 1 })
 	m, err := streamNamed(t, b, "EVENTS").GetMsg(t.Context(), 1)

@@ -132,7 +132,7 @@ func appendTime(dst []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return append(dst, 0)
 	}
-	return binary.AppendUvarint(dst, uint64(max(t.UnixMilli(), 1))) //nolint:gosec // positive
+	return binary.AppendUvarint(dst, uint64(max(t.UnixMilli(), 1)))
 }
 
 // appendDuration appends milliseconds, rounded up: what is not 0 must not
@@ -142,7 +142,7 @@ func appendDuration(dst []byte, d time.Duration) []byte {
 	if d%time.Millisecond > 0 {
 		ms++
 	}
-	return binary.AppendUvarint(dst, uint64(max(ms, 0))) //nolint:gosec // not negative
+	return binary.AppendUvarint(dst, uint64(max(ms, 0)))
 }
 
 // parseRecord reads a stored record and whose it is. It keeps nothing of data.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -156,7 +157,7 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 		"newer":      append([]byte{2}, good[1:]...),
 		"empty":      {},
 		"cut":        good[:len(good)-1],
-		"longer":     append(good[:len(good):len(good)], 0),
+		"longer":     append(slices.Clip(good), 0),
 		"another's":  jetstream.AppendRecord(nil, "acme/chat/ana/y", richRecord()),
 		"no version": {0},
 	} {

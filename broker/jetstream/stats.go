@@ -21,8 +21,9 @@ type Stats struct {
 	// are those received that matched several interests, LiveDropped were not
 	// sent because too many waited, LiveDamaged could not be read.
 	LiveSent, LiveReceived, LiveCopies, LiveDropped, LiveDamaged uint64
-	// Shared messages came to this node for share groups.
-	Shared uint64
+	// Shared messages came to this node for share groups; SharedAgain of them had
+	// been with a member before. SharedBack were given back.
+	Shared, SharedAgain, SharedBack uint64
 	// SlowConsumers are spells in which NATS delivered faster than this node
 	// took; messages were lost to it.
 	SlowConsumers uint64
@@ -46,8 +47,9 @@ type Stats struct {
 	// old. Topics that were just cleared still count for a minute.
 	Retained int
 	// Interests is the number of distinct filters now, Groups that of share
-	// groups with members on this node; 0 when alone.
-	Interests, Groups int
+	// groups with members on this node. Loans are the messages of groups that
+	// its members have not acknowledged.
+	Interests, Groups, Loans int
 }
 
 // counters are the totals behind Stats.
@@ -57,7 +59,8 @@ type counters struct {
 	liveSent, liveReceived, liveCopies, liveDropped, liveDamaged atomic.Uint64
 	reads, probes, probesBroken, scans, passes, heads, damaged   atomic.Uint64
 	loads, saves, conflicts, events, eventsLost                  atomic.Uint64
-	shared, slowConsumers, reconnects                            atomic.Uint64
+	shared, sharedAgain, sharedBack                              atomic.Uint64
+	slowConsumers, reconnects                                    atomic.Uint64
 	retained, retainedAt                                         atomic.Int64 // when: Unix ns
 }
 
@@ -93,8 +96,11 @@ func (b *Bus) Stats() Stats {
 		PendingBytes:  int(b.appender.pendingBytes.Load()),
 		Retained:      b.retainedCount(),
 		Shared:        c.shared.Load(),
+		SharedAgain:   c.sharedAgain.Load(),
+		SharedBack:    c.sharedBack.Load(),
 		Interests:     b.interests.len(),
-		Groups:        b.groups.len(),
+		Groups:        b.shares.len(),
+		Loans:         b.shares.loans.len(),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/fanfare-mq/fanfare/broker"
 )
@@ -124,4 +125,32 @@ func (b *Bus) openStore(ctx context.Context) error {
 	}
 	b.store = newStore(d, b.writer, b.replicated, b.cfg.Logger, &b.counters)
 	return nil
+}
+
+// setUpStore prepares what only an instance has, once the streams are there.
+func (b *Bus) setUpStore(ctx context.Context, js jetstream.JetStream) error {
+	if err := b.generations.open(ctx, js, b.shards, b.Alone()); err != nil {
+		return err
+	}
+	if err := b.openStore(ctx); err != nil {
+		return err
+	}
+	if err := b.openLease(ctx, js); err != nil {
+		return err
+	}
+	return b.readHeads(ctx)
+}
+
+// startStore lets those of the buckets run.
+func (b *Bus) startStore() {
+	var ctx context.Context
+	ctx, b.stopStore = context.WithCancel(context.Background())
+	b.events = make(chan broker.Event, eventsWaiting)
+	b.storing.Go(func() { b.store.desk.run(ctx) })
+	b.storing.Go(func() { b.store.desk.watch(ctx) })
+	b.storing.Go(func() { b.sendEvents(ctx.Done()) })
+	if !b.Alone() {
+		b.storing.Go(func() { b.holdLease(ctx) })
+		b.storing.Go(func() { b.noteReached(ctx) })
+	}
 }

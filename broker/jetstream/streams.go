@@ -22,6 +22,9 @@ const (
 const (
 	// duplicates is the window of Nats-Msg-Id, which only collapse keys use.
 	duplicates = 2 * time.Minute
+	// maxConsumers bounds a shard's share groups and scans: at 46 KB each a few
+	// GB of the servers' memory, and more than a server's own default.
+	maxConsumers = 100_000
 	// errWrongLast is JetStream's code for "wrong last sequence: N".
 	errWrongLast = 10071
 	// errNoLeader and errNotReady say that there is no leader just now.
@@ -40,6 +43,9 @@ func sentinel(shard int) string { return logPrefix + strconv.Itoa(shard) + ".sen
 // logStream changes c to what a shard of the log must be; what it does not
 // mention is the operator's.
 func logStream(c jetstream.StreamConfig, shard int, cfg Config) jetstream.StreamConfig {
+	if c.Name == "" {
+		c.MaxConsumers = maxConsumers // cannot be changed later
+	}
 	c.Name = streamName(shard)
 	c.Description = "Fanfare log, shard " + strconv.Itoa(shard)
 	c.Subjects = []string{logPrefix + strconv.Itoa(shard) + ".>"}

@@ -53,9 +53,15 @@ const (
 	// Denied: a publish to Message.Topic was dropped, or the filter Filters[0]
 	// refused, for Reason. For the log and the counters; Message has no payload.
 	Denied
-	// Return: Message was handed to this member of the share group of
-	// Filters[0], which cannot take it: give it to another one.
+	// Done: Loan is over, its message dealt with.
+	Done
+	// Return: the message of Loan was handed to this member of the share group
+	// of Filters[0], which cannot have it: give it to another one. With a Message
+	// a Take may have been carried out: then it is this node's to give.
 	Return
+	// Take: keep the message of Loan for this session, and call Taken when that
+	// is certain; after Done, Return or Close it is not waited for any more.
+	Take
 	// Close: the connection is over for Reason. Of a session that was claimed,
 	// keep Record; without one the session is over and its record to be
 	// forgotten, unless Persisted has said ErrConflict: then it is another
@@ -68,7 +74,7 @@ const (
 
 var effectNames = [...]string{
 	"unknown", "authenticate", "reauthenticate", "claim", "persist", "publish", "subscribe", "unsubscribe",
-	"read", "fetch", "replay", "abandon", "denied", "return", "close",
+	"read", "fetch", "replay", "abandon", "denied", "done", "return", "take", "close",
 }
 
 // String is the kind's name, for tests and logs.
@@ -99,6 +105,7 @@ type Effect struct {
 	Seqs       []uint64
 	Record     *broker.Record
 	Will       *broker.Will
+	Loan       broker.Loan
 	Reason     Reason
 }
 

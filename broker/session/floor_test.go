@@ -96,3 +96,17 @@ func TestFloorTimeOfSubscribing(t *testing.T) {
 		t.Errorf("floor %d since %v, want 7 since %v", floor, since, asked)
 	}
 }
+
+// TestFloorTimeOfAPart: behind the end of an answer that is not all there is lies
+// what is older than the question.
+func TestFloorTimeOfAPart(t *testing.T) {
+	c := newFloorClock(t)
+	began := c.now
+	c.now = c.now.Add(3 * time.Hour)
+	c.s.Probe(c.now)
+	foreign := &broker.Message{Topic: "acme/b", QoS: 1, Position: broker.Position{Seq: 5}}
+	c.s.Page(broker.Page{Messages: []*broker.Message{foreign}, More: true}, nil, c.now)
+	if floor, since := c.floor(); floor != 5 || !since.Equal(began) {
+		t.Errorf("floor %d since %v, want 5 since %v", floor, since, began)
+	}
+}

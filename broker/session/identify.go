@@ -19,11 +19,13 @@ import (
 // lost if it were taken for the old one.
 func (s *Session) identify(m *broker.Message, p *packet.Publish, now time.Time) {
 	if i := s.rare().publishes(p.PacketID); i >= 0 {
+		old := s.rare().publishing[i]
+		s.published(p.PacketID)
 		if p.Dup {
-			m.ID, m.Undated = s.rare().publishing[i].ID, true
+			m.ID, m.Undated = old.ID, true
+			s.own().publishing = append(s.own().publishing, old) // among those that are not forgotten first
 			return
 		}
-		s.published(p.PacketID)
 	}
 	if !s.durable() {
 		return // there is no record, and no other node that could repeat it

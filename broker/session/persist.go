@@ -195,22 +195,51 @@ func (s *Session) sendHeld(id uint16, now time.Time) {
 	if i < 0 || !s.flights.list[i].held {
 		return // acknowledged before it was sent, by whatever mistake
 	}
+	s.flights.list[i].written = true
+	s.sendReady(now)
+}
+
+// sendReady sends what is held and waits for nothing any more, in order, and has
+// QoS 2 messages of share groups taken for good.
+func (s *Session) sendReady(now time.Time) {
+	blocked := false
+	for i := 0; s.flights.held > 0 && i < len(s.flights.list); i++ {
+		e := &s.flights.list[i]
+		switch {
+		case !e.held:
+			continue
+		case e.written && e.loan != nil && e.QoS == 2 && !e.taking:
+			e.taking = true
+			s.emit(Effect{Kind: Take, Loan: e.loan})
+		}
+		if blocked = blocked || !e.written || e.taking != e.taken; !blocked && !s.sendOne(i, now) {
+			i--
+		}
+	}
+}
+
+// sendOne sends a message that was held. It is false if the client does not take
+// it, and the flight is over.
+func (s *Session) sendOne(i int, now time.Time) bool {
 	e := &s.flights.list[i]
 	m, g := e.message, s.grantAgain(e.message, e)
 	g.qos, g.retain = e.QoS, e.Retain
 	s.flights.send(i)
-	if e.Group != "" && e.QoS == 1 {
-		e.message = m
+	if e.QoS == 2 {
+		e.loan = nil
 	}
-	if !s.writeOwn(m, g, id, false, now) {
+	if !s.writeOwn(m, g, e.PacketID, false, now) {
 		s.miss(i, now)
+		return false
 	}
+	return true
 }
 
 // miss ends a flight whose message the client does not take, as if it had been
 // delivered. [MQTT-3.1.2-25].
 func (s *Session) miss(i int, now time.Time) {
 	seq, own := s.flights.list[i].Seq, s.flights.list[i].Group == ""
+	s.dealtWith(s.flights.list[i].loan)
 	s.flights.remove(i)
 	if own {
 		s.complete(seq, now)

@@ -196,7 +196,10 @@ func (s *Session) advance(p broker.Page, now time.Time) {
 	if n := len(p.Messages); n > 0 {
 		upTo = max(upTo, p.Messages[n-1].Position.Seq)
 	}
-	s.reader.upTo, s.reader.since = upTo, s.reader.from
+	s.reader.upTo = upTo
+	if !p.More { // else what follows may be older than the question
+		s.reader.since = s.reader.from
+	}
 	s.settle(now)
 	if p.More && upTo > s.reader.begun {
 		s.ask(now)

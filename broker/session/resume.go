@@ -247,6 +247,7 @@ func (s *Session) resubscribed(head uint64, err error, now time.Time) {
 	for i := range s.subscriptions.list {
 		if sub := &s.subscriptions.list[i]; sub.Start == unknown {
 			sub.Start = s.progress.heard
+			s.changed()
 			s.progress.begun = max(s.progress.begun, sub.Start)
 		}
 	}

@@ -143,7 +143,12 @@ func cmdDeliver(w *world, a *args) {
 
 func cmdShared(w *world, a *args) {
 	filter, congested := a.text("filter", "$share/g/acme/t"), a.has("congested")
-	took := w.session.DeliverShared(filter, w.message(a), congested, w.now)
+	m := w.message(a)
+	var l broker.Loan
+	if m.QoS > 0 {
+		l = loan(m.Position.Seq)
+	}
+	took := w.session.DeliverShared(filter, m, l, congested, w.now)
 	if !took {
 		w.said = append(w.said, "not taken")
 	}

@@ -49,8 +49,9 @@ func (s *Session) receiveSubscribe(f packet.Frame, now time.Time) {
 	}
 	e.settled = len(e.added) == 0
 	if e.altered {
-		e.need = s.changed()
+		s.changed()
 	}
+	e.need = s.ledger.change // also what an earlier one, or the resume, has changed
 	s.own().subscribing = append(s.own().subscribing, e)
 	if !e.settled {
 		s.emit(Effect{Kind: Subscribe, PacketID: e.id, Filters: e.added})
@@ -261,7 +262,6 @@ func (s *Session) takeBack(i int, code packet.ReasonCode) {
 func (s *Session) leave(filters []string) {
 	if len(filters) > 0 {
 		s.emit(Effect{Kind: Unsubscribe, Filters: filters})
-		s.returnHanded()
 	}
 }
 
@@ -325,11 +325,9 @@ func (s *Session) receiveUnsubscribe(f packet.Frame, now time.Time) {
 		codes[i] = packet.NoSubscriptionExisted
 	}
 	s.leave(removed)
-	if len(removed) == 0 {
-		s.unsuback(p.PacketID, codes, now)
-		return
+	if len(removed) > 0 {
+		s.changed()
 	}
-	s.changed()
 	s.await(step{kind: packet.UNSUBACK, id: p.PacketID, codes: codes}, now)
 }
 

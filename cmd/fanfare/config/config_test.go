@@ -137,6 +137,7 @@ func TestCheck(t *testing.T) {
 		{"slug", func(s *config.Settings) { s.OperatorOrg = "Acme" }, "FANFARE_OPERATOR_ORG", "lower case"},
 		{"public URL", func(s *config.Settings) { s.PublicWSURL = "https://x" }, "FANFARE_PUBLIC_WS_URL", "ws://"},
 		{"no such file", func(s *config.Settings) { s.TLSCert, s.TLSKey = file+"x", file }, "FANFARE_TLS_CERT", "cannot read"},
+		{"shards", func(s *config.Settings) { s.Shards = "1025" }, "FANFARE_SHARDS", "1 to 1024"},
 		{"replicas", func(s *config.Settings) { s.NATSURL, s.NATSReplicas = nats, "6" }, "FANFARE_NATS_REPLICAS", "1 to 5"},
 
 		{"proxy name", func(s *config.Settings) { s.ProxyFrom = "10.0.0.1,balancer" }, "FANFARE_PROXY_FROM", `"balancer" is neither`},

@@ -40,6 +40,7 @@ func (p *process) openBus(ctx context.Context) (closer, error) {
 		URL:        p.cfg.NATSURL,
 		Creds:      p.cfg.NATSCreds,
 		Replicas:   p.cfg.Replicas,
+		Shards:     p.cfg.LogShards,
 		SyncAlways: p.cfg.Sync == "always",
 		Retained:   p.retainedLimits,
 		Logger:     p.log,
