@@ -114,9 +114,12 @@ func (s *Session) own() *seldom {
 // empty reports whether it can be let go: what is told once, as a method or an
 // alias, is kept.
 func (r *seldom) empty() bool {
-	return r.connect == nil && r.admission == nil && r.truncated == 0 && r.authMethod == "" && r.subscribing == nil && r.steps == nil && len(r.received)+len(r.publishing) == 0 &&
-		r.lineage.since == 0 && r.aliases == nil && r.told == nil && r.page == nil && r.replays == nil && r.handed == nil
+	return r.connect == nil && r.admission == nil && r.truncated == 0 && r.authMethod == "" && r.subscribing == nil && r.steps == nil &&
+		len(r.received)+len(r.publishing) == 0 && r.lineage.since == 0 && r.aliases == nil && r.told == nil && !r.waits()
 }
+
+// waits reports whether messages do.
+func (r *seldom) waits() bool { return r.page != nil || r.replays != nil || r.handed != nil }
 
 // peer is what bounds the packets to the client.
 type peer struct {

@@ -15,9 +15,6 @@ func newChance(seed uint64) chance {
 // oneIn is true once in n times; never for 0.
 func (c chance) oneIn(n int) bool { return n > 0 && c.IntN(n) == 0 }
 
-// percent is true in p of a hundred times.
-func (c chance) percent(p int) bool { return c.IntN(100) < p }
-
 // between is a time from least to most.
 func (c chance) between(least, most time.Duration) time.Duration {
 	if most <= least {

@@ -19,7 +19,7 @@ type claims struct {
 func (n *node) claim(key string) (number uint64, former string) {
 	known := n.known()
 	old := known[key]
-	number = max(uint64(n.time().UnixMicro()), old.number+1, n.heard[key].number+1) //nolint:gosec // after 1970
+	number = max(uint64(n.time().UnixMicro()), old.number+1, n.heard[key].number+1)
 	mine := holder{number, n.instance}
 	known[key], n.heard[key] = mine, mine
 	n.tell(func(other *node) {

@@ -168,6 +168,16 @@ func (c *conn) effect(e *session.Effect) {
 		c.node.advance()
 	case session.Publish:
 		c.publish(e)
+	case session.Close:
+		c.close(e)
+	default:
+		c.serve(e)
+	}
+}
+
+// serve carries out an effect that is about messages to the client.
+func (c *conn) serve(e *session.Effect) {
+	switch e.Kind {
 	case session.Subscribe:
 		c.subscribe(e)
 	case session.Unsubscribe:
@@ -181,8 +191,6 @@ func (c *conn) effect(e *session.Effect) {
 		c.fetch(e.Seqs)
 	case session.Replay:
 		c.later(time.Millisecond, func(now time.Time) { c.session.Replayed(e.Cursor, nil, true, nil, now) })
-	case session.Close:
-		c.close(e)
 	default:
 	}
 }
@@ -266,29 +274,26 @@ func (c *conn) publish(e *session.Effect) {
 	})
 }
 
+// call tells the session something, if it is still there.
+func (c *conn) call(do func(*session.Session, time.Time)) {
+	if !c.dead() {
+		do(c.session, c.node.time())
+		c.drain()
+	}
+}
+
 // drained tells the session that there is room again.
 func (c *conn) drained() {
-	if !c.dead() && !c.link.congested() {
-		c.session.Drained(c.node.time())
-		c.drain()
+	if !c.link.congested() {
+		c.call((*session.Session).Drained)
 	}
 }
 
 // lost is the end of the connection as the edge notices it.
-func (c *conn) lost() {
-	if !c.dead() {
-		c.session.Lost(c.node.time())
-		c.drain()
-	}
-}
+func (c *conn) lost() { c.call((*session.Session).Lost) }
 
 // probe makes the session ask the log whether it has missed something.
-func (c *conn) probe() {
-	if !c.dead() {
-		c.session.Probe(c.node.time())
-		c.drain()
-	}
-}
+func (c *conn) probe() { c.call((*session.Session).Probe) }
 
 // close is the end of the connection.
 func (c *conn) close(e *session.Effect) {

@@ -17,6 +17,7 @@ type faults struct {
 	lagMost    time.Duration // of a replica
 	page       int           // messages that the log answers at once
 	retention  time.Duration // of the log; 0: for ever
+	forgets    int           // how often a central place for claims does
 	crashes    int           // of nodes
 	outages    int
 	partitions int
@@ -26,7 +27,18 @@ type faults struct {
 // weather is a world's faults: some are calm, so that what goes wrong there has
 // little else around it.
 func weather(c chance) faults {
-	f := faults{alone: c.oneIn(8), central: c.oneIn(2), delay: 20 * time.Millisecond, page: 3 + c.IntN(62), liveMost: 20 * time.Millisecond}
+	f := faults{alone: c.oneIn(8), central: c.oneIn(2), page: 3 + c.IntN(62), delay: 20 * time.Millisecond, liveMost: 20 * time.Millisecond}
+	f.network(c)
+	f.misfortunes(c)
+	if f.alone {
+		f.outages, f.partitions, f.lossOf, f.repeatOf, f.failOf, f.lagMost = 0, 0, 0, 0, 0, 0
+	}
+	f.calm = !f.fails && !f.powerLoss && f.crashes+f.outages+f.partitions == 0 && f.delay < 100*time.Millisecond
+	return f
+}
+
+// network is what goes wrong all the time.
+func (f *faults) network(c chance) {
 	if c.oneIn(3) {
 		f.delay = 600 * time.Millisecond
 	}
@@ -42,6 +54,10 @@ func weather(c chance) faults {
 	if c.oneIn(2) {
 		f.lagMost = 5 * time.Second
 	}
+}
+
+// misfortunes are what happens now and then.
+func (f *faults) misfortunes(c chance) {
 	if c.oneIn(2) {
 		f.crashes = 1 + c.IntN(4)
 	}
@@ -54,12 +70,10 @@ func weather(c chance) faults {
 	if c.oneIn(6) {
 		f.retention = c.between(10*time.Second, 60*time.Second)
 	}
-	f.powerLoss = c.oneIn(8)
-	if f.alone {
-		f.outages, f.partitions, f.lossOf, f.repeatOf, f.failOf, f.lagMost = 0, 0, 0, 0, 0, 0
+	if f.central {
+		f.forgets = c.IntN(3)
 	}
-	f.calm = !f.fails && !f.powerLoss && f.crashes+f.outages+f.partitions == 0 && f.delay < 100*time.Millisecond
-	return f
+	f.powerLoss = c.oneIn(8)
 }
 
 // heal ends all faults but that which makes the world what it is.

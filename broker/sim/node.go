@@ -98,7 +98,7 @@ func (n *node) crash() {
 func (n *node) newID() ulid.ULID {
 	n.w.ids++
 	var id ulid.ULID
-	_ = id.SetTime(uint64(n.time().UnixMilli())) //nolint:gosec // after 1970
+	_ = id.SetTime(uint64(n.time().UnixMilli()))
 	for i := range 8 {
 		id[15-i] = byte(n.w.ids >> (8 * i)) //nolint:gosec // one byte of it
 	}

@@ -11,7 +11,6 @@ import (
 type oracle struct {
 	w           *world
 	messages    []message
-	publishers  int // publishers' sessions so far
 	subscribers []*subscriber
 }
 
@@ -49,11 +48,14 @@ func (o *oracle) stored(number int, m *broker.Message, seq uint64, again bool) {
 	if o.w.tracing() {
 		o.w.say("log", "m%d at %d, again %v", number, seq, again)
 	}
-	switch {
-	case k.foreign:
+	if k.foreign {
 		o.w.violate("m%d crosses the wall to %s", number, m.Topic)
-	case again:
-	case k.first != 0 && !k.lost && (k.qos == 2 || k.will != nil) && o.w.shards[k.shard].at(k.first) != nil:
+	}
+	if again {
+		return
+	}
+	switch {
+	case k.first != 0 && o.once(k):
 		o.w.violate("m%d, with QoS %d, is in the log at %d and %d", number, k.qos, k.first, seq)
 	case k.first != 0:
 		k.last = seq
@@ -61,9 +63,15 @@ func (o *oracle) stored(number int, m *broker.Message, seq uint64, again bool) {
 		k.first, k.last = seq, seq
 		o.checkStoredOrder(number)
 	}
-	if k.will != nil && !again {
+	if k.will != nil {
 		k.will.published(o.w)
 	}
+}
+
+// once reports whether a message that is in the log may not come into it again.
+// What the log has lost, to power or to time, it cannot recognize.
+func (o *oracle) once(k *message) bool {
+	return (k.qos == 2 || k.will != nil) && !k.lost && o.w.shards[k.shard].at(k.first) != nil
 }
 
 // checkStoredOrder holds a publisher's messages in the log against the order in

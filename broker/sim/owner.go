@@ -126,6 +126,25 @@ func (n *node) own(e *ownership.Effect) {
 		n.w.say(n.name, "table: %s", showOwnership(e))
 	}
 	switch e.Kind {
+	case ownership.Enter:
+		seated(e).entered(e.Record, e.Epoch, nil)
+	case ownership.Refuse:
+		seated(e).entered(nil, 0, e.Err)
+	case ownership.Persisted:
+		seated(e).call(func(s *session.Session, now time.Time) { s.Persisted(e.Token, e.Err, now) })
+	case ownership.Evict:
+		seated(e).call((*session.Session).Takeover)
+	case ownership.Load, ownership.Save, ownership.Erase, ownership.PutWill, ownership.DropWill, ownership.RouseWill, ownership.KeepWill:
+		n.keep(e)
+	default:
+		n.confer(e)
+	}
+}
+
+// confer carries out an effect that is about other nodes.
+func (n *node) confer(e *ownership.Effect) {
+	instance := n.instance
+	switch e.Kind {
 	case ownership.Claim:
 		n.numberClaim(e)
 	case ownership.Unclaim:
@@ -135,27 +154,11 @@ func (n *node) own(e *ownership.Effect) {
 	case ownership.Answer:
 		n.answerOwner(e)
 	case ownership.Announce:
-		instance := n.instance
 		n.tell(func(other *node) { other.table.Heard(instance, e.Key, e.Epoch, other.time()) })
 	case ownership.Assert:
-		instance := n.instance
 		n.tell(func(other *node) { other.table.HeardAll(instance, e.Claims, other.time()) })
-	case ownership.Enter:
-		seated(e).entered(e.Record, e.Epoch, nil)
-	case ownership.Refuse:
-		seated(e).entered(nil, 0, e.Err)
-	case ownership.Persisted:
-		if c := seated(e); !c.dead() {
-			c.session.Persisted(e.Token, e.Err, n.time())
-			c.drain()
-		}
-	case ownership.Evict:
-		if c := seated(e); !c.dead() {
-			c.session.Takeover(n.time())
-			c.drain()
-		}
 	default:
-		n.keep(e)
+		panic("no such effect: " + e.Kind.String())
 	}
 }
 

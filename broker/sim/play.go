@@ -84,7 +84,7 @@ func (c *client) wish() {
 	}
 	for _, f := range []string{"a", "b", "+", "#", "a/#", "a/x", "wills"} {
 		if c.w.oneIn(3) || f == "wills" {
-			c.filters = append(c.filters, &wish{filter: c.org + "/chat/" + f, qos: byte(min(1+c.w.IntN(3), 2)), wanted: c.w.oneIn(2)})
+			c.filters = append(c.filters, &wish{filter: c.org + "/chat/" + f, qos: min(1+byte(c.w.IntN(3)), 2), wanted: c.w.oneIn(2)}) //nolint:gosec // 1 or 2
 		}
 	}
 	for _, f := range []string{"#", "+/chat/#", other + "/chat/#", "+/+/a"} {
@@ -133,34 +133,42 @@ func (c *client) live() {
 }
 
 func (c *client) act() {
-	w := c.w
 	if !c.online || c.attempts > 0 {
 		return
 	}
-	// It knows what the edge will say, and its session does not end meanwhile.
-	again := (c.known && c.expiry > 60) || !c.durable
-	switch p := w.IntN(100); {
+	switch p := c.w.IntN(100); {
 	case p < 60:
-		for range 1 + w.IntN(4) {
+		for range 1 + c.w.IntN(4) {
 			c.publishSome()
 		}
 	case p < 70 && len(c.filters) > 0:
-		c.changeFilter(c.filters[w.IntN(len(c.filters))])
+		c.changeFilter(c.filters[c.w.IntN(len(c.filters))])
 	case p < 76:
 		c.disconnect()
 	case p < 84:
 		c.vanish()
-	case p < 88 && again: // elsewhere, while the old connection is still there
+	case p < 85:
+		c.retired = c.index > 1
+		c.vanish()
+	case p < 95:
+		c.comeAgain()
+	}
+}
+
+// comeAgain connects although there is a connection.
+func (c *client) comeAgain() {
+	w := c.w
+	// It knows what the edge will say, and its session does not end meanwhile.
+	again := (c.known && c.expiry > 60) || !c.durable
+	switch p := w.IntN(10); {
+	case p < 2:
+		c.connect(w.nodes[w.IntN(len(w.nodes))], true)
+	case p < 7 && again:
 		c.connect(w.nodes[w.IntN(len(w.nodes))], false)
-	case p < 90 && again:
+	case again:
 		for _, n := range w.nodes { // everywhere at once
 			c.connect(n, false)
 		}
-	case p < 91:
-		c.connect(w.nodes[w.IntN(len(w.nodes))], true)
-	case p < 92:
-		c.retired = c.index > 1
-		c.vanish()
 	}
 }
 
@@ -213,6 +221,9 @@ func (w *world) misfortune() {
 	for range w.faults.crashes {
 		n := w.nodes[w.IntN(len(w.nodes))]
 		w.after(w.between(0, healing), func() { w.crash(n) })
+	}
+	for range w.faults.forgets {
+		w.after(w.between(0, healing), func() { w.say("world", "claims are forgotten"); clear(w.claims.central) })
 	}
 	if w.faults.powerLoss {
 		w.after(w.between(0, healing), w.losePower)

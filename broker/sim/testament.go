@@ -32,7 +32,7 @@ const patience = 60 * time.Second
 
 func (c *client) addWill(l *link, p *packet.Connect) {
 	w := c.w
-	t := &testament{client: c, qos: byte(w.IntN(3))}
+	t := &testament{client: c, qos: byte(w.IntN(3))} //nolint:gosec // 0 to 2
 	if c.version == packet.V5 && w.oneIn(2) {
 		t.delay = w.between(time.Second, 20*time.Second).Truncate(time.Second)
 	}
@@ -40,7 +40,7 @@ func (c *client) addWill(l *link, p *packet.Connect) {
 	w.oracle.messages = append(w.oracle.messages, message{topic: name, shard: c.shard, qos: t.qos, client: c, will: t})
 	t.number = len(w.oracle.messages) - 1
 	p.Will = &packet.Will{Topic: name, Payload: payload(t.number), QoS: t.qos}
-	p.Will.Properties.DelayInterval = uint32(t.delay / time.Second)
+	p.Will.Properties.DelayInterval = uint32(t.delay / time.Second) //nolint:gosec // seconds
 	l.testament = t
 	c.wills = append(c.wills, t)
 }

@@ -19,8 +19,8 @@ type Options struct {
 	Trace io.Writer
 }
 
-// Violation is what an oracle has found.
-type Violation struct {
+// ViolationError is what an oracle has found.
+type ViolationError struct {
 	Seed uint64
 	// At is the time in the world.
 	At time.Duration
@@ -29,7 +29,7 @@ type Violation struct {
 }
 
 // Error says what is wrong, and with which seed.
-func (v *Violation) Error() string {
+func (v *ViolationError) Error() string {
 	return fmt.Sprintf("seed %d, at %s: %s", v.Seed, v.At.Round(time.Millisecond), v.What)
 }
 
@@ -49,13 +49,13 @@ type world struct {
 	claims  claims
 	oracle  *oracle
 	trace   io.Writer
-	found   *Violation
+	found   *ViolationError
 	mark    uint64 // of the last delivery, so that a session gets it once
 	ids     uint64 // that were given out
 }
 
 // Run plays the world of a seed to its end and returns what is wrong with it:
-// nil, or a *Violation.
+// nil, or a *ViolationError.
 func Run(seed uint64, o Options) error {
 	w := newWorld(seed, o)
 	if v := w.play(); v != nil {
@@ -66,10 +66,10 @@ func Run(seed uint64, o Options) error {
 
 // play lets everything happen, until nothing does or something is wrong. A
 // panic of the code under test is as wrong as anything else.
-func (w *world) play() (found *Violation) {
+func (w *world) play() (found *ViolationError) {
 	defer func() {
 		if p := recover(); p != nil {
-			found = &Violation{w.seed, w.now, fmt.Sprintf("panic: %v\n%s", p, debug.Stack())}
+			found = &ViolationError{w.seed, w.now, fmt.Sprintf("panic: %v\n%s", p, debug.Stack())}
 		}
 	}()
 	w.begin()
@@ -91,7 +91,7 @@ func (w *world) after(d time.Duration, do func()) { w.plan.push(w.now+d, do) }
 // violate reports that something is wrong. The first report counts.
 func (w *world) violate(format string, args ...any) {
 	if w.found == nil {
-		w.found = &Violation{w.seed, w.now, fmt.Sprintf(format, args...)}
+		w.found = &ViolationError{w.seed, w.now, fmt.Sprintf(format, args...)}
 		w.say("oracle", "%s", w.found.What)
 	}
 }

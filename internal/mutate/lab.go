@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -64,7 +65,7 @@ func (l lab) overlay(m mutant) (string, error) {
 		return "", err
 	}
 	broken := filepath.Join(l.dir, filepath.Base(m.file))
-	if err := os.WriteFile(broken, bytes.ReplaceAll(source, []byte(m.old), []byte(m.new)), 0o600); err != nil {
+	if err := os.WriteFile(broken, bytes.ReplaceAll(source, []byte(m.old), []byte(m.new)), 0o600); err != nil { //nolint:gosec // a temporary folder
 		return "", err
 	}
 	table, err := json.Marshal(map[string]any{"Replace": map[string]string{original: broken}})
@@ -85,7 +86,7 @@ func goTool(ctx context.Context, args ...string) error {
 }
 
 func (l lab) runSeeds(ctx context.Context, binary string) (string, error) {
-	cmd := exec.CommandContext(ctx, binary, "-seeds", fmt.Sprint(l.seeds)) //nolint:gosec // what was just built
+	cmd := exec.CommandContext(ctx, binary, "-seeds", strconv.Itoa(l.seeds)) //nolint:gosec // what was just built
 	out, err := cmd.Output()
 	if err == nil {
 		return "", nil
