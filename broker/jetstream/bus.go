@@ -35,12 +35,14 @@ type Bus struct {
 	claim      *claim              // nil when alone
 	shards     int
 	replicated bool // a replica that answers may be behind the leader
+	batched    bool // appends go in atomic batches
 	maxPayload int
 
 	counters      counters
 	ids           *ids
 	appender      *appender
 	previous      *previous
+	disk          *disk // of the embedded server; nil otherwise
 	outbox        *outbox
 	inlet         *inlet
 	interests     *interests
@@ -128,9 +130,11 @@ func (b *Bus) setUp(ctx context.Context) error {
 		}
 	}
 	b.replicated = b.trunk.ConnectedClusterName() != ""
-	if err := openStreams(ctx, js, b.cfg, b.shards, replicas); err != nil {
+	most, err := openStreams(ctx, js, b.cfg, b.shards, replicas)
+	if err != nil {
 		return err
 	}
+	b.batched = most > 1 || b.Alone() && b.cfg.SyncAlways
 	return b.readHeads(ctx)
 }
 
@@ -179,7 +183,7 @@ func (b *Bus) start() {
 	b.groups = newGroups(b.side, b.inlet, &b.counters, b.cfg.Logger)
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
 	b.previous = newPrevious(time.Now())
-	b.appender = newAppender(b.cfg, b.shards, &b.counters)
+	b.appender = newAppender(b.cfg, b.shards, b.batched, &b.counters)
 	b.appender.complete = b.complete
 	b.appender.dial = func(onClosed func()) (*nats.Conn, error) {
 		return b.upstream.connect(b.upstream.servers(b.trunk), "log", nats.NoReconnect(),
@@ -187,6 +191,11 @@ func (b *Bus) start() {
 	}
 	b.appending.Go(func() { b.appender.run(appendCtx) })
 	b.appending.Go(func() { b.appender.watch(appendCtx) })
+	if b.Alone() {
+		b.disk = newDisk(b.cfg)
+		b.disk.look()
+		b.living.Go(func() { b.disk.run(liveCtx) })
+	}
 	b.living.Go(b.outbox.run)
 	b.living.Go(func() { b.inlet.run(liveCtx) })
 	b.living.Go(func() { b.interests.run(liveCtx) })

@@ -16,6 +16,9 @@ import (
 const (
 	headerTTL      = "Nats-TTL"
 	headerID       = "Nats-Msg-Id"
+	headerBatch    = "Nats-Batch-Id"
+	headerBatchSeq = "Nats-Batch-Sequence"
+	headerCommit   = "Nats-Batch-Commit"
 	headerExpected = "Nats-Expected-Last-Subject-Sequence"
 )
 
@@ -56,23 +59,27 @@ func logStream(c jetstream.StreamConfig, shard int, cfg Config) jetstream.Stream
 	return c
 }
 
-// openStreams creates the streams, or brings them up to date.
-func openStreams(ctx context.Context, js jetstream.JetStream, cfg Config, shards, replicas int) error {
+// openStreams creates the streams, or brings them up to date, and tells how many
+// replicas a shard of the log has at most.
+func openStreams(ctx context.Context, js jetstream.JetStream, cfg Config, shards, replicas int) (most int, err error) {
 	for shard := range shards {
 		want := func(c jetstream.StreamConfig) jetstream.StreamConfig { return logStream(c, shard, cfg) }
-		if err := openStream(ctx, js, cfg, want, sentinel(shard), replicas); err != nil {
-			return fmt.Errorf("jetstream: stream %s: %w", streamName(shard), err)
+		n, err := openStream(ctx, js, cfg, want, sentinel(shard), replicas)
+		if err != nil {
+			return 0, fmt.Errorf("jetstream: stream %s: %w", streamName(shard), err)
 		}
+		most = max(most, n)
 	}
 	want := func(c jetstream.StreamConfig) jetstream.StreamConfig { return retainedStream(c, cfg) }
-	if err := openStream(ctx, js, cfg, want, retainedSentinel, replicas); err != nil {
-		return fmt.Errorf("jetstream: stream %s: %w", retainedName, err)
+	if _, err := openStream(ctx, js, cfg, want, retainedSentinel, replicas); err != nil {
+		return 0, fmt.Errorf("jetstream: stream %s: %w", retainedName, err)
 	}
-	return nil
+	return most, nil
 }
 
-// openStream makes a stream what ours says it must be, with its sentinel.
-func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours func(jetstream.StreamConfig) jetstream.StreamConfig, sentinel string, replicas int) error {
+// openStream makes a stream what ours says it must be, with its sentinel, and
+// tells how many replicas it has.
+func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours func(jetstream.StreamConfig) jetstream.StreamConfig, sentinel string, replicas int) (int, error) {
 	fresh := ours(jetstream.StreamConfig{Replicas: replicas})
 	stream, err := js.Stream(ctx, fresh.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -82,7 +89,7 @@ func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours fu
 		}
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	now := stream.CachedInfo().Config
 	want := ours(now)
@@ -91,10 +98,10 @@ func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours fu
 	}
 	if !reflect.DeepEqual(now, want) {
 		if _, err = js.UpdateStream(ctx, want); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return putSentinel(ctx, js, sentinel)
+	return want.Replicas, putSentinel(ctx, js, sentinel)
 }
 
 func putSentinel(ctx context.Context, js jetstream.JetStream, subject string) error {

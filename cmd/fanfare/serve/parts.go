@@ -41,6 +41,7 @@ func (p *process) openBus(ctx context.Context) (closer, error) {
 		Creds:      p.cfg.NATSCreds,
 		Replicas:   p.cfg.Replicas,
 		SyncAlways: p.cfg.Sync == "always",
+		MaxBytes:   p.cfg.LogBytes,
 		Retained:   p.retainedLimits,
 		Logger:     p.log,
 	})
