@@ -30,6 +30,20 @@ demo: build ## a push from sign-up to device, step by step (ARGS=--exit ends aft
 run: build ## run the server on its default ports, data under ./data
 	@bin/fanfare serve $(ARGS)
 
+.PHONY: cluster
+cluster: build cluster-tools ## three nodes, HAProxy, three NATS servers, PostgreSQL, Redis, here (ARGS=-fresh)
+	@scripts/need.sh postgres redis-server haproxy
+	@bin/ctl $(ARGS) up
+
+.PHONY: ctl
+ctl: ## what to do to a part of the running cluster (ARGS="kill nats-2"; status, stop, start, restart, pause, resume)
+	@bin/ctl $(if $(ARGS),$(ARGS),status)
+
+.PHONY: cluster-tools
+cluster-tools: # nats-server of the version in go.mod, and ctl
+	@CGO_ENABLED=0 go build -buildvcs=false -o bin/nats-server github.com/nats-io/nats-server/v2
+	@CGO_ENABLED=0 go build -buildvcs=false -o bin/ctl ./internal/cluster/ctl
+
 .PHONY: build
 build: ## bin/fanfare, one static binary
 	@CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-X github.com/fanfare-mq/fanfare/cmd/fanfare/cli.version=$(VERSION)" -o bin/fanfare ./cmd/fanfare
@@ -51,14 +65,21 @@ test-clients: ## other people's MQTT clients against the server: npm, pip, Maven
 	@scripts/clients.sh
 	@go test -tags clients -count=1 -v -run '$(if $(RUN),$(RUN),TestClients)' ./internal/conformance
 
+.PHONY: chaos
+chaos: ## 2,000 durable clients while nodes and NATS servers are killed -9 (ARGS="-seed 7")
+	@scripts/need.sh postgres redis-server
+	@go test -count=1 -v -timeout 30m -run 'TestChaos$$' ./internal/chaos -subscribers 2000 -publishers 200 -qos1 50000 -qos2 5000 \
+		-duration 2m -node-kills 8 -nats-kills 3 -down 5s -patience 5m $(ARGS)
+
 .PHONY: torture
 torture: ## ten million spoilt packets under a memory cap
 	@go test -count=1 -v -timeout 60m -run TestTorture ./internal/torture -packets 10000000
 
 .PHONY: lint
 lint: ## formatting, vet, the linters, fresh generated code
-	@scripts/need.sh git
+	@scripts/need.sh git haproxy
 	@scripts/lint-tool.sh $(GOLANGCI_LINT)
+	@scripts/deploy-check.sh
 	@go vet ./...
 	@go vet -tags clients ./internal/conformance
 	@bin/golangci-lint run ./...

@@ -37,8 +37,8 @@ func New(cfg Config, deps Deps) (*API, error) {
 		return nil, errors.New("api: a dependency is missing")
 	}
 	cfg.PublicAdmin = cmp.Or(cfg.PublicAdmin, cfg.PublicHTTP)
-	if cfg.Shards <= 0 {
-		cfg.Shards = 1
+	if cfg.Shards == nil {
+		cfg.Shards = func() int { return 1 }
 	}
 	if cfg.Retention <= 0 {
 		cfg.Retention = DefaultRetention

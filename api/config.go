@@ -31,9 +31,9 @@ type Config struct {
 	SignupClosed bool
 	// OperatorOrganization is a slug that nobody may sign up, or empty.
 	OperatorOrganization string
-	// Shards is how many streams the log has; organizations spread over them.
-	// The default is 1.
-	Shards int
+	// Shards tells how many streams of the log new organizations are spread
+	// over; nil means 1.
+	Shards func() int
 	// Retention is how long the log keeps a new app's messages. The default is
 	// DefaultRetention.
 	Retention time.Duration

@@ -126,7 +126,7 @@ func newServer(t testing.TB, change ...func(*api.Config, *api.Deps)) *server {
 	directory := auth.NewDirectory(kept, s.clock.Now)
 	cfg := api.Config{
 		PublicHTTP: "http://push.example.com", PublicMQTT: "mqtt://push.example.com:1883",
-		PublicWS: "ws://push.example.com:8083/mqtt", OperatorOrganization: "ops", Shards: 16,
+		PublicWS: "ws://push.example.com:8083/mqtt", OperatorOrganization: "ops", Shards: func() int { return 16 },
 	}
 	deps := api.Deps{
 		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.clock.Now),

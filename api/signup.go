@@ -58,7 +58,7 @@ func (a *API) createOrganization(ctx context.Context, slug, email, password stri
 	if err != nil {
 		return tenant.Member{}, err
 	}
-	shard, err := rand.Int(rand.Reader, big.NewInt(int64(a.cfg.Shards)))
+	shard, err := rand.Int(rand.Reader, big.NewInt(int64(a.cfg.Shards())))
 	if err != nil {
 		return tenant.Member{}, fmt.Errorf("choose a shard: %w", err)
 	}

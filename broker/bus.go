@@ -1,6 +1,10 @@
 package broker
 
-import "github.com/fanfare-mq/fanfare/fault"
+import (
+	"strings"
+
+	"github.com/fanfare-mq/fanfare/fault"
+)
 
 // Acknowledger learns the fate of a published message. The edge's connections
 // implement it; tag is what they gave to Publish (their packet identifier).
@@ -18,9 +22,10 @@ type Receiver interface {
 	// must not be changed.
 	Deliver(m *Message)
 	// DeliverShared hands over a message that this node shall give to one
-	// member of a share group: group and filter are those of Bus.JoinGroup. It
-	// is never called by a bus that is alone, where Deliver is all there is.
-	DeliverShared(group, filter string, m *Message)
+	// member of a share group: group and filter are those of Bus.JoinGroup.
+	// QoS 0 has no loan, and is not handed over by a bus that is alone, where
+	// Deliver is all there is.
+	DeliverShared(group, filter string, m *Message, loan Loan)
 }
 
 // Cursor reads the retained messages that match a filter, batch by batch. One
@@ -49,6 +54,8 @@ var (
 	// ErrRecord: the session's record cannot be read, as it is damaged or of a
 	// newer version. It is never overwritten.
 	ErrRecord = fault.New(fault.Unavailable, "the session's record cannot be read")
+	// ErrGroups: there are as many share groups as there may be.
+	ErrGroups = fault.New(fault.QuotaExceeded, "there are as many share groups as the limit allows")
 	// ErrRetainedQuota: the app keeps as many retained messages as it may.
 	ErrRetainedQuota = fault.New(fault.QuotaExceeded, "the app has as many retained messages as its limit allows")
 )
@@ -57,4 +64,12 @@ var (
 // The first three have no slash, so the key is unambiguous.
 func SessionKey(org, app, user, clientID string) string {
 	return org + "/" + app + "/" + user + "/" + clientID
+}
+
+// SplitSessionKey undoes SessionKey.
+func SplitSessionKey(key string) (org, app, user, clientID string) {
+	org, key, _ = strings.Cut(key, "/")
+	app, key, _ = strings.Cut(key, "/")
+	user, clientID, _ = strings.Cut(key, "/")
+	return org, app, user, clientID
 }

@@ -43,6 +43,9 @@ type Record struct {
 	Publishing []Publishing
 	// Expires is when the session ends; zero while a connection holds it.
 	Expires time.Time
+	// Willed says that the store has a will of the session, under Owner: of the
+	// connection, or waiting for its delay.
+	Willed bool
 	// Truncated is when the log's retention was last seen to have ended before
 	// the session's floor: messages may have been lost to it. Zero: never.
 	Truncated time.Time

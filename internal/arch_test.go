@@ -23,9 +23,13 @@ var allowed = map[string][]string{
 	"broker":           {"fault"},
 	"broker/packet":    {},
 	"broker/topic":     {},
+	"broker/ownership": {"broker"},
 	"broker/session":   {"broker", "broker/packet", "broker/topic", "fault"},
 	"broker/jetstream": {"broker", "broker/topic", "fault"},
-	"broker/edge":      {"auth", "broker", "broker/packet", "broker/session", "broker/topic", "fault", "tenant"},
+	"broker/presence":  {"fault"},
+	"broker/liveness":  {"broker"},
+	"broker/estate":    {"broker", "broker/liveness", "broker/presence", "fault"},
+	"broker/edge":      {"auth", "broker", "broker/ownership", "broker/packet", "broker/presence", "broker/session", "broker/topic", "fault", "tenant"},
 	"push":             {"broker", "broker/topic", "fault", "tenant"},
 	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "push", "tenant", "web"},
 	"api/spec":         {},               // generated from openapi.yaml
@@ -33,7 +37,9 @@ var allowed = map[string][]string{
 
 	// What measures and tests (the folder itself has this test); the product imports none of it but the command.
 	"internal":                     {},
-	"internal/bench":               {"broker/packet"},
+	"internal/bench":               {"broker/packet", "internal/enroll"},
+	"internal/enroll":              {},
+	"internal/chaos":               {"broker/packet", "internal/cluster", "internal/enroll"},
 	"internal/clients/pahogo":      {}, // other people's MQTT clients, for tests
 	"internal/clients/pahogo5":     {},
 	"internal/conformance":         {},                               // all of it is tests, which start the real command
@@ -41,6 +47,8 @@ var allowed = map[string][]string{
 	"internal/conformance/clauses": {},
 	"internal/torture":             {}, // all of it is tests
 	"internal/testenv":             {},
+	"internal/cluster":             {"internal/testenv"},
+	"internal/cluster/ctl":         {"internal/cluster"}, // the command of make cluster
 	"internal/testsum":             {},
 	"internal/testrun":             {"internal/testenv", "internal/testsum"},
 }

@@ -29,6 +29,7 @@ package() {
 	postgres) echo postgresql ;;
 	redis-server) echo redis-server ;;
 	mosquitto) echo mosquitto ;;
+	haproxy) echo haproxy ;;
 	mosquitto_sub | mosquitto_pub) echo mosquitto-clients ;;
 	curl | git) echo "$1 ca-certificates" ;;
 	gcc) echo gcc libc6-dev ;; # for the race detector
@@ -103,7 +104,7 @@ apt install -y --no-install-recommends $packages ||
 if command -v systemctl >/dev/null 2>&1; then
 	for service in $packages; do
 		case $service in
-		postgresql | redis-server | mosquitto) systemctl disable "$service" >/dev/null 2>&1 || true ;;
+		postgresql | redis-server | mosquitto | haproxy) systemctl disable "$service" >/dev/null 2>&1 || true ;;
 		esac
 	done
 fi

@@ -72,9 +72,17 @@ func (c *conn) authenticated(device *auth.Device, err error, now time.Time) {
 			Node: e.cfg.Node, Mount: device.Mount(), Authorizer: c.authorizer(),
 			Expires: device.Expires, Shard: c.shard, MaxExpiry: device.Settings().SessionExpiry,
 			Lossless: e.deps.Bus.Alone(), Assigned: c.assigned, ResponseInfo: responseInfo(device),
-			NextID: nextID,
+			NextID: nextID, Generation: newest(e.deps.Bus.Generations(c.shard)), Retention: app.Retention,
 		}, now)
 	})
+}
+
+// newest is the number of the log's present generation.
+func newest(generations []broker.Generation) (number uint64) {
+	for _, g := range generations {
+		number = max(number, g.Number)
+	}
+	return number
 }
 
 // nextID makes the identifier of a message.
@@ -102,6 +110,9 @@ func (c *conn) admit(clean bool, now time.Time) {
 	record, will := e.records.take(c.key, clean, now)
 	if will != nil {
 		e.publishWills([]*broker.Message{will})
+	}
+	if record != nil {
+		record.Renew(e.deps.Bus.Generations(c.shard))
 	}
 	c.admitted = true
 	c.step(func(s *session.Session) { s.Claimed(record, nil, now) })

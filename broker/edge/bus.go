@@ -21,8 +21,8 @@ type Publisher interface {
 	// Publish accepts m or returns broker.ErrOverloaded; ack learns the rest.
 	Publish(m *broker.Message, ack broker.Acknowledger, tag uint64) error
 	// Alone reports whether no other node can exist: live messages then come
-	// in the order of the log, without a gap, and share groups are the edge's
-	// own business.
+	// in the order of the log, without a gap, and QoS 0 of share groups is the
+	// edge's own business.
 	Alone() bool
 }
 
@@ -34,14 +34,19 @@ type Interests interface {
 	RemoveInterest(filter string)
 	// JoinGroup makes this node take part in a share group: some of its
 	// messages come by DeliverShared.
-	JoinGroup(group, filter string, ready func(error))
+	JoinGroup(group broker.Group, ready func(error))
 	LeaveGroup(group, filter string)
+	// WantGroup says how many of a group's messages with QoS 1 and 2 its members
+	// here have room for.
+	WantGroup(group, filter string, n int)
 }
 
 // Log reads what the bus keeps. All answers come later or at once, from any
 // goroutine.
 type Log interface {
 	Head(shard uint16, fn func(seq uint64, err error))
+	// Generations are those of a shard, in any order.
+	Generations(shard uint16) []broker.Generation
 	Read(q broker.Query, fn func(broker.Page, error))
 	Get(shard uint16, seqs []uint64, fn func([]*broker.Message, error))
 	Retained(filter string) broker.Cursor

@@ -23,6 +23,7 @@ type bus struct {
 	announced func(data []byte)
 	log       []*broker.Message
 	retained  map[string]*broker.Message
+	shared    *shared
 }
 
 var _ edge.Bus = (*bus)(nil)
@@ -46,6 +47,7 @@ func (b *bus) Publish(m *broker.Message, ack broker.Acknowledger, tag uint64) er
 		b.retained[m.Topic] = m
 	}
 	b.edge.Deliver(m)
+	b.shared.ring()
 	if ack != nil {
 		go ack.Published(tag, m, nil)
 	}
@@ -69,10 +71,6 @@ func (b *bus) RemoveInterest(filter string) {
 	}
 }
 
-func (b *bus) JoinGroup(_, _ string, ready func(error)) { ready(nil) }
-
-func (b *bus) LeaveGroup(_, _ string) {}
-
 func (b *bus) Announce(string, []byte) error { return nil }
 
 func (b *bus) OnAnnounce(_ string, fn func([]byte)) error {
@@ -80,6 +78,10 @@ func (b *bus) OnAnnounce(_ string, fn func([]byte)) error {
 	defer b.mu.Unlock()
 	b.announced = fn
 	return nil
+}
+
+func (b *bus) Generations(uint16) []broker.Generation {
+	return []broker.Generation{{Number: 1, Start: 1}}
 }
 
 func (b *bus) Head(_ uint16, fn func(uint64, error)) {

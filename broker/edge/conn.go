@@ -15,31 +15,33 @@ import (
 // conn joins one transport to one session. Everything in it belongs to its
 // loop; only Published, posted from elsewhere, may be called by others.
 type conn struct {
-	loop       *loop
-	transport  *transport
-	session    *session.Session
-	device     *auth.Device // after authentication
-	key        string       // of the session, once it is claimed
-	username   string       // of CONNECT
-	shard      uint16       // of the log
-	seat       *seat        // at the session key
-	usage      *usage       // of its app
-	page       int          // how many messages of the log are read next
-	cursors    map[uint32]broker.Cursor
-	complained time.Time       // when a denial was logged
-	assigned   bool            // the client identifier was made up here
-	admitted   bool            // the session is this connection's
-	paused     bool            // its app publishes too fast
-	in         []byte          // bytes of a packet that is not complete, or not wanted yet
-	out        []byte          // output of this batch
-	last       *broker.Message // being delivered; loop.deliver skips a second copy
-	stalled    int             // publishes in loop.stalled
-	armed      int64           // tick of the wheel; 0 when not in it
-	parked     bool            // the reader waits for resume
-	held       bool            // in loop.held
-	dirty      bool            // in loop.dirty
-	congested  bool            // the transport has more queued than it should
-	closed     bool            // the session is over and the transport is closing
+	loop        *loop
+	transport   *transport
+	session     *session.Session
+	device      *auth.Device // after authentication
+	key         string       // of the session, once it is claimed
+	username    string       // of CONNECT
+	shard       uint16       // of the log
+	seat        *seat        // at the session key
+	usage       *usage       // of its app
+	page        int          // how many messages of the log are read next
+	cursors     map[uint32]broker.Cursor
+	memberships []*member       // in share groups
+	said        load            // what they know of the session
+	complained  time.Time       // when a denial was logged
+	assigned    bool            // the client identifier was made up here
+	admitted    bool            // the session is this connection's
+	paused      bool            // its app publishes too fast
+	in          []byte          // bytes of a packet that is not complete, or not wanted yet
+	out         []byte          // output of this batch
+	last        *broker.Message // being delivered; loop.deliver skips a second copy
+	stalled     int             // publishes in loop.stalled
+	armed       int64           // tick of the wheel; 0 when not in it
+	parked      bool            // the reader waits for resume
+	held        bool            // in loop.held
+	dirty       bool            // in loop.dirty
+	congested   bool            // the transport has more queued than it should
+	closed      bool            // the session is over and the transport is closing
 }
 
 var _ broker.Acknowledger = (*conn)(nil)
@@ -87,6 +89,40 @@ func (c *conn) settle() {
 	if !c.closed {
 		c.loop.wheel.arm(c, c.session.Deadline())
 	}
+	if c.memberships != nil {
+		c.report(false)
+	}
+}
+
+// load is how a session is doing, as its share groups have to know.
+type load struct{ inflight, room int }
+
+// fewGroups is how many share groups a session may be in that hear of every
+// message on its way; with more they hear of its room alone.
+const fewGroups = 8
+
+// report tells the share groups how the session is doing, if that has changed
+// or always. Its room is divided among them, and each has some if there is any.
+func (c *conn) report(always bool) {
+	n := len(c.memberships)
+	if n == 0 {
+		return
+	}
+	var now load
+	now.inflight, now.room = c.session.Load()
+	if now.room > 0 {
+		now.room = max(1, now.room/n)
+	}
+	if c.congested || c.closed {
+		now.room = 0
+	}
+	if !always && now.room == c.said.room && (now.inflight == c.said.inflight || n > fewGroups) {
+		return
+	}
+	c.said = now
+	for _, m := range c.memberships {
+		m.group.report(m, now.inflight, now.room)
+	}
 }
 
 // countDrops moves the session's count of dropped deliveries to the metrics.
@@ -100,6 +136,11 @@ func (c *conn) countDrops() {
 	}
 	if drops.Gone > 0 {
 		c.loop.edge.stats.dropped.WithLabelValues("gone_from_log").Add(float64(drops.Gone))
+	}
+	if drops.Truncated > 0 {
+		c.loop.edge.stats.truncated.Inc()
+		c.log().Warn("the client was away for longer than its app's messages are kept: some may be lost",
+			slog.Duration("retention", c.device.App().Entry().App.Retention))
 	}
 	if drops.Expired > 0 {
 		c.loop.edge.stats.dropped.WithLabelValues("expired").Add(float64(drops.Expired))

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/presence"
 	"github.com/fanfare-mq/fanfare/broker/session"
 )
 
@@ -49,6 +50,9 @@ type Config struct {
 	Version string
 	// SysInterval is the period of $SYS; 0 means 10 seconds.
 	SysInterval time.Duration
+	// MaxGroups is how many share groups an app may have on this node, those
+	// included that were left and have not expired; 0 means 1,000.
+	MaxGroups int
 	// Loops is the number of event loops; 0 means one per usable core.
 	Loops int
 	// Logger receives connection events; nil discards them.
@@ -59,31 +63,37 @@ type Config struct {
 type Deps struct {
 	Bus     Bus
 	Devices Authenticator
+	// Claims tell who holds a session; nil: this node is alone.
+	Claims Claims
 	// RetainedCount is the number of retained messages, for $SYS; nil: unknown.
 	RetainedCount func() int
 }
 
 // Edge is one node's MQTT side. It is a broker.Receiver.
 type Edge struct {
-	cfg       Config
-	deps      Deps
-	log       *slog.Logger
-	loops     []*loop
-	listeners []*listener
-	subs      subscriptions
-	owners    owners
-	records   records
-	apps      apps
-	sys       sys
-	stats     *stats
-	admission *admission
-	accepting atomic.Bool   // listeners are up and not draining
-	next      atomic.Uint64 // round robin over loops
-	handshake sync.WaitGroup
-	ctx       context.Context //nolint:containedctx // lifetime of Run, handed to authentications that outlive an event
+	cfg        Config
+	deps       Deps
+	log        *slog.Logger
+	loops      []*loop
+	listeners  []*listener
+	subs       subscriptions
+	owners     owners
+	records    records
+	apps       apps
+	groupLimit groupLimit
+	sys        sys
+	stats      *stats
+	admission  *admission
+	accepting  atomic.Bool   // listeners are up and not draining
+	next       atomic.Uint64 // round robin over loops
+	handshake  sync.WaitGroup
+	ctx        context.Context //nolint:containedctx // lifetime of Run, handed to authentications that outlive an event
 }
 
 var _ broker.Receiver = (*Edge)(nil)
+
+// maxGroups is more than services have, at 46 KB of the log's servers each.
+const maxGroups = 1000
 
 // shutdownGrace bounds how long a stopping edge waits for queued output.
 const shutdownGrace = 3 * time.Second
@@ -101,6 +111,9 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 		return nil, errors.New("edge: TLS listeners need a certificate and a key")
 	}
 	cfg = withDefaults(cfg)
+	if deps.Claims == nil {
+		deps.Claims = presence.NewMemory()
+	}
 	if deps.Bus.Alone() {
 		cfg.Limits.MaxAcked = min(cfg.Limits.MaxAcked, ackedAlone)
 	}
@@ -108,6 +121,7 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	e.owners.byKey = make(map[string]*seat)
 	e.records.byKey = make(map[string]absent)
 	e.apps.usage = make(map[string]*usage)
+	e.groupLimit = groupLimit{most: cfg.MaxGroups, apps: make(map[string]map[groupKey]time.Time)}
 	e.subs.groups = make(map[groupKey]*group)
 	e.admission = newAdmission(cfg.Admission, e.stats.turnedAway, e.log)
 	for i := range cfg.Loops {
@@ -122,6 +136,9 @@ func withDefaults(cfg Config) Config {
 	}
 	if cfg.SysInterval == 0 {
 		cfg.SysInterval = sysInterval
+	}
+	if cfg.MaxGroups == 0 {
+		cfg.MaxGroups = maxGroups
 	}
 	if cfg.CertRecheck == 0 {
 		cfg.CertRecheck = recheck

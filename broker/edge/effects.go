@@ -29,8 +29,8 @@ func (c *conn) carryOut(ef *session.Effect) {
 		c.unsubscribe(ef.Filters)
 	case session.Denied:
 		c.denied(ef)
-	case session.Return:
-		c.loop.edge.giveBack(ef.Filters[0], ef.Message)
+	case session.Done, session.Return, session.Take:
+		c.settleLoan(ef)
 	case session.Close:
 		c.close(ef)
 	default:
@@ -123,6 +123,7 @@ func (c *conn) subscribe(id uint16, filters []string) {
 	e := c.loop.edge
 	answer := func(head uint64, err error) {
 		c.later(func(s *session.Session, now time.Time) { s.Subscribed(id, head, err, now) })
+		c.loop.post(event{kind: evDo, do: func(time.Time) { c.begin() }})
 	}
 	// Over the limit the filters are entered all the same: the session takes
 	// them back, the same way as after any other failure.

@@ -39,7 +39,7 @@ func (e *Edge) Deliver(m *broker.Message) {
 	}
 	groups := e.subs.shared.Len() > 0
 	e.subs.mu.RUnlock()
-	if groups && e.deps.Bus.Alone() {
+	if groups && m.QoS == 0 && e.deps.Bus.Alone() {
 		e.deliverGroups(m)
 	}
 	for i, f := range perLoop {

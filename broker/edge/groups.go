@@ -2,33 +2,16 @@ package edge
 
 import (
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/session"
 	"github.com/fanfare-mq/fanfare/broker/topic"
 )
 
 // groupKey names a share group: the same name with another filter is another
 // one. [MQTT-4.8.2-4].
 type groupKey struct{ name, filter string }
-
-// group is this node's members of one share group.
-type group struct {
-	key     groupKey
-	members []member // replaced, never changed; guarded by subscriptions.mu
-	next    atomic.Uint32
-	backlog []*broker.Message // found no member with room; guarded by subscriptions.mu
-}
-
-// member is one session's subscription to a group.
-type member struct {
-	conn   *conn
-	filter string // as the client wrote it
-}
-
-// groupBacklog bounds what waits for a member with room, in messages.
-const groupBacklog = 1 << 16
 
 // groupName makes the groups of organizations differ: a group is its
 // organization's. All of $queue is one group, which no $share can name.
@@ -40,89 +23,114 @@ func groupName(parsed topic.Subscription) string {
 	return org + "/" + parsed.Group
 }
 
+// leastGroupExpiry is how long a group outlives its members in an app whose
+// sessions do not outlive their connections: long enough to be restarted.
+const leastGroupExpiry = 5 * time.Minute
+
 // join enters c under a share filter; ready is called once its messages are
 // sure to come.
 func (e *Edge) join(c *conn, filter string, parsed topic.Subscription, ready func(error)) {
 	key := groupKey{groupName(parsed), parsed.Filter}
+	app, expiry := c.app(), max(c.device.Settings().SessionExpiry, leastGroupExpiry)
+	if !e.groupLimit.join(app, key, time.Now()) {
+		ready(broker.ErrGroups)
+		return
+	}
 	e.subs.mu.Lock()
 	g := e.subs.groups[key]
 	if g == nil {
-		g = &group{key: key}
+		g = newGroup(e, key)
 		e.subs.groups[key] = g
 		e.subs.shared.Add(parsed.Filter, g)
 	}
-	first := len(g.members) == 0
-	g.members = append(slices.Clip(g.members), member{c, filter})
+	m := &member{conn: c, filter: filter, group: g, place: -1}
+	g.roster = append(slices.Clip(g.roster), m)
 	e.subs.mu.Unlock()
-	if first {
-		e.deps.Bus.JoinGroup(key.name, key.filter, ready)
-		return
-	}
-	ready(nil)
+	c.memberships = append(c.memberships, m)
+	e.deps.Bus.JoinGroup(broker.Group{Name: key.name, Filter: key.filter, Shard: c.shard, Expiry: expiry}, ready)
 }
 
-// leave takes c out. The last one closes the group.
+// begin lets the session have messages of the groups it has joined: not before
+// the SUBACK, as clients like it.
+func (c *conn) begin() {
+	for _, m := range c.memberships {
+		m.group.enter(m)
+	}
+	c.report(true)
+}
+
+// leave takes c out, if it is in. The last one closes the group here.
 func (e *Edge) leave(c *conn, filter string, parsed topic.Subscription) {
 	key := groupKey{groupName(parsed), parsed.Filter}
-	e.subs.mu.Lock()
-	g := e.subs.groups[key]
-	if g == nil {
-		e.subs.mu.Unlock()
-		return
+	i := slices.IndexFunc(c.memberships, func(m *member) bool { return m.filter == filter })
+	if i < 0 {
+		return // there was no room for another group
 	}
-	g.members = slices.DeleteFunc(slices.Clone(g.members), func(m member) bool { return m.conn == c && m.filter == filter })
-	last := len(g.members) == 0
+	m := c.memberships[i]
+	if c.memberships = slices.Delete(c.memberships, i, i+1); len(c.memberships) == 0 {
+		c.memberships = nil
+	}
+	g := m.group
+	e.subs.mu.Lock()
+	g.roster = slices.DeleteFunc(slices.Clone(g.roster), func(other *member) bool { return other == m })
+	last := len(g.roster) == 0
 	if last {
 		delete(e.subs.groups, key)
 		e.subs.shared.Remove(parsed.Filter, g)
-		e.stats.dropped.WithLabelValues("no_member").Add(float64(len(g.backlog)))
 	}
 	e.subs.mu.Unlock()
+	g.exit(m)
 	if last {
-		e.deps.Bus.LeaveGroup(key.name, key.filter)
+		e.groupLimit.leave(c.app(), key, time.Now().Add(max(c.device.Settings().SessionExpiry, leastGroupExpiry)))
 	}
+	e.deps.Bus.LeaveGroup(key.name, key.filter)
 }
+
+func (c *conn) app() string { return c.device.App().Entry().App.TopicPrefix() }
 
 // DeliverShared implements broker.Receiver: the message is this node's to give
 // to one member.
-func (e *Edge) DeliverShared(name, filter string, m *broker.Message) {
+func (e *Edge) DeliverShared(name, filter string, m *broker.Message, loan broker.Loan) {
 	e.subs.mu.RLock()
 	g := e.subs.groups[groupKey{name, filter}]
 	e.subs.mu.RUnlock()
-	if g == nil {
+	switch {
+	case loan != nil && g != nil:
+		g.put(parcel{message: m, loan: loan, since: time.Now()})
+	case loan != nil && loan.Return():
+	case loan == nil && g != nil:
+		e.hand(g, m, 0)
+	default:
 		e.stats.dropped.WithLabelValues("no_member").Inc()
-		return
 	}
-	e.hand(g, m, 0)
 }
 
-// deliverGroups gives a message to one member of each group that it matches.
+// deliverGroups gives a QoS 0 message to one member of each group that it
+// matches.
 func (e *Edge) deliverGroups(m *broker.Message) {
 	var matched []*group
 	e.subs.mu.RLock()
-	if e.subs.shared.Len() > 0 {
-		e.subs.shared.Match(m.Topic, func(g *group) { matched = append(matched, g) })
-	}
+	e.subs.shared.Match(m.Topic, func(g *group) { matched = append(matched, g) })
 	e.subs.mu.RUnlock()
 	for _, g := range matched {
 		e.hand(g, m, 0)
 	}
 }
 
-// hand posts a message to the member whose turn it is. When as many as there
-// are could not take it, it waits for one with room.
+// hand posts a QoS 0 message to the member whose turn it is. When as many as
+// there are could not take it, it is lost.
 func (e *Edge) hand(g *group, m *broker.Message, tried int) {
 	e.subs.mu.RLock()
-	members := g.members
+	roster := g.roster
 	e.subs.mu.RUnlock()
-	if tried >= len(members) {
-		e.keepShared(g, m)
+	if tried >= len(roster) {
+		e.stats.dropped.WithLabelValues("no_member").Inc()
 		return
 	}
-	next := members[int(g.next.Add(1))%len(members)]
+	next := roster[int(g.next.Add(1))%len(roster)]
 	next.conn.loop.post(event{kind: evDo, do: func(now time.Time) {
 		c := next.conn
-		if c.closed || !c.session.DeliverShared(next.filter, m, c.congested, now) {
+		if c.closed || !c.session.DeliverShared(next.filter, m, nil, c.congested, now) {
 			e.hand(g, m, tried+1)
 			return
 		}
@@ -131,44 +139,46 @@ func (e *Edge) hand(g *group, m *broker.Message, tried int) {
 	}})
 }
 
-// keepShared keeps a message for later; QoS 0, and what is too much, is lost.
-func (e *Edge) keepShared(g *group, m *broker.Message) {
-	e.subs.mu.Lock()
-	defer e.subs.mu.Unlock()
-	if m.QoS == 0 || len(g.backlog) >= groupBacklog || len(g.members) == 0 {
-		e.stats.dropped.WithLabelValues("no_member").Inc()
-		return
+// settleLoan does what the session wants done with a group's message.
+func (c *conn) settleLoan(ef *session.Effect) {
+	switch ef.Kind {
+	case session.Done:
+		ef.Loan.Done()
+	case session.Take:
+		c.take(ef.Loan)
+	default:
+		c.loop.edge.giveBack(ef)
 	}
-	g.backlog = append(g.backlog, m)
 }
 
-// retryGroups offers what waits to the members again.
-func (e *Edge) retryGroups() {
-	type waiting struct {
-		group    *group
-		messages []*broker.Message
+// giveBack takes a message from a member that cannot have it. Where the node
+// has it for good, another member here may have it.
+func (e *Edge) giveBack(ef *session.Effect) {
+	if ef.Loan.Return() {
+		return
 	}
-	var all []waiting
-	e.subs.mu.Lock()
+	if parsed, err := topic.Parse(ef.Filters[0]); err == nil && ef.Message != nil {
+		e.DeliverShared(groupName(parsed), parsed.Filter, ef.Message, ef.Loan)
+	}
+}
+
+// take keeps a group's message for the session.
+func (c *conn) take(loan broker.Loan) {
+	loan.Keep(func() {
+		c.later(func(s *session.Session, now time.Time) { s.Taken(loan, now) })
+	})
+}
+
+// sweepGroups gives back what no member here has taken for a while: elsewhere
+// there may be one.
+func (e *Edge) sweepGroups(now time.Time) {
+	e.subs.mu.RLock()
+	groups := make([]*group, 0, len(e.subs.groups))
 	for _, g := range e.subs.groups {
-		if len(g.backlog) > 0 {
-			all = append(all, waiting{g, g.backlog})
-			g.backlog = nil
-		}
+		groups = append(groups, g)
 	}
-	e.subs.mu.Unlock()
-	for _, w := range all {
-		for _, m := range w.messages {
-			e.hand(w.group, m, 0)
-		}
+	e.subs.mu.RUnlock()
+	for _, g := range groups {
+		g.sweep(now)
 	}
-}
-
-// giveBack takes a message from a member that cannot have it to another one.
-func (e *Edge) giveBack(filter string, m *broker.Message) {
-	parsed, err := topic.Parse(filter)
-	if err != nil {
-		return
-	}
-	e.DeliverShared(groupName(parsed), parsed.Filter, m)
 }

@@ -25,7 +25,7 @@ func (e *Edge) house(ctx context.Context) {
 			return
 		case now := <-sweep.C:
 			e.publishWills(e.records.sweep(now))
-			e.retryGroups()
+			e.sweepGroups(now)
 		case now := <-stats.C:
 			e.publishSys(now)
 		}

@@ -11,7 +11,7 @@ import (
 type stats struct {
 	connections, subscriptions prometheus.Gauge
 	bytesIn, bytesOut          prometheus.Counter
-	sent, throttled            prometheus.Counter
+	sent, throttled, truncated prometheus.Counter
 	denied, malformed          *prometheus.CounterVec
 	packets, publishes         *prometheus.CounterVec
 	refused, closed, dropped   *prometheus.CounterVec
@@ -41,6 +41,7 @@ func newStats() *stats {
 		bytesOut:      counter("sent_bytes_total", "Bytes sent to clients, without TLS and WebSocket framing."),
 		sent:          counter("sent_messages_total", "PUBLISH packets sent to clients."),
 		throttled:     counter("publish_pauses_total", "Pauses in reading a client because its app publishes faster than it may."),
+		truncated:     counter("sessions_truncated_total", "Sessions that came back after their app's retention: messages may have been lost to them."),
 		malformed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fanfare_mqtt_malformed_packets_total",
 			Help: "Packets that broke the encoding, by their type and the clause of the specification.",
@@ -69,7 +70,7 @@ func (s *stats) packet(t packet.Type) { s.byType[t&15].Inc() }
 func (e *Edge) Collectors() []prometheus.Collector {
 	s := e.stats
 	return []prometheus.Collector{
-		s.connections, s.subscriptions, s.bytesIn, s.bytesOut, s.sent, s.throttled, s.denied, s.malformed,
+		s.connections, s.subscriptions, s.bytesIn, s.bytesOut, s.sent, s.throttled, s.truncated, s.denied, s.malformed,
 		s.packets, s.publishes, s.refused, s.closed, s.dropped,
 		s.turnedAway, s.tlsFailed, s.proxyFailed, s.upgradeFailed,
 	}

@@ -47,6 +47,7 @@ func (tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error) {
 	case org == "small" && app == "chat":
 		e := entry(org)
 		e.App.Settings.MaxConnections, e.App.Settings.MaxSubscriptions, e.App.Settings.PublishRate = 2, 3, 10
+		e.App.Retention = time.Nanosecond // nobody is away for less
 		return e, nil
 	case org == "mounted" && app == "chat":
 		e := entry(org)
@@ -88,24 +89,39 @@ type world struct {
 
 func start(t *testing.T, change ...func(*edge.Config)) *world {
 	t.Helper()
+	b := &bus{interest: make(map[string]int), retained: make(map[string]*broker.Message)}
+	b.shared = newShared(b)
+	w := build(t, b, change...)
+	w.bus, b.edge = b, w.edge
+	go b.shared.run(t.Context().Done())
+	w.run()
+	return w
+}
+
+// build makes an edge on a bus; it has to run.
+func build(t *testing.T, b edge.Bus, change ...func(*edge.Config)) *world {
+	t.Helper()
 	cfg := edge.Config{Node: "n1", TCP: "127.0.0.1:0", WS: "127.0.0.1:0", Loops: 2}
 	for _, f := range change {
 		f(&cfg)
 	}
-	b := &bus{interest: make(map[string]int), retained: make(map[string]*broker.Message)}
 	dir := auth.NewDirectory(tenants{}, time.Now)
 	e, err := edge.New(cfg, edge.Deps{Bus: b, Devices: auth.NewDevices(dir, time.Now)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.edge = e
+	return &world{t: t, edge: e, dir: dir, addr: make(map[edge.Kind]string)}
+}
+
+func (w *world) run() {
+	t, e := w.t, w.edge
+	t.Helper()
 	if err := e.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- e.Run(ctx) }()
-	w := &world{t: t, bus: b, edge: e, dir: dir, addr: make(map[edge.Kind]string)}
 	for _, a := range e.Addrs() {
 		w.addr[a.Kind] = a.Addr.String()
 	}
@@ -121,7 +137,6 @@ func start(t *testing.T, change ...func(*edge.Config)) *world {
 		}
 	})
 	t.Cleanup(w.stop)
-	return w
 }
 
 func (w *world) token(org, user string) string {

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/fault"
@@ -18,8 +20,11 @@ import (
 const (
 	// closePatience bounds how long Close waits for the log's last answers.
 	closePatience = 5 * time.Second
-	// setupPatience bounds the creation of streams and buckets.
+	// setupPatience bounds the creation of streams and buckets, and setupAttempt
+	// one attempt: it is longer than an election takes.
 	setupPatience = time.Minute
+	setupAttempt  = 10 * time.Second
+	setupPause    = 250 * time.Millisecond
 )
 
 var errClosed = fault.New(fault.Unavailable, "the node is shutting down")
@@ -31,8 +36,10 @@ type Bus struct {
 	upstream   upstream
 	trunk      *nats.Conn
 	side       *nats.Conn
+	drawer     *nats.Conn          // of the store and of events
 	js         jetstream.JetStream // over side
 	claim      *claim              // nil when alone
+	writer     string              // this process's first instance
 	shards     int
 	replicated bool // a replica that answers may be behind the leader
 	batched    bool // appends go in atomic batches
@@ -47,6 +54,7 @@ type Bus struct {
 	inlet         *inlet
 	interests     *interests
 	groups        *groups
+	shares        *shares
 	announcements announcements
 	heads         []head // of the shards
 	retainedHead  head
@@ -54,6 +62,13 @@ type Bus struct {
 	quotas        *quotas
 	readers       *pool
 	scanners      *pool
+	sweeps        []*sweep     // of the shards
+	places        atomic.Int64 // that the readings of all sweeps hold
+	store         *store
+	leaseholder   leaseholder
+	spread        atomic.Int64 // shards that all live nodes have
+	generations   generations
+	events        chan broker.Event
 
 	closed     atomic.Bool
 	closing    sync.Once
@@ -67,6 +82,8 @@ type Bus struct {
 	readCtx    context.Context //nolint:containedctx // of questions, which callers leave behind
 	stopRead   context.CancelFunc
 	reading    sync.WaitGroup
+	stopStore  context.CancelFunc // ends the store, events and the lease
+	storing    sync.WaitGroup
 }
 
 // Open starts the embedded server or connects to NATS, takes the node's name,
@@ -76,7 +93,7 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	b := &Bus{cfg: cfg, upstream: upstream{cfg: cfg}, ids: newIDs()}
+	b := &Bus{cfg: cfg, upstream: upstream{cfg: cfg}, ids: newIDs(), writer: nuid.Next()}
 	b.announcements.on = make(map[string][]func([]byte))
 	if err := b.connect(ctx); err != nil {
 		b.disconnect()
@@ -104,38 +121,78 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 	b.maxPayload = int(b.trunk.MaxPayload())
 	ctx, cancel := context.WithTimeout(ctx, setupPatience)
 	defer cancel()
-	if err := b.setUp(ctx); err != nil {
+	if err := b.setUpPatiently(ctx); err != nil {
 		return fmt.Errorf("%w (nats-server %s)", err, b.trunk.ConnectedServerVersion())
 	}
 	return nil
 }
 
-// setUp agrees with the cluster on its shape and makes what is missing.
+// setUpPatiently repeats setUp while JetStream has no leader: a question that
+// is asked during an election is never answered.
+func (b *Bus) setUpPatiently(ctx context.Context) error {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, setupAttempt)
+		err := b.setUp(attempt)
+		cancel()
+		if err == nil || !isElection(err) || !wait(ctx, setupPause) {
+			return err
+		}
+		b.cfg.Logger.Info("waiting for JetStream", slog.Any("error", err))
+	}
+}
+
+// isElection tells errors that pass from those that stay.
+func isElection(err error) bool {
+	for _, passing := range []error{context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	e := (*jetstream.APIError)(nil)
+	return errors.As(err, &e) && (e.ErrorCode == errNoLeader || e.ErrorCode == errNotReady)
+}
+
+// setUp agrees with the cluster on its shape and makes what is missing. It may
+// be called again after an error.
 func (b *Bus) setUp(ctx context.Context) error {
 	js, err := jetstream.New(b.trunk)
 	if err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
 	replicas := b.upstream.replicas(b.trunk)
-	if b.shards, err = joinCluster(ctx, js, b.cfg, replicas); err != nil {
+	if err := openBuckets(ctx, js, b.cfg, replicas); err != nil {
 		return err
 	}
-	if !b.Alone() {
-		nodes, err := openBucket(ctx, js, nodesBucket, replicas)
+	if b.generations.kv, err = openBucket(ctx, js, metaBucket); err != nil {
+		return err
+	}
+	if b.shards, err = joinCluster(ctx, b.generations.kv, b.cfg); err != nil {
+		return err
+	}
+	if !b.Alone() && b.claim == nil {
+		nodes, err := openBucket(ctx, js, nodesBucket)
 		if err != nil {
 			return err
 		}
-		if b.claim, err = claimName(ctx, b.trunk, nodes, b.cfg.Node); err != nil {
+		if b.claim, err = claimName(ctx, b.trunk, nodes, b.cfg.Node, b.writer); err != nil {
 			return err
 		}
 	}
 	b.replicated = b.trunk.ConnectedClusterName() != ""
-	most, err := openStreams(ctx, js, b.cfg, b.shards, replicas)
-	if err != nil {
+	if err := openStreams(ctx, js, b.cfg, b.shards, replicas); err != nil {
 		return err
 	}
-	b.batched = most > 1 || b.Alone() && b.cfg.SyncAlways
-	return b.readHeads(ctx)
+	if err := b.chooseBatches(ctx, js); err != nil {
+		return err
+	}
+	return b.setUpStore(ctx, js)
+}
+
+// chooseBatches decides how this node appends.
+func (b *Bus) chooseBatches(ctx context.Context, js jetstream.JetStream) error {
+	several, err := replicated(ctx, js, b.shards)
+	b.batched = several || b.Alone() && b.cfg.SyncAlways
+	return err
 }
 
 // readHeads notes where the log ends: what was there before was handed over.
@@ -160,15 +217,7 @@ func (b *Bus) start() {
 	var appendCtx, liveCtx context.Context
 	appendCtx, b.stopAppend = context.WithCancel(context.Background())
 	liveCtx, b.stopLive = context.WithCancel(context.Background())
-	b.readCtx, b.stopRead = context.WithCancel(context.Background())
-	b.readers = newPool(b.side, readQueue, b.cfg.Logger)
-	b.scanners = newPool(b.side, scanQueue, b.cfg.Logger)
-	for range readers {
-		b.reading.Go(func() { b.readers.work(b.readCtx) })
-	}
-	for range scanners {
-		b.reading.Go(func() { b.scanners.work(b.readCtx) })
-	}
+	b.startReading()
 	var keepCtx context.Context
 	keepCtx, b.stopKeep = context.WithCancel(context.Background())
 	b.quotas = newQuotas(b.cfg)
@@ -181,6 +230,7 @@ func (b *Bus) start() {
 	b.inlet = newInlet(&b.counters, b.cfg.Logger)
 	b.interests = newInterests(b.trunk, b.inlet.messages, b.cfg.Logger)
 	b.groups = newGroups(b.side, b.inlet, &b.counters, b.cfg.Logger)
+	b.shares = newShares(liveCtx, b)
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
 	b.previous = newPrevious(time.Now())
 	b.appender = newAppender(b.cfg, b.shards, b.batched, &b.counters)
@@ -196,11 +246,31 @@ func (b *Bus) start() {
 		b.disk.look()
 		b.living.Go(func() { b.disk.run(liveCtx) })
 	}
+	b.startStore()
 	b.living.Go(b.outbox.run)
 	b.living.Go(func() { b.inlet.run(liveCtx) })
 	b.living.Go(func() { b.interests.run(liveCtx) })
 	b.living.Go(func() { b.groups.run(liveCtx) })
+	b.shares.start(&b.living)
 	b.living.Go(func() { b.groups.receive(liveCtx) })
+}
+
+// startReading lets questions be worked off.
+func (b *Bus) startReading() {
+	b.readCtx, b.stopRead = context.WithCancel(context.Background())
+	b.readers = newPool(b.side, readQueue, b.cfg.Logger)
+	b.scanners = newPool(b.side, scanQueue, b.cfg.Logger)
+	for range readers {
+		b.reading.Go(func() { b.readers.work(b.readCtx) })
+	}
+	for range scanners {
+		b.reading.Go(func() { b.scanners.work(b.readCtx) })
+	}
+	for shard := range b.shards {
+		s := newSweep(b, shard)
+		b.sweeps = append(b.sweeps, s)
+		b.reading.Go(func() { s.run(b.readCtx) })
+	}
 }
 
 // Attach connects this node's edge, the receiver of what its sessions may
@@ -238,7 +308,7 @@ func (b *Bus) Ready(ctx context.Context) error {
 	if b.closed.Load() {
 		return errClosed
 	}
-	if !b.trunk.IsConnected() || !b.side.IsConnected() || !b.appender.linked.Load() {
+	if !b.trunk.IsConnected() || !b.side.IsConnected() || !b.drawer.IsConnected() || !b.appender.linked.Load() {
 		return broker.ErrUnavailable
 	}
 	if b.claim != nil {
@@ -273,6 +343,10 @@ func (b *Bus) close() error {
 	b.stopKeep()
 	b.keeping.Wait()
 	b.stopReading()
+	b.store.desk.drain(ctx)
+	b.stopStore()
+	b.storing.Wait()
+	b.store.desk.close()
 	b.stopLive()
 	b.living.Wait()
 	if b.trunk.IsConnected() {
@@ -294,8 +368,17 @@ func (b *Bus) stopReading() {
 // sayGoodbye sends what is buffered and gives the name back; a failure costs
 // the next start of this node nothing, for nobody will answer under the name.
 func (b *Bus) sayGoodbye(ctx context.Context) {
-	if err := b.trunk.FlushWithContext(ctx); err != nil {
+	if err := errors.Join(b.trunk.FlushWithContext(ctx), b.side.FlushWithContext(ctx)); err != nil {
 		b.cfg.Logger.Warn("last live messages may be lost", slog.Any("error", err))
+	}
+	if err := b.drawer.FlushWithContext(ctx); err != nil {
+		b.cfg.Logger.Warn("last events may be lost", slog.Any("error", err))
+	}
+	if !b.Alone() {
+		b.noteReachedNow(ctx)
+	}
+	if err := b.leaseholder.leave(ctx); err != nil {
+		b.cfg.Logger.Warn("lease not given back", slog.Any("error", err))
 	}
 	if b.claim != nil {
 		if err := b.claim.release(ctx); err != nil {
@@ -308,6 +391,9 @@ func (b *Bus) sayGoodbye(ctx context.Context) {
 func (b *Bus) disconnect() {
 	if b.side != nil {
 		b.side.Close()
+	}
+	if b.drawer != nil {
+		b.drawer.Close()
 	}
 	if b.trunk != nil {
 		b.trunk.Close()

@@ -26,8 +26,10 @@ type Config struct {
 	Creds string
 	// Replicas of each stream; 0 means the lesser of 3 and the servers there are.
 	Replicas int
-	// Shards is the number of log streams of a new cluster; 0 means 1 embedded
-	// and 16 otherwise. A cluster that exists keeps the number it has.
+	// Shards is the number of log streams; 0 means what the cluster has, and for
+	// a new one 1 embedded and 16 otherwise. A higher number than the cluster's
+	// raises it, for organizations that are created from then on; a lower one is
+	// refused.
 	Shards int
 	// SyncAlways makes the embedded server sync the disk before it acknowledges,
 	// once for all messages that came meanwhile. Without it a power cut loses up
@@ -54,6 +56,9 @@ type Config struct {
 	// RetainedBytes is the size of all retained messages on disk; 0 means no
 	// bound but the server's. At the bound new ones are refused.
 	RetainedBytes int64
+	// GroupAckWait is how long a share group's message stays with a node that
+	// gives no sign of life; 0 means 15 seconds.
+	GroupAckWait time.Duration
 	// Logger receives what happens to the connection; nil discards it.
 	Logger *slog.Logger
 }
@@ -90,13 +95,15 @@ func (c Config) validate() error {
 	return nil
 }
 
-func (c Config) withDefaults() Config {
-	if c.Shards == 0 {
-		c.Shards = clusterShards
-		if c.embedded() {
-			c.Shards = 1
-		}
+// defaultShards is the number of a new cluster.
+func (c Config) defaultShards() int {
+	if c.embedded() {
+		return 1
 	}
+	return clusterShards
+}
+
+func (c Config) withDefaults() Config {
 	if c.MaxPending == 0 {
 		c.MaxPending = maxPending
 	}
@@ -105,6 +112,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Retention == 0 {
 		c.Retention = defaultRetention
+	}
+	if c.GroupAckWait == 0 {
+		c.GroupAckWait = defaultAckWait
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -94,7 +94,44 @@ func HoldRetained(b *Bus) (goOn func()) {
 
 // SetReplicated makes a bus take an answering replica for one that may be
 // behind. Nothing may be asked before.
-func SetReplicated(b *Bus) { b.replicated = true }
+func SetReplicated(b *Bus) { b.replicated, b.store.replicated = true, true }
+
+// What the tests of the store look at.
+var (
+	AppendRecord = appendRecord
+	ParseRecord  = parseRecord
+	AppendWill   = appendWill
+	ParseWill    = parseWill
+)
+
+// RecordMargin is how much longer than its session a record is kept.
+const RecordMargin = recordMargin
+
+// SetAnswerPatience sets how long the store waits for one answer. Nothing may
+// be asked before.
+func SetAnswerPatience(b *Bus, d time.Duration) {
+	b.store.desk.mu.Lock()
+	defer b.store.desk.mu.Unlock()
+	b.store.desk.patience = d
+}
+
+// LoseAnswers has no answer arrive at the store, and everything given up at
+// once, until stop is called.
+func LoseAnswers(b *Bus) (stop func()) {
+	d := b.store.desk
+	set := func(patience, whole time.Duration) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.patience, d.whole = patience, whole
+	}
+	set(checkInterval, 2*checkInterval)
+	_ = d.answers.Unsubscribe()
+	return func() {
+		set(answerPatience, askPatience)
+		d.answers, _ = d.conn.Subscribe(d.inbox+"*", d.answered)
+		_ = d.conn.Flush()
+	}
+}
 
 // Previous remembers the newest message of each topic, beginning at a time.
 func Previous(start time.Time) func(topic string, seq uint64, now time.Time) uint64 {
@@ -182,3 +219,44 @@ func (l *Lane) Finished() string {
 	}
 	return strings.Join(all, " ")
 }
+
+// Kill ends a bus that is alone as a killed process would, but for what the
+// operating system does: nothing is said or put away.
+func Kill(b *Bus) error {
+	b.closing.Do(func() {
+		b.closed.Store(true)
+		for _, stop := range []context.CancelFunc{b.stopAppend, b.stopKeep, b.stopRead, b.stopStore, b.stopLive} {
+			stop()
+		}
+		b.disconnect()
+	})
+	return nil
+}
+
+// Lineage is what META knows of a shard's generations.
+type Lineage struct{ l lineage }
+
+// NewLineage knows of none.
+func NewLineage() *Lineage { return new(Lineage) }
+
+// Begin adds a generation behind last.
+func (l *Lineage) Begin(last uint64) { l.l.begin(last, time.Time{}, time.Time{}) }
+
+// Generations are those that are kept.
+func (l *Lineage) Generations() []broker.Generation {
+	var all []broker.Generation
+	for _, s := range l.l.Generations {
+		all = append(all, broker.Generation(s))
+	}
+	return all
+}
+
+// SetErrands sets how many errands the store takes at once.
+func SetErrands(b *Bus, most int) {
+	b.store.desk.mu.Lock()
+	defer b.store.desk.mu.Unlock()
+	b.store.desk.most = most
+}
+
+// MaxConsumers is how many a stream may have.
+const MaxConsumers = maxConsumers

@@ -8,10 +8,13 @@ import (
 	"sync"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/fault"
 )
 
 // groups holds a NATS queue subscription for each share group that has members
-// here: NATS picks one of the nodes for every message. Like interests, callers
+// here, for QoS 0: NATS picks one of the nodes for every message. Like interests, callers
 // only note what they want and one goroutine brings NATS in line.
 type groups struct {
 	conn     *nats.Conn
@@ -41,8 +44,14 @@ type groupKey struct{ group, filter string }
 // one, whatever their subjects, so the filter is part of it; a digest, because
 // group and filter can be long and hold what NATS would not take.
 func (k groupKey) queue() string {
+	return "share." + k.digest()
+}
+
+// digest is the same on all nodes. The group's name and the filter begin with
+// the organization, so nobody can hit upon another one's.
+func (k groupKey) digest() string {
 	digest := sha256.Sum256([]byte(k.group + "\x00" + k.filter))
-	return "share." + hex.EncodeToString(digest[:16])
+	return hex.EncodeToString(digest[:16])
 }
 
 // membership is a group with members here.
@@ -66,32 +75,69 @@ func newGroups(conn *nats.Conn, in *inlet, c *counters, log *slog.Logger) *group
 	}
 }
 
-// JoinGroup makes this node one of those that the share group's messages go to:
-// each goes to one node, through Receiver.DeliverShared. The organization is
-// part of group; the filter's first level must be literal. Every call counts
-// and is taken back by one LeaveGroup. ready is as AddInterest's. A bus that is
-// alone has nothing to do: its Receiver sees every message.
-func (b *Bus) JoinGroup(group, filter string, ready func(error)) {
-	if b.Alone() {
-		ready(nil)
+// JoinGroup makes this node one of those that a share group's messages go to,
+// through Receiver.DeliverShared: with QoS 0 each to one of the nodes, as it
+// comes; with QoS 1 and 2 each to one that asks for it by WantGroup. The
+// filter's first level must be literal. Every call counts and is taken back by
+// one LeaveGroup. ready is called once no message can be missed any more,
+// possibly before JoinGroup returns, and must not block; an error says that the
+// membership cannot be had, and it is to be taken back all the same.
+func (b *Bus) JoinGroup(group broker.Group, ready func(error)) {
+	if _, err := filterSubjects(livePrefix, group.Filter); err != nil {
+		ready(err)
 		return
 	}
-	b.groups.join(groupKey{group: group, filter: filter}, ready)
+	if int(group.Shard) >= b.shards {
+		ready(fault.Newf(fault.Internal, "shard %d of %d does not exist", group.Shard, b.shards))
+		return
+	}
+	if b.Alone() {
+		b.shares.join(group, ready)
+		return
+	}
+	both := joint(2, ready)
+	b.groups.join(groupKey{group: group.Name, filter: group.Filter}, both)
+	b.shares.join(group, both)
 }
 
 // LeaveGroup takes one JoinGroup back. Messages that were on their way here may
 // still come.
 func (b *Bus) LeaveGroup(group, filter string) {
+	key := groupKey{group: group, filter: filter}
+	b.shares.leave(key)
 	if !b.Alone() {
-		b.groups.leave(groupKey{group: group, filter: filter})
+		b.groups.leave(key)
+	}
+}
+
+// WantGroup says how many more messages of a group this node's members have
+// room for, with QoS 1 and 2, until it is called again: no more are sent here,
+// but for a few when the room becomes less. It may be called as often as that
+// changes.
+func (b *Bus) WantGroup(group, filter string, n int) {
+	if s := b.shares.find(groupKey{group: group, filter: filter}); s != nil {
+		s.want(n)
+	}
+}
+
+// joint calls ready after n answers, with the first error.
+func joint(n int, ready func(error)) func(error) {
+	var mu sync.Mutex
+	var first error
+	return func(err error) {
+		mu.Lock()
+		if n--; first == nil {
+			first = err
+		}
+		last, result := n == 0, first
+		mu.Unlock()
+		if last {
+			ready(result)
+		}
 	}
 }
 
 func (g *groups) join(key groupKey, ready func(error)) {
-	if _, err := filterSubjects(livePrefix, key.filter); err != nil {
-		ready(err)
-		return
-	}
 	g.mu.Lock()
 	if g.closed {
 		g.mu.Unlock()
@@ -122,12 +168,6 @@ func (g *groups) leave(key groupKey) {
 		g.dirty = append(g.dirty, m)
 		g.bell.ring()
 	}
-}
-
-func (g *groups) len() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.members)
 }
 
 // run brings NATS in line until ctx ends; those who wait then hear so.
@@ -229,8 +269,10 @@ func (g *groups) deliver(m *nats.Msg) {
 	if !ok || r == nil {
 		return // the last member left
 	}
-	g.counters.shared.Add(1)
-	if out := g.inlet.read(m); out != nil {
-		(*r).DeliverShared(key.group, key.filter, out)
+	out := g.inlet.read(m)
+	if out == nil || out.QoS > 0 { // which the group gets from the log
+		return
 	}
+	g.counters.shared.Add(1)
+	(*r).DeliverShared(key.group, key.filter, out, nil)
 }

@@ -2,6 +2,7 @@ package jetstream_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,37 +12,90 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
 )
 
-// members is a node's edge that remembers what its share groups got.
+// members is a node's edge that remembers what its share groups got. It takes
+// everything at once, unless it holds.
 type members struct {
-	mu  sync.Mutex
-	got map[string][]string // by group and filter
+	bus  *jetstream.Bus
+	mu   sync.Mutex
+	got  map[string][]string // by group and filter
+	hold bool
+	held []held
+}
+
+// held is a message that was not dealt with.
+type held struct {
+	broker.Loan
+
+	payload string
 }
 
 func joinAs(b *jetstream.Bus) *members {
-	m := &members{got: make(map[string][]string)}
+	m := &members{bus: b, got: make(map[string][]string)}
+	b.Attach(m)
+	return m
+}
+
+// holding is joinAs of members that keep what they get.
+func holding(b *jetstream.Bus) *members {
+	m := &members{bus: b, got: make(map[string][]string), hold: true}
 	b.Attach(m)
 	return m
 }
 
 func (s *members) Deliver(*broker.Message) {}
 
-func (s *members) DeliverShared(group, filter string, m *broker.Message) {
+func (s *members) DeliverShared(group, filter string, m *broker.Message, loan broker.Loan) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := group + " " + filter
 	s.got[key] = append(s.got[key], string(m.Payload))
+	switch {
+	case loan == nil:
+	case s.hold:
+		s.held = append(s.held, held{loan, string(m.Payload)})
+	default:
+		loan.Done()
+		s.bus.WantGroup(group, filter, 100)
+	}
+}
+
+// take returns what is held, and holds it no longer.
+func (s *members) take() []held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.held
+	s.held = nil
+	return all
+}
+
+func (s *members) holds() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.held)
 }
 
 func (s *members) of(group, filter string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.got[group+" "+filter]
+	return slices.Clone(s.got[group+" "+filter])
 }
 
+// of a week is how long a group outlives its members.
+func groupOf(name, filter string) broker.Group {
+	return broker.Group{Name: name, Filter: filter, Expiry: 7 * 24 * time.Hour}
+}
+
+// join makes a bus a member with room for 100 messages.
 func join(t testing.TB, b *jetstream.Bus, group, filter string) {
 	t.Helper()
+	joinGroup(t, b, groupOf(group, filter))
+	b.WantGroup(group, filter, 100)
+}
+
+func joinGroup(t testing.TB, b *jetstream.Bus, group broker.Group) {
+	t.Helper()
 	ready := make(chan error, 1)
-	b.JoinGroup(group, filter, func(err error) { ready <- err })
+	b.JoinGroup(group, func(err error) { ready <- err })
 	select {
 	case err := <-ready:
 		if err != nil {
@@ -123,17 +177,17 @@ func TestGroupRefusesAndEnds(t *testing.T) {
 	n := startNATS(t)
 	b := open(t, jetstream.Config{Node: "node-a", URL: n.url()})
 	ready := make(chan error, 1)
-	b.JoinGroup("acme/g", "+/x", func(err error) { ready <- err })
+	b.JoinGroup(groupOf("acme/g", "+/x"), func(err error) { ready <- err })
 	if err := <-ready; code(err) != "invalid" {
 		t.Errorf("got %v", err)
 	}
 	n.stop()
-	b.JoinGroup("acme/g", "acme/x", func(err error) { ready <- err })
+	b.JoinGroup(groupOf("acme/g", "acme/x"), func(err error) { ready <- err })
 	_ = b.Close()
 	if err := <-ready; code(err) != "unavailable" {
 		t.Errorf("got %v", err)
 	}
-	b.JoinGroup("acme/g", "acme/x", func(err error) { ready <- err })
+	b.JoinGroup(groupOf("acme/g", "acme/x"), func(err error) { ready <- err })
 	if err := <-ready; code(err) != "unavailable" {
 		t.Errorf("after Close: %v", err)
 	}
@@ -147,11 +201,12 @@ func TestGroupOutlivesNATS(t *testing.T) {
 	join(t, b, "acme/g", "acme/old")
 	n.stop()
 	ready := make(chan error, 1)
-	b.JoinGroup("acme/g", "acme/new", func(err error) { ready <- err })
+	b.JoinGroup(groupOf("acme/g", "acme/new"), func(err error) { ready <- err })
 	n.start()
 	if err := <-ready; err != nil {
 		t.Fatal(err)
 	}
+	b.WantGroup("acme/g", "acme/new", 100)
 	eventually(t, "back", func() bool { return b.Ready(t.Context()) == nil })
 	publish(t, b, message(1, "acme/old", "1"))
 	publish(t, b, message(1, "acme/new", "2"))
@@ -160,13 +215,18 @@ func TestGroupOutlivesNATS(t *testing.T) {
 	})
 }
 
+// Alone QoS 0 is the edge's business, and the rest comes from the log as
+// everywhere.
 func TestGroupAlone(t *testing.T) {
 	b := openAlone(t, jetstream.Config{})
 	got := joinAs(b)
 	join(t, b, "acme/g", "acme/x")
+	publish(t, b, message(0, "acme/x", "0"))
 	publish(t, b, message(1, "acme/x", "1"))
+	publish(t, b, message(2, "acme/x", "2"))
+	eventually(t, "shared", func() bool { return len(got.of("acme/g", "acme/x")) >= 2 })
 	b.LeaveGroup("acme/g", "acme/x")
-	if len(got.got) != 0 {
-		t.Errorf("got %v", got.got)
+	if s := strings.Join(got.of("acme/g", "acme/x"), " "); s != "1 2" {
+		t.Errorf("got %s", s)
 	}
 }

@@ -42,7 +42,7 @@ func (w *watcher) Deliver(m *broker.Message) {
 	w.last = max(w.last, m.Position.Seq)
 }
 
-func (w *watcher) DeliverShared(_, _ string, _ *broker.Message) {}
+func (w *watcher) DeliverShared(_, _ string, _ *broker.Message, _ broker.Loan) {}
 
 func TestHeadAloneWasDelivered(t *testing.T) {
 	dir := t.TempDir()

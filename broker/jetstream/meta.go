@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,20 +28,9 @@ const (
 // schemaVersion counts incompatible changes of subjects, streams and buckets.
 const schemaVersion = 1
 
-// openBucket opens a bucket, which the first node creates.
-func openBucket(ctx context.Context, js jetstream.JetStream, name string, replicas int) (jetstream.KeyValue, error) {
+// openBucket opens a bucket that openStreams made.
+func openBucket(ctx context.Context, js jetstream.JetStream, name string) (jetstream.KeyValue, error) {
 	kv, err := js.KeyValue(ctx, name)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket:         name,
-			History:        1,
-			Replicas:       replicas,
-			LimitMarkerTTL: markerTTL,
-		})
-		if errors.Is(err, jetstream.ErrBucketExists) {
-			kv, err = js.KeyValue(ctx, name) // another node was faster
-		}
-	}
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: bucket %s: %w", name, err)
 	}
@@ -68,12 +58,8 @@ func agree(ctx context.Context, kv jetstream.KeyValue, key string, ours int) (in
 }
 
 // joinCluster checks that this program understands the cluster's schema and
-// returns its number of shards.
-func joinCluster(ctx context.Context, js jetstream.JetStream, cfg Config, replicas int) (shards int, err error) {
-	kv, err := openBucket(ctx, js, metaBucket, replicas)
-	if err != nil {
-		return 0, err
-	}
+// returns its number of shards, which a node that wants more raises.
+func joinCluster(ctx context.Context, kv jetstream.KeyValue, cfg Config) (shards int, err error) {
 	schema, err := agree(ctx, kv, keySchema, schemaVersion)
 	if err != nil {
 		return 0, err
@@ -81,9 +67,34 @@ func joinCluster(ctx context.Context, js jetstream.JetStream, cfg Config, replic
 	if schema != schemaVersion {
 		return 0, fmt.Errorf("jetstream: the log has schema %d and this program knows %d: use a matching version of Fanfare", schema, schemaVersion)
 	}
-	shards, err = agree(ctx, kv, keyShards, cfg.Shards)
-	if err == nil && shards > maxShards {
-		err = fmt.Errorf("jetstream: the cluster has %d shards: want at most %d", shards, maxShards)
+	shards, err = agree(ctx, kv, keyShards, cmp.Or(cfg.Shards, cfg.defaultShards()))
+	for err == nil && shards < cfg.Shards {
+		shards, err = raise(ctx, kv, keyShards, cfg.Shards)
 	}
-	return shards, err
+	switch {
+	case err != nil:
+		return 0, err
+	case shards > maxShards:
+		return 0, fmt.Errorf("jetstream: the cluster has %d shards: want at most %d", shards, maxShards)
+	case cfg.Shards != 0 && cfg.Shards < shards:
+		return 0, fmt.Errorf("jetstream: the cluster has %d shards, which cannot become %d: organizations have their messages in all of them", shards, cfg.Shards)
+	}
+	return shards, nil
+}
+
+// raise makes the number at key ours if it is lower, and returns what it is.
+func raise(ctx context.Context, kv jetstream.KeyValue, key string, ours int) (int, error) {
+	entry, err := kv.Get(ctx, key)
+	if err != nil {
+		return 0, fmt.Errorf("jetstream: %s of the cluster: %w", key, err)
+	}
+	n, err := strconv.Atoi(string(entry.Value()))
+	if err != nil || n >= ours {
+		return n, err
+	}
+	_, err = kv.Update(ctx, key, []byte(strconv.Itoa(ours)), entry.Revision())
+	if isConflict(err) {
+		return n, nil // somebody else has raised it: look again
+	}
+	return ours, err
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 )
 
 const (
@@ -31,8 +30,8 @@ type claim struct {
 }
 
 // claimName takes the node's name, unless another live process has it.
-func claimName(ctx context.Context, conn *nats.Conn, kv jetstream.KeyValue, node string) (*claim, error) {
-	c := &claim{kv: kv, node: node, instance: nuid.Next()}
+func claimName(ctx context.Context, conn *nats.Conn, kv jetstream.KeyValue, node, instance string) (*claim, error) {
+	c := &claim{kv: kv, node: node, instance: instance}
 	var err error
 	// Answer first: whoever reads our entry must be able to ask us.
 	c.alive, err = conn.Subscribe(holderSubject+c.instance, func(m *nats.Msg) { _ = m.Respond([]byte(node)) })

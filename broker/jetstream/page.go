@@ -83,14 +83,8 @@ func logLevels(filter string) (string, error) {
 
 // readLogged returns the message that the log keeps under subject.
 func readLogged(subject string, data []byte, at broker.Position) (*broker.Message, error) {
-	rest, ok := strings.CutPrefix(subject, logPrefix)
+	levels, id, ok := loggedLevels(subject)
 	if !ok {
-		return nil, errDamaged
-	}
-	_, rest, _ = strings.Cut(rest, ".") // the shard
-	_, rest, _ = strings.Cut(rest, ".") // the bucket
-	end := strings.LastIndexByte(rest, '.')
-	if end < 0 {
 		return nil, errDamaged
 	}
 	m := new(broker.Message)
@@ -98,10 +92,10 @@ func readLogged(subject string, data []byte, at broker.Position) (*broker.Messag
 		return nil, err
 	}
 	var err error
-	if m.Topic, err = topicOf(rest[:end]); err != nil {
+	if m.Topic, err = topicOf(levels); err != nil {
 		return nil, err
 	}
-	if m.CollapseKey, err = keyOf(rest[end+1:]); err != nil {
+	if m.CollapseKey, err = keyOf(id); err != nil {
 		return nil, err
 	}
 	m.Position = at

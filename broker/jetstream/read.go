@@ -16,7 +16,7 @@ import (
 
 const (
 	// readers is how many questions this node has under way, and scanners how
-	// many scans, each of which is a consumer on the server.
+	// many scans of retained messages, each of which is a consumer on the server.
 	readers  = 8
 	scanners = 8
 	// readQueue and scanQueue are how many may wait for their turn.
@@ -43,6 +43,9 @@ func (b *Bus) Read(q broker.Query, fn func(broker.Page, error)) {
 		return
 	}
 	b.counters.reads.Add(1)
+	if b.sweeps[q.Shard].goOn(q, fn) {
+		return
+	}
 	if !b.readers.offer(func(ctx context.Context, a *asker) { b.read(ctx, a, q, subjects, fn) }) {
 		fn(broker.Page{}, b.refusal())
 	}
@@ -77,7 +80,7 @@ func (b *Bus) read(ctx context.Context, a *asker, q broker.Query, subjects []str
 		p, err := b.probe(ctx, a, c, q, chunk)
 		switch {
 		case errors.Is(err, errMatches):
-			b.scanInstead(q, fn)
+			b.sweeps[q.Shard].join(q, fn)
 			return
 		case err != nil:
 			fn(broker.Page{}, unavailable(err))

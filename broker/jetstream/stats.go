@@ -21,15 +21,22 @@ type Stats struct {
 	// are those received that matched several interests, LiveDropped were not
 	// sent because too many waited, LiveDamaged could not be read.
 	LiveSent, LiveReceived, LiveCopies, LiveDropped, LiveDamaged uint64
-	// Shared messages came to this node for share groups.
-	Shared uint64
+	// Shared messages came to this node for share groups; SharedAgain of them had
+	// been with a member before. SharedBack were given back.
+	Shared, SharedAgain, SharedBack uint64
 	// SlowConsumers are spells in which NATS delivered faster than this node
 	// took; messages were lost to it.
 	SlowConsumers uint64
 	// Reads are the pages of the log that were asked for; Probes the questions
 	// that took, ProbesBroken those whose answer was not whole and Scans the
-	// pages read through a consumer. Heads are the questions for a shard's end.
-	Reads, Probes, ProbesBroken, Scans, Heads uint64
+	// pages read through a shared scan, with Passes through the log. Heads are
+	// the questions for a shard's end.
+	Reads, Probes, ProbesBroken, Scans, Passes, Heads uint64
+	// Loads and Saves are readings of session records, and writings and removals
+	// of records and wills; Conflicts those that came after somebody else's.
+	Loads, Saves, Conflicts uint64
+	// Events were sent; EventsLost had no room.
+	Events, EventsLost uint64
 	// Damaged messages in a stream could not be read and were passed over.
 	Damaged uint64
 	// Reconnects of the connections for live messages and for reading.
@@ -40,8 +47,9 @@ type Stats struct {
 	// old. Topics that were just cleared still count for a minute.
 	Retained int
 	// Interests is the number of distinct filters now, Groups that of share
-	// groups with members on this node; 0 when alone.
-	Interests, Groups int
+	// groups with members on this node. Loans are the messages of groups that
+	// its members have not acknowledged.
+	Interests, Groups, Loans int
 }
 
 // counters are the totals behind Stats.
@@ -49,8 +57,10 @@ type counters struct {
 	appended, duplicates, failed, retries                        atomic.Uint64
 	expired                                                      atomic.Uint64
 	liveSent, liveReceived, liveCopies, liveDropped, liveDamaged atomic.Uint64
-	reads, probes, probesBroken, scans, heads, damaged           atomic.Uint64
-	shared, slowConsumers, reconnects                            atomic.Uint64
+	reads, probes, probesBroken, scans, passes, heads, damaged   atomic.Uint64
+	loads, saves, conflicts, events, eventsLost                  atomic.Uint64
+	shared, sharedAgain, sharedBack                              atomic.Uint64
+	slowConsumers, reconnects                                    atomic.Uint64
 	retained, retainedAt                                         atomic.Int64 // when: Unix ns
 }
 
@@ -72,7 +82,13 @@ func (b *Bus) Stats() Stats {
 		Probes:        c.probes.Load(),
 		ProbesBroken:  c.probesBroken.Load(),
 		Scans:         c.scans.Load(),
+		Passes:        c.passes.Load(),
 		Heads:         c.heads.Load(),
+		Loads:         c.loads.Load(),
+		Saves:         c.saves.Load(),
+		Conflicts:     c.conflicts.Load(),
+		Events:        c.events.Load(),
+		EventsLost:    c.eventsLost.Load(),
 		Damaged:       c.damaged.Load(),
 		SlowConsumers: c.slowConsumers.Load(),
 		Reconnects:    c.reconnects.Load(),
@@ -80,8 +96,11 @@ func (b *Bus) Stats() Stats {
 		PendingBytes:  int(b.appender.pendingBytes.Load()),
 		Retained:      b.retainedCount(),
 		Shared:        c.shared.Load(),
+		SharedAgain:   c.sharedAgain.Load(),
+		SharedBack:    c.sharedBack.Load(),
 		Interests:     b.interests.len(),
-		Groups:        b.groups.len(),
+		Groups:        b.shares.len(),
+		Loans:         b.shares.loans.len(),
 	}
 }
 

@@ -25,8 +25,14 @@ const (
 const (
 	// duplicates is the window of Nats-Msg-Id, which only collapse keys use.
 	duplicates = 2 * time.Minute
+	// maxConsumers bounds a shard's share groups and scans: at 46 KB each a few
+	// GB of the servers' memory, and more than a server's own default.
+	maxConsumers = 100_000
 	// errWrongLast is JetStream's code for "wrong last sequence: N".
 	errWrongLast = 10071
+	// errNoLeader and errNotReady say that there is no leader just now.
+	errNoLeader = 10008
+	errNotReady = 10163
 	// errBusyLast is the same while another message of that subject is under way.
 	errBusyLast = 10164
 )
@@ -40,6 +46,9 @@ func sentinel(shard int) string { return logPrefix + strconv.Itoa(shard) + ".sen
 // logStream changes c to what a shard of the log must be; what it does not
 // mention is the operator's.
 func logStream(c jetstream.StreamConfig, shard int, cfg Config) jetstream.StreamConfig {
+	if c.Name == "" {
+		c.MaxConsumers = maxConsumers // cannot be changed later
+	}
 	c.Name = streamName(shard)
 	c.Description = "Fanfare log, shard " + strconv.Itoa(shard)
 	c.Subjects = []string{logPrefix + strconv.Itoa(shard) + ".>"}
@@ -59,27 +68,53 @@ func logStream(c jetstream.StreamConfig, shard int, cfg Config) jetstream.Stream
 	return c
 }
 
-// openStreams creates the streams, or brings them up to date, and tells how many
-// replicas a shard of the log has at most.
-func openStreams(ctx context.Context, js jetstream.JetStream, cfg Config, shards, replicas int) (most int, err error) {
+// openStreams creates the streams, or brings them up to date.
+func openStreams(ctx context.Context, js jetstream.JetStream, cfg Config, shards, replicas int) error {
 	for shard := range shards {
 		want := func(c jetstream.StreamConfig) jetstream.StreamConfig { return logStream(c, shard, cfg) }
-		n, err := openStream(ctx, js, cfg, want, sentinel(shard), replicas)
-		if err != nil {
-			return 0, fmt.Errorf("jetstream: stream %s: %w", streamName(shard), err)
+		if err := openStream(ctx, js, cfg, want, sentinel(shard), replicas); err != nil {
+			return fmt.Errorf("jetstream: stream %s: %w", streamName(shard), err)
 		}
-		most = max(most, n)
 	}
 	want := func(c jetstream.StreamConfig) jetstream.StreamConfig { return retainedStream(c, cfg) }
-	if _, err := openStream(ctx, js, cfg, want, retainedSentinel, replicas); err != nil {
-		return 0, fmt.Errorf("jetstream: stream %s: %w", retainedName, err)
+	if err := openStream(ctx, js, cfg, want, retainedSentinel, replicas); err != nil {
+		return fmt.Errorf("jetstream: stream %s: %w", retainedName, err)
 	}
-	return most, nil
+	if err := openStream(ctx, js, cfg, eventStream, "", replicas); err != nil {
+		return fmt.Errorf("jetstream: stream %s: %w", eventsStream, err)
+	}
+	return nil
 }
 
-// openStream makes a stream what ours says it must be, with its sentinel, and
-// tells how many replicas it has.
-func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours func(jetstream.StreamConfig) jetstream.StreamConfig, sentinel string, replicas int) (int, error) {
+// replicated tells whether a shard of the log has several replicas, whatever
+// this node asked for.
+func replicated(ctx context.Context, js jetstream.JetStream, shards int) (bool, error) {
+	for shard := range shards {
+		stream, err := js.Stream(ctx, streamName(shard))
+		if err != nil {
+			return false, fmt.Errorf("jetstream: stream %s: %w", streamName(shard), err)
+		}
+		if stream.CachedInfo().Config.Replicas > 1 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// openBuckets does the same for the buckets.
+func openBuckets(ctx context.Context, js jetstream.JetStream, cfg Config, replicas int) error {
+	for _, bucket := range []string{metaBucket, nodesBucket, leasesBucket, sessionsBucket, willsBucket} {
+		want := func(c jetstream.StreamConfig) jetstream.StreamConfig { return bucketConfig(c, bucket) }
+		if err := openStream(ctx, js, cfg, want, "", replicas); err != nil {
+			return fmt.Errorf("jetstream: bucket %s: %w", bucket, err)
+		}
+	}
+	return nil
+}
+
+// openStream makes a stream what ours says it must be, with its sentinel if it
+// is to have one.
+func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours func(jetstream.StreamConfig) jetstream.StreamConfig, sentinel string, replicas int) error {
 	fresh := ours(jetstream.StreamConfig{Replicas: replicas})
 	stream, err := js.Stream(ctx, fresh.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -89,7 +124,7 @@ func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours fu
 		}
 	}
 	if err != nil {
-		return 0, err
+		return err
 	}
 	now := stream.CachedInfo().Config
 	want := ours(now)
@@ -98,10 +133,13 @@ func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours fu
 	}
 	if !reflect.DeepEqual(now, want) {
 		if _, err = js.UpdateStream(ctx, want); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return want.Replicas, putSentinel(ctx, js, sentinel)
+	if sentinel == "" {
+		return nil
+	}
+	return putSentinel(ctx, js, sentinel)
 }
 
 func putSentinel(ctx context.Context, js jetstream.JetStream, subject string) error {

@@ -229,4 +229,4 @@ func streamNamed(t testing.TB, b *jetstream.Bus, name string) natsjs.Stream {
 }
 
 // DeliverShared counts like Deliver.
-func (a *audience) DeliverShared(_, _ string, m *broker.Message) { a.Deliver(m) }
+func (a *audience) DeliverShared(_, _ string, m *broker.Message, _ broker.Loan) { a.Deliver(m) }

@@ -1,6 +1,9 @@
 package packet
 
-import "encoding/binary"
+import (
+	"cmp"
+	"encoding/binary"
+)
 
 // Ack is each of the packets that carry a packet identifier and, in 5.0, a
 // reason: PUBACK, PUBREC, PUBREL and PUBCOMP. It is the UNSUBACK of 3.1 and
@@ -15,6 +18,9 @@ type Ack struct {
 
 // Decode reads any of them and sets Type to the frame's.
 func (p *Ack) Decode(f Frame) error {
+	if p.decodeShort(f) {
+		return nil
+	}
 	*p = Ack{Type: f.Type}
 	flags, r := ackFlags(f.Type)
 	c := open(f, f.Type, flags, r)
@@ -28,6 +34,17 @@ func (p *Ack) Decode(f Frame) error {
 		p.Properties.decodeOptional(&c)
 	}
 	return c.end()
+}
+
+// decodeShort reads a flawless packet that has nothing but its identifier:
+// nearly all of them, and there is one for each message.
+func (p *Ack) decodeShort(f Frame) bool {
+	flags, _ := ackFlags(f.Type)
+	if len(f.Body) != 2 || f.Flags != flags || f.overlong || f.Type < PUBACK || f.Type > PUBCOMP {
+		return false
+	}
+	*p = Ack{Type: f.Type, Version: cmp.Or(f.Version, V311), PacketID: binary.BigEndian.Uint16(f.Body)}
+	return p.PacketID != 0
 }
 
 // Append writes the packet to dst in its shortest form: 5.0 leaves out what is

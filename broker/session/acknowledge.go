@@ -33,10 +33,11 @@ func (s *Session) receiveAck(f packet.Frame, now time.Time) {
 }
 
 func (s *Session) receivePuback(i int, now time.Time) {
-	if i < 0 || s.flights.list[i].QoS != 1 {
+	if i < 0 || s.flights.list[i].QoS != 1 || s.flights.list[i].held {
 		return
 	}
 	seq, own := s.flights.list[i].Seq, s.flights.list[i].Group == ""
+	s.dealtWith(s.flights.list[i].loan)
 	s.flights.remove(i) // [MQTT-4.3.2-3] its identifier is free
 	if own {
 		s.complete(seq, now)
@@ -46,7 +47,7 @@ func (s *Session) receivePuback(i int, now time.Time) {
 // receivePubrec goes on to the second half of QoS 2: from now on the client
 // has the message, and it must not be sent again. [MQTT-4.3.3-4] [MQTT-4.3.3-5].
 func (s *Session) receivePubrec(i int, p *packet.Ack, now time.Time) {
-	if i < 0 || s.flights.list[i].QoS != 2 {
+	if i < 0 || s.flights.list[i].QoS != 2 || s.flights.list[i].held {
 		s.pubrel(p.PacketID, packet.PacketIdentifierNotFound)
 		return
 	}
@@ -54,6 +55,7 @@ func (s *Session) receivePubrec(i int, p *packet.Ack, now time.Time) {
 	seq, own := e.Seq, e.Group == ""
 	switch {
 	case p.Reason >= packet.UnspecifiedError:
+		s.dealtWith(e.loan)
 		s.flights.remove(i) // the exchange is over, and nothing goes out again
 	case e.Released && s.awaits(packet.PUBREL, p.PacketID): // twice, while the first is being written
 	default:

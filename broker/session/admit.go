@@ -52,6 +52,7 @@ func (s *Session) Claimed(record *broker.Record, err error, now time.Time) {
 		return
 	}
 	p, a := s.rare().connect, s.rare().admission
+	s.generation = a.Generation
 	s.keepAlive, s.heard = s.grantKeepAlive(p.KeepAlive), at(now)
 	before := len(s.out)
 	s.out = s.connack(p, a, record != nil).Append(s.out) // [MQTT-3.1.4-4] [MQTT-3.1.4-5]
@@ -61,7 +62,7 @@ func (s *Session) Claimed(record *broker.Record, err error, now time.Time) {
 	}
 	s.phase, s.own().connect, s.own().admission = connected, nil, nil // [MQTT-3.1.2-8]
 	if record != nil {
-		s.resume(record, now)
+		s.resume(record, a.Retention, now)
 	}
 }
 

@@ -38,6 +38,7 @@ var commands = map[string]func(*world, *args){
 	"log":             func(w *world, a *args) { w.message(a) },
 	"deliver":         cmdDeliver,
 	"shared":          cmdShared,
+	"taken":           func(w *world, a *args) { w.session.Taken(loan(a.number("seq", 0)), w.now) },
 	"page":            cmdPage,
 	"fetched":         cmdFetched,
 	"replayed":        cmdReplayed,
@@ -71,7 +72,7 @@ func cmdNew(w *world, a *args) {
 	l.MaxTopicAlias = uint16(a.number("alias_limit", int(l.MaxTopicAlias)))
 	l.MaxKeepAlive = uint16(a.number("keepalive_limit", int(l.MaxKeepAlive)))
 	w.reset(l)
-	w.retained, w.claims, w.persists = a.has("retained"), a.has("claims"), a.has("persists")
+	w.retained, w.claims, w.persists, w.takes = a.has("retained"), a.has("claims"), a.has("persists"), a.has("takes")
 }
 
 // cmdOpen is new, connect and accept without their trace.
@@ -93,6 +94,7 @@ func cmdResume(w *world, a *args) {
 		w.t.Fatalf("%s: the last session is not over", a.line)
 	}
 	v, unclean := w.version, !a.has("clean")
+	w.persists = w.persists || a.has("persists")
 	w.session, w.owner = session.New(&w.limits, w.now), false
 	a.words = append(a.words, "v="+strconv.Itoa(a.number("v", int(v))))
 	if unclean {

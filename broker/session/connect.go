@@ -168,17 +168,18 @@ func (s *Session) Reauthenticated(a Authorizer, expires time.Time, err error, no
 	}
 	s.authorizer, s.expires = a, at(expires)
 	s.sendAuth(packet.Success)
-	s.regrant()
+	s.regrant(now)
 }
 
 // regrant ends what the client may not do any more.
-func (s *Session) regrant() {
+func (s *Session) regrant(now time.Time) {
 	var removed []string
 	for _, filter := range s.subscriptions.filters() {
 		sub := &s.subscriptions.list[s.subscriptions.index(filter)]
 		if !s.authorizer.MaySubscribe(sub.match) {
 			s.subscriptions.remove(filter)
 			removed = append(removed, filter)
+			s.touched(now)
 			s.emit(Effect{Kind: Denied, Filters: []string{filter}, Reason: ReasonNotAuthorized})
 		}
 	}

@@ -30,7 +30,7 @@ func (s *Session) silent() time.Time {
 
 // retry is when something is asked for again that was not there.
 func (s *Session) retry() time.Time {
-	next := s.reader.retry.time()
+	next := earlier(s.reader.retry.time(), s.reader.second.time())
 	for _, r := range s.rare().replays {
 		next = earlier(next, r.retry.time())
 	}

@@ -19,9 +19,11 @@ func (s *Session) Deliver(m *broker.Message, e *Encodings, congested bool, now t
 	s.progress.heard = max(s.progress.heard, m.Position.Seq)
 	g, ok := s.grant(m)
 	switch {
-	case !ok: // matched a filter that was unsubscribed meanwhile [MQTT-3.10.4-2]
+	case !ok: // matched a filter that was unsubscribed meanwhile [MQTT-3.10.4-2], or is its own
+		s.pass(m)
 	case m.Expired(now):
 		s.drops.Expired++ // [MQTT-3.3.2-5]
+		s.pass(m)
 	case g.qos == 0 && congested:
 		s.drops.Congested++
 	case g.qos == 0:
@@ -37,15 +39,25 @@ func (s *Session) Deliver(m *broker.Message, e *Encodings, congested bool, now t
 func (s *Session) deliverLogged(m *broker.Message, g grant, e *Encodings, now time.Time) {
 	seq := m.Position.Seq
 	switch {
-	case seq <= s.reader.upTo || s.progress.done(seq) || s.flights.carries(seq):
-		// Had before.
-	case s.reader.behind || !s.mayFly():
+	case seq <= s.reader.upTo || s.progress.done(seq) || s.flights.carries(seq) || s.late(m):
+		// Had before, or older than its subscription.
+	case s.reader.behind || !s.mayFly() || s.lacks(m):
 		s.fallBehind(seq)
 		s.pump(now)
+	case s.tooEarly(m):
+		s.progress.early = max(s.progress.early, seq)
 	default:
 		s.progress.newest = max(s.progress.newest, seq)
 		s.launch(m, g, e, now)
 		s.persist(now)
+	}
+}
+
+// pass notes that a live message came that does not go out, so that the next one
+// of its publisher does not miss it.
+func (s *Session) pass(m *broker.Message) {
+	if seq := m.Position.Seq; seq != 0 && !s.lossless && !s.reader.behind && len(s.progress.acked) < s.limits.MaxAcked {
+		s.progress.ack(seq)
 	}
 }
 

@@ -21,7 +21,9 @@ var (
 func TestDelivery(t *testing.T) {
 	for _, lossless := range []bool{true, false} {
 		t.Run(map[bool]string{true: "lossless", false: "lossy"}[lossless], func(t *testing.T) {
-			rapid.Check(t, func(t *rapid.T) { deliverAtRandom(t, lossless) })
+			for range 5 { // it takes a few hundred to come across everything
+				rapid.Check(t, func(t *rapid.T) { deliverAtRandom(t, lossless) })
+			}
 		})
 	}
 }
@@ -34,6 +36,7 @@ func deliverAtRandom(t *rapid.T, lossless bool) {
 		"append more": m.someAppend,
 		"live":        m.someLive,
 		"live more":   m.someLive,
+		"live still":  m.someLive,
 		"work":        m.someWork,
 		"work more":   m.someWork,
 		"subscribe": func(t *rapid.T) {
@@ -64,7 +67,14 @@ func deliverAtRandom(t *rapid.T, lossless bool) {
 			delete(m.log, uint64(rapid.IntRange(1, int(m.head)+1).Draw(t, "seq")))
 			m.forget()
 		},
-		"cut": func(t *rapid.T) { m.client.cut = m.client.cut || rapid.IntRange(0, 3).Draw(t, "cut") == 0 },
+		"cut":     func(t *rapid.T) { m.client.cut = m.client.cut || rapid.IntRange(0, 3).Draw(t, "cut") == 0 },
+		"crash":   m.crash,
+		"publish": m.publish,
+		"log": func(t *rapid.T) {
+			m.appendUp()
+			m.answerUp(t)
+		},
+		"store": func(t *rapid.T) { m.storeDown = rapid.IntRange(0, 2).Draw(t, "down") == 0 },
 		"reconnect": func(t *rapid.T) {
 			m.reconnect(rapid.IntRange(1, 5).Draw(t, "receive"))
 		},
@@ -133,7 +143,7 @@ func (m *sim) acknowledge(id uint16) {
 
 // settle brings everything to rest: then nothing may be owed.
 func (m *sim) settle(t *rapid.T) {
-	if m.lag = 0; m.client.cut {
+	if m.lag, m.storeDown = 0, false; m.client.cut {
 		m.reconnect(3)
 	}
 	for range 200 {
@@ -142,6 +152,9 @@ func (m *sim) settle(t *rapid.T) {
 		}
 		for m.lossless && len(m.live) > 0 {
 			m.deliver(0, false)
+		}
+		for m.appendUp(); len(m.upstream.given) > 0; m.appendUp() {
+			m.answered(0)
 		}
 		m.s.Drained(m.now)
 		m.watch()
@@ -156,9 +169,12 @@ func (m *sim) settle(t *rapid.T) {
 	if len(m.owed) > 0 || len(m.client.window) > 0 {
 		t.Fatalf("still owed: %v, on their way: %v", m.owed, m.client.window)
 	}
+	if u := &m.upstream; len(u.sent) > 0 || len(u.known) < int(u.last) {
+		t.Fatalf("not completed: %v, in the log: %v of %d", u.sent, u.order, u.last)
+	}
 	m.s.Lost(m.now)
 	m.watch()
-	if r := m.record; len(r.Inflight) > 0 {
-		t.Fatalf("at rest, and %d messages on their way", len(r.Inflight))
+	if r := m.record; len(r.Inflight) > 0 || len(r.Received)+len(r.Publishing) > 0 {
+		t.Fatalf("at rest, and on their way are %v, %v, %v", r.Inflight, r.Received, r.Publishing)
 	}
 }

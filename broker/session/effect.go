@@ -28,8 +28,8 @@ const (
 	// Instance, Key, Epoch and its Message's ID and Undated, and may do so until
 	// it answers.
 	Claim
-	// Persist: write Record, of which the driver fills in Owner, Epoch and
-	// Generation, and call Persisted with Token. One at a time.
+	// Persist: write Record, of which the driver fills in Owner, Epoch and Willed,
+	// and call Persisted with Token. One at a time.
 	Persist
 	// Publish: hand Message to the bus. If PacketID is not 0, call Published
 	// with it when the message is safe. Wills come without a PacketID; a message
@@ -53,9 +53,15 @@ const (
 	// Denied: a publish to Message.Topic was dropped, or the filter Filters[0]
 	// refused, for Reason. For the log and the counters; Message has no payload.
 	Denied
-	// Return: Message was handed to this member of the share group of
-	// Filters[0], which cannot take it: give it to another one.
+	// Done: Loan is over, its message dealt with.
+	Done
+	// Return: the message of Loan was handed to this member of the share group
+	// of Filters[0], which cannot have it: give it to another one. With a Message
+	// a Take may have been carried out: then it is this node's to give.
 	Return
+	// Take: keep the message of Loan for this session, and call Taken when that
+	// is certain; after Done, Return or Close it is not waited for any more.
+	Take
 	// Close: the connection is over for Reason. Of a session that was claimed,
 	// keep Record; without one the session is over and its record to be
 	// forgotten, unless Persisted has said ErrConflict: then it is another
@@ -68,7 +74,7 @@ const (
 
 var effectNames = [...]string{
 	"unknown", "authenticate", "reauthenticate", "claim", "persist", "publish", "subscribe", "unsubscribe",
-	"read", "fetch", "replay", "abandon", "denied", "return", "close",
+	"read", "fetch", "replay", "abandon", "denied", "done", "return", "take", "close",
 }
 
 // String is the kind's name, for tests and logs.
@@ -99,6 +105,7 @@ type Effect struct {
 	Seqs       []uint64
 	Record     *broker.Record
 	Will       *broker.Will
+	Loan       broker.Loan
 	Reason     Reason
 }
 
@@ -120,6 +127,9 @@ type Admission struct {
 	// MaxExpiry bounds how long the session outlives the connection, and is
 	// what MQTT 3.1 and 3.1.1 clients get.
 	MaxExpiry time.Duration
+	// Generation is the log's when the client was admitted; a record that Claimed
+	// brings has its own.
+	Generation uint64
 	// Lossless says that live messages come in the order of the log and that
 	// none is ever missing, as on a node that is alone.
 	Lossless bool
@@ -129,7 +139,7 @@ type Admission struct {
 	ResponseInfo string
 	// NextID makes the identifier of a QoS 2 message of the client, which a
 	// durable session has to know before the log does. It is called from within
-	// the session's methods and must not block.
+	// the session's methods, must not be nil and must not block.
 	NextID func(now time.Time) ulid.ULID
 	// Retention is how long the app's messages stay in the log; 0: unknown.
 	Retention time.Duration

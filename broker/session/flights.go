@@ -13,8 +13,12 @@ type flight struct {
 
 	at      uint64          // the message's time in Unix milliseconds
 	unsent  bool            // of a resumed session, and not sent again yet
-	held    bool            // not sent yet, as the record has to be written first
-	message *broker.Message // of a share group, so that another member can have it; or until it is sent
+	held    bool            // not sent yet: the record is to be written first, or one before it waits
+	written bool            // held, and the record is written
+	taking  bool            // held, and a Take was emitted
+	taken   bool            // and answered
+	message *broker.Message // until it is sent
+	loan    broker.Loan     // of a share group: QoS 1 until it is acknowledged, QoS 2 until it is sent
 }
 
 // flights are the messages on their way, oldest first: with a window of 64,

@@ -61,13 +61,18 @@ func greeting(v packet.Version) []byte {
 // run plays one connection and returns what it leaves.
 func run(t *testing.T, record *broker.Record, greet, data []byte) *broker.Record {
 	t.Helper()
-	d := &driver{t: t, s: session.New(&standard, epoch), record: record, entered: map[string]bool{}}
+	d := &driver{t: t, s: session.New(&standard, epoch), record: record, entered: map[string]bool{}, loans: map[loan]bool{}}
 	d.feed(greet)
 	d.feed(data)
 	d.s.Lost(epoch)
 	d.follow()
 	if !d.closed || len(d.entered) > 0 {
 		t.Fatalf("closed %v, still entered under %v", d.closed, d.entered)
+	}
+	for l, taken := range d.loans {
+		if !taken {
+			t.Fatalf("the group never heard of message %d again", l)
+		}
 	}
 	return d.left
 }
@@ -80,6 +85,7 @@ type driver struct {
 	record  *broker.Record // of an earlier connection
 	left    *broker.Record // by this one
 	entered map[string]bool
+	loans   map[loan]bool // those that the session has; true: taken for good
 	closed  bool
 	head    uint64
 }
@@ -101,7 +107,10 @@ func (d *driver) feed(b []byte) {
 		m := d.message(d.head)
 		d.s.Deliver(m, new(session.Encodings), n%5 == 0, epoch)
 		d.follow()
-		d.s.DeliverShared("$share/g/acme/a", m, n%7 == 0, epoch)
+		d.loans[loan(d.head)] = false
+		if !d.s.DeliverShared("$share/g/acme/a", m, loan(d.head), n%7 == 0, epoch) {
+			delete(d.loans, loan(d.head))
+		}
 		d.follow()
 		d.s.Drained(epoch)
 		d.follow()
@@ -139,6 +148,21 @@ func (d *driver) follow() {
 	}
 }
 
+// settle does what a session wants done with a loan, which it must have.
+func (d *driver) settle(e *session.Effect) {
+	l, ok := e.Loan.(loan)
+	taken, held := d.loans[l]
+	switch {
+	case !ok || !held || (taken && e.Kind != session.Return):
+		d.t.Fatalf("%s of message %v: had %v, taken %v", e.Kind, e.Loan, held, taken)
+	case e.Kind == session.Take:
+		d.loans[l] = true
+		d.s.Taken(l, epoch)
+	default:
+		delete(d.loans, l)
+	}
+}
+
 func (d *driver) carryOut(e *session.Effect) {
 	switch e.Kind {
 	case session.Authenticate:
@@ -156,6 +180,8 @@ func (d *driver) carryOut(e *session.Effect) {
 		d.s.Claimed(d.record, nil, epoch)
 	case session.Persist:
 		d.s.Persisted(e.Token, nil, epoch)
+	case session.Take, session.Done, session.Return:
+		d.settle(e)
 	case session.Reauthenticate:
 		d.s.Reauthenticated(grants{allow: []string{"acme/a"}}, epoch, nil, epoch)
 	case session.Publish:

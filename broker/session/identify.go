@@ -18,14 +18,19 @@ import (
 // without DUP has lost its own state and means another message, which would be
 // lost if it were taken for the old one.
 func (s *Session) identify(m *broker.Message, p *packet.Publish, now time.Time) {
-	own := s.own()
-	if i := own.publishes(p.PacketID); i >= 0 {
+	if i := s.rare().publishes(p.PacketID); i >= 0 {
+		old := s.rare().publishing[i]
+		s.published(p.PacketID)
 		if p.Dup {
-			m.ID, m.Undated = own.publishing[i].ID, true
+			m.ID, m.Undated = old.ID, true
+			s.own().publishing = append(s.own().publishing, old) // among those that are not forgotten first
 			return
 		}
-		own.publishing = slices.Delete(own.publishing, i, i+1)
 	}
+	if !s.durable() {
+		return // there is no record, and no other node that could repeat it
+	}
+	own := s.own()
 	m.ID = s.nextID(now)
 	if len(own.publishing) >= maxPublishing {
 		own.publishing = slices.Delete(own.publishing, 0, 1)

@@ -20,8 +20,7 @@ type ledger struct {
 	asked    bool    // it waits for its answer
 	fenced   bool    // the record is another connection's
 	failures uint8   // in a row
-	due      instant // when to write what nobody waits for; zero: there is nothing
-	retry    instant // no earlier; zero: at once
+	due      instant // when to write what nobody waits for, or after failures to try again; zero: there is nothing
 }
 
 // step is what waits for a record: a packet to the client, or with a message
@@ -99,24 +98,20 @@ func (s *Session) persist(now time.Time) {
 		l.due = 0
 		l.change++
 	}
-	if l.change == l.written || (l.retry != 0 && at(now) < l.retry) {
+	if l.change == l.written || (l.failures > 0 && l.due != 0) {
 		return
 	}
 	l.token++
-	l.asked, l.writing, l.due, l.retry = true, l.change, 0, 0
+	l.asked, l.writing, l.due = true, l.change, 0
 	s.emit(Effect{Kind: Persist, Token: l.token, Record: s.record(now)})
 }
 
 // nextWrite is when persist has something to do; zero is never.
 func (s *Session) nextWrite() time.Time {
-	switch l := &s.ledger; {
-	case l.asked:
+	if s.ledger.asked {
 		return time.Time{}
-	case l.retry != 0 && l.change != l.written:
-		return l.retry.time()
-	default:
-		return l.due.time()
 	}
+	return s.ledger.due.time()
 }
 
 // Persisted answers a Persist effect: the record is written, or err says why it
@@ -136,12 +131,13 @@ func (s *Session) Persisted(token uint32, err error, now time.Time) {
 		s.end(ReasonTakenOver, now)
 		return
 	case err != nil:
-		l.retry = at(now.Add(s.scatter(retryWrite << l.failures)))
+		l.due = at(now.Add(s.scatter(retryWrite << l.failures)))
 		l.failures = min(l.failures+1, retryWriteMost)
 		return
 	}
 	l.written, l.failures = l.writing, 0
 	s.proceed(now)
+	s.acknowledge()
 	s.acknowledgeSubscribes(now)
 	s.pump(now)
 }
@@ -199,22 +195,51 @@ func (s *Session) sendHeld(id uint16, now time.Time) {
 	if i < 0 || !s.flights.list[i].held {
 		return // acknowledged before it was sent, by whatever mistake
 	}
+	s.flights.list[i].written = true
+	s.sendReady(now)
+}
+
+// sendReady sends what is held and waits for nothing any more, in order, and has
+// QoS 2 messages of share groups taken for good.
+func (s *Session) sendReady(now time.Time) {
+	blocked := false
+	for i := 0; s.flights.held > 0 && i < len(s.flights.list); i++ {
+		e := &s.flights.list[i]
+		switch {
+		case !e.held:
+			continue
+		case e.written && e.loan != nil && e.QoS == 2 && !e.taking:
+			e.taking = true
+			s.emit(Effect{Kind: Take, Loan: e.loan})
+		}
+		if blocked = blocked || !e.written || e.taking != e.taken; !blocked && !s.sendOne(i, now) {
+			i--
+		}
+	}
+}
+
+// sendOne sends a message that was held. It is false if the client does not take
+// it, and the flight is over.
+func (s *Session) sendOne(i int, now time.Time) bool {
 	e := &s.flights.list[i]
 	m, g := e.message, s.grantAgain(e.message, e)
 	g.qos, g.retain = e.QoS, e.Retain
 	s.flights.send(i)
-	if e.Group != "" && e.QoS == 1 {
-		e.message = m
+	if e.QoS == 2 {
+		e.loan = nil
 	}
-	if !s.writeOwn(m, g, id, false, now) {
+	if !s.writeOwn(m, g, e.PacketID, false, now) {
 		s.miss(i, now)
+		return false
 	}
+	return true
 }
 
 // miss ends a flight whose message the client does not take, as if it had been
 // delivered. [MQTT-3.1.2-25].
 func (s *Session) miss(i int, now time.Time) {
 	seq, own := s.flights.list[i].Seq, s.flights.list[i].Group == ""
+	s.dealtWith(s.flights.list[i].loan)
 	s.flights.remove(i)
 	if own {
 		s.complete(seq, now)

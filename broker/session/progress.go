@@ -13,6 +13,8 @@ type progress struct {
 	acked  []uint64 // rising
 	newest uint64   // the highest that came live and was taken
 	heard  uint64   // the highest that the session has heard of
+	begun  uint64   // the latest Start of a subscription
+	early  uint64   // the highest that came before its subscription had begun, and too early
 }
 
 // done reports whether the message at seq was acknowledged.
@@ -38,12 +40,15 @@ func (p *progress) ack(seq uint64) {
 	}
 }
 
-// rise lifts the floor; it never falls.
-func (p *progress) rise(floor uint64, since time.Time) {
+// rise lifts the floor; it never falls, and it may be known anew.
+func (p *progress) rise(floor uint64, since instant) {
 	if floor <= p.floor {
+		if floor == p.floor {
+			p.since = max(p.since, since)
+		}
 		return
 	}
-	p.floor, p.since = floor, at(since)
+	p.floor, p.since = floor, max(p.since, since)
 	i, _ := slices.BinarySearch(p.acked, floor+1)
 	p.acked = slices.Delete(p.acked, 0, i)
 }
@@ -60,11 +65,11 @@ func (p *progress) release() {
 }
 
 // settleFloor lifts the floor as far as upTo, up to which the log holds nothing
-// for the session but what it has, and below what is not acknowledged.
-func (s *Session) settleFloor(upTo uint64, now time.Time) {
-	since := now
-	if seq, at, ok := s.flights.lowest(s.progress.floor); ok && seq <= upTo {
-		upTo, since = seq-1, time.UnixMilli(int64(at)) //nolint:gosec // a ULID's time has 48 bits
+// for the session but what it has, and below what is not acknowledged. Nothing
+// above upTo is older than since.
+func (s *Session) settleFloor(upTo uint64, since instant) {
+	if seq, ms, ok := s.flights.lowest(s.progress.floor); ok && seq <= upTo {
+		upTo, since = seq-1, min(since, at(time.UnixMilli(int64(ms)))) //nolint:gosec // a ULID's time has 48 bits
 	}
 	s.progress.rise(upTo, since)
 }

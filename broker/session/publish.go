@@ -16,7 +16,8 @@ import (
 type incoming struct {
 	id     uint16
 	qos    byte
-	safe   bool // the log has it, or it was dropped: acknowledge when it is its turn
+	safe   bool   // the log has it, or it was dropped: acknowledge when it is its turn
+	need   uint32 // the change that must be written before
 	reason packet.ReasonCode
 	why    string
 }
@@ -85,7 +86,7 @@ func (s *Session) accept(p *packet.Publish, name string, now time.Time) {
 		return
 	}
 	s.incoming = append(s.incoming, incoming{id: p.PacketID, qos: p.QoS})
-	if p.QoS == 2 && s.durable() {
+	if p.QoS == 2 {
 		s.identify(m, p, now)
 	}
 	s.hand(step{kind: packet.PUBLISH, id: p.PacketID, message: m}, now)
@@ -147,7 +148,8 @@ func (s *Session) deny(p *packet.Publish, name string, reason Reason, now time.T
 		}
 		return
 	}
-	s.incoming = append(s.incoming, incoming{id: p.PacketID, qos: p.QoS, safe: true, reason: reason.Code, why: reason.show()})
+	s.incoming = append(s.incoming, incoming{id: p.PacketID, qos: p.QoS})
+	s.fail(&s.incoming[len(s.incoming)-1], reason, reason.Code)
 	s.acknowledge()
 }
 
@@ -179,17 +181,28 @@ func (s *Session) Published(packetID uint16, err error, now time.Time) {
 			s.end(reason, now)
 			return
 		}
-		s.incoming[i].reason, s.incoming[i].why = packet.QuotaExceeded, reason.show()
+		s.fail(&s.incoming[i], reason, packet.QuotaExceeded)
 	}
 	s.incoming[i].safe = true
 	s.acknowledge()
+	s.persist(now)
+}
+
+// fail makes an acknowledgement one that says why not. With QoS 2 that frees the
+// packet identifier, so the record must not have it any more: the next message
+// would be taken for this one.
+func (s *Session) fail(in *incoming, reason Reason, code packet.ReasonCode) {
+	in.safe, in.reason, in.why = true, code, reason.show()
+	if in.qos == 2 && s.published(in.id) {
+		in.need = s.changed()
+	}
 }
 
 // acknowledge sends the PUBACKs and PUBRECs that are due, in the order of the
 // publishes, whatever order the log answered in. [MQTT-4.6.0-2] [MQTT-4.6.0-3].
 func (s *Session) acknowledge() {
 	n := 0
-	for ; n < len(s.incoming) && s.incoming[n].safe; n++ {
+	for ; n < len(s.incoming) && s.incoming[n].safe && s.incoming[n].need <= s.ledger.written; n++ {
 		in := &s.incoming[n]
 		kind := packet.PUBACK // [MQTT-3.3.4-1] [MQTT-4.3.2-4]
 		if in.qos == 2 {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
@@ -16,6 +17,9 @@ type reader struct {
 	ready   bool    // the interest of all subscriptions is known to stand
 	more    bool    // the log has more behind the page
 	retry   instant // when to ask again; zero: as soon as there is room
+	second  instant // when to ask once more after a SUBACK
+	from    instant // when it was asked
+	since   instant // nothing that matches and lies above upTo is older
 	upTo    uint64  // everything that matches up to it was sent or is done
 	missed  uint64  // the highest live sequence that was ignored
 	begun   uint64  // what upTo was at the last question
@@ -37,7 +41,10 @@ func (s *Session) fallBehind(seq uint64) {
 	r := &s.reader
 	r.missed = max(r.missed, seq)
 	if !r.behind {
-		*r = reader{behind: true, asked: r.asked, stale: r.stale, ready: true, missed: r.missed, upTo: s.known()}
+		*r = reader{
+			behind: true, asked: r.asked, stale: r.stale, ready: true, missed: r.missed, upTo: s.known(),
+			second: r.second, from: r.from, since: r.since,
+		}
 	}
 }
 
@@ -70,7 +77,7 @@ func (s *Session) readOn(now time.Time) {
 		}
 	}
 	if s.roomy() && !s.waiting(now) {
-		s.ask()
+		s.ask(now)
 	}
 }
 
@@ -98,32 +105,34 @@ func (s *Session) waiting(now time.Time) bool {
 
 // catchUp makes the session live again: nothing was missed that it has not read.
 func (s *Session) catchUp(now time.Time) {
-	s.reader = reader{ready: true, upTo: s.reader.upTo}
+	r := &s.reader
+	*r = reader{ready: true, upTo: r.upTo, second: r.second, from: r.from, since: r.from}
 	s.progress.newest = max(s.progress.newest, s.reader.upTo)
 	s.settle(now)
 }
 
 // settle lifts the floor as far as it is known, and sets when to look again.
+// What was asked long ago says nothing of what came since.
 func (s *Session) settle(now time.Time) {
-	upTo := s.reader.upTo
+	upTo, since := s.reader.upTo, s.reader.since
 	if s.lossless {
-		upTo = s.known()
+		upTo, since = s.known(), at(now)
 	}
-	s.settleFloor(upTo, now)
+	s.settleFloor(upTo, since)
 	s.reader.look = len(s.progress.acked) + s.limits.MaxAcked
 }
 
 // ask reads the next page. A session that is not behind only wants to know how
 // far it has come.
-func (s *Session) ask() {
+func (s *Session) ask(now time.Time) {
 	r := &s.reader
 	filters, start := s.subscriptions.owed()
 	if len(filters) == 0 {
-		*r = reader{ready: true, upTo: r.upTo, look: r.look}
+		*r = reader{ready: true, upTo: r.upTo, since: r.since, look: r.look}
 		return
 	}
 	after := max(r.upTo, s.progress.floor, start)
-	r.asked, r.stale, r.begun = true, false, after
+	r.asked, r.stale, r.begun, r.from = true, false, after, at(now)
 	s.emit(Effect{Kind: Read, Query: broker.Query{
 		Shard: s.shard, Filters: filters, After: after, Since: s.progress.since.time(), Limit: pageSize,
 	}})
@@ -156,7 +165,7 @@ func (s *Session) Page(p broker.Page, err error, now time.Time) {
 	case err != nil:
 		r.retry = at(now.Add(retryRead))
 	case r.stale && !r.behind:
-		s.ask()
+		s.ask(now)
 	case r.stale:
 		s.pump(now)
 	case !r.behind:
@@ -188,9 +197,12 @@ func (s *Session) advance(p broker.Page, now time.Time) {
 		upTo = max(upTo, p.Messages[n-1].Position.Seq)
 	}
 	s.reader.upTo = upTo
+	if !p.More { // else what follows may be older than the question
+		s.reader.since = s.reader.from
+	}
 	s.settle(now)
 	if p.More && upTo > s.reader.begun {
-		s.ask()
+		s.ask(now)
 	}
 }
 
@@ -212,14 +224,57 @@ func (s *Session) lookUp(now time.Time) {
 func (s *Session) Probe(now time.Time) {
 	r := &s.reader
 	if s.phase == connected && !s.lossless && !r.behind && !r.asked && !s.waiting(now) {
-		s.ask()
+		s.ask(now)
 	}
 }
 
-// askAgain repeats a question that it was too early for. That of a session
-// that is behind is repeated by pump.
+// askAgain repeats a question that it was too early for, and asks for the
+// second time after a SUBACK. A session that is behind does so by pump.
 func (s *Session) askAgain(now time.Time) {
-	if s.reader.retry != 0 && !s.waiting(now) {
+	r := &s.reader
+	due := r.retry != 0 && !s.waiting(now)
+	if r.second != 0 && at(now) >= r.second {
+		r.second, due = 0, true
+	}
+	if due {
 		s.Probe(now)
 	}
+}
+
+// secondLook is when a session asks the log after a SUBACK: by then every
+// server of the cluster knows of the new filter, and sends what matches it.
+const secondLook = time.Second
+
+// late reports whether m is older than every subscription that it matches: it is
+// not owed, and the session may have sent newer ones of its publisher already.
+func (s *Session) late(m *broker.Message) bool {
+	if s.lossless || m.Position.Seq > s.progress.begun {
+		return false
+	}
+	return !slices.ContainsFunc(s.subscriptions.list, func(sub subscription) bool {
+		return (!sub.begun || m.Position.Seq > sub.Start) && s.wants(&sub, m)
+	})
+}
+
+// lacks reports whether the message that its publisher sent before m is owed to
+// this session and has not come: it was lost, or comes later, and m must not
+// overtake it.
+func (s *Session) lacks(m *broker.Message) bool {
+	seq := m.Previous
+	return s.news(seq) && slices.ContainsFunc(s.subscriptions.list, func(sub subscription) bool {
+		return sub.owed() && seq > sub.Start && s.wants(&sub, m)
+	})
+}
+
+// tooEarly reports the same of a subscription that has no beginning yet: the log
+// cannot be read for it, so m has to wait until it has one.
+func (s *Session) tooEarly(m *broker.Message) bool {
+	return s.news(m.Previous) && slices.ContainsFunc(s.subscriptions.list, func(sub subscription) bool {
+		return !sub.begun && sub.logged() && s.wants(&sub, m)
+	})
+}
+
+// news reports whether the message at seq has not been here; 0 is none.
+func (s *Session) news(seq uint64) bool {
+	return seq > s.reader.upTo && !s.progress.done(seq) && !s.flights.carries(seq)
 }

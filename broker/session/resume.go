@@ -15,8 +15,8 @@ func (s *Session) record(now time.Time) *broker.Record {
 		s.settle(now)
 	}
 	r := &broker.Record{
-		Expiry: s.outlives(), Floor: s.progress.floor, FloorTime: s.progress.since.time(), Acked: slices.Clone(s.progress.acked),
-		Received: slices.Clone(s.rare().received), Publishing: slices.Clone(s.rare().publishing),
+		Generation: s.generation, Expiry: s.outlives(), Floor: s.progress.floor, FloorTime: s.progress.since.time(), Acked: slices.Clone(s.progress.acked),
+		Truncated: s.rare().truncated.time(), Received: slices.Clone(s.rare().received), Publishing: slices.Clone(s.rare().publishing),
 	}
 	for i := range s.subscriptions.list {
 		if sub := &s.subscriptions.list[i]; sub.begun { // the others have no SUBACK
@@ -58,7 +58,8 @@ func (e *flight) outlives() bool {
 // resume takes the session over from its last connection. Grants may have
 // changed since, so every filter is asked about again. The session is behind
 // until it has read what came meanwhile.
-func (s *Session) resume(r *broker.Record, now time.Time) {
+func (s *Session) resume(r *broker.Record, retention time.Duration, now time.Time) {
+	s.generation = r.Generation
 	s.progress = progress{floor: r.Floor, since: at(r.FloorTime), acked: slices.Clone(r.Acked)}
 	if n := len(r.Received); n > 0 {
 		s.own().received, s.own().inherited = slices.Clone(r.Received), n // [MQTT-4.3.3-10]
@@ -67,7 +68,7 @@ func (s *Session) resume(r *broker.Record, now time.Time) {
 		s.own().publishing = slices.Clone(r.Publishing)
 	}
 	s.flights.last = r.LastPacketID
-	s.reader = reader{behind: true, upTo: r.Floor}
+	s.reader = reader{behind: true, upTo: r.Floor, since: at(r.FloorTime)}
 	for _, sub := range r.Subscriptions {
 		parsed, err := topic.Parse(sub.Filter)
 		if err != nil || !s.authorizer.MaySubscribe(parsed.Filter) {
@@ -77,15 +78,33 @@ func (s *Session) resume(r *broker.Record, now time.Time) {
 		s.subscriptions.list = append(s.subscriptions.list, subscription{
 			Subscription: sub, match: parsed.Filter, kind: parsed.Kind, begun: true,
 		})
+		if sub.Start != unknown {
+			s.progress.begun = max(s.progress.begun, sub.Start)
+		}
 	}
 	s.subscriptions.compare()
 	s.takeUp(r.Inflight)
+	s.truncate(r, retention, now)
 	if filters := s.subscriptions.filters(); len(filters) > 0 {
 		s.emit(Effect{Kind: Subscribe, Filters: filters})
 	} else {
 		s.reader.behind, s.reader.ready = s.flights.unsent > 0, true
 	}
 	s.sendAgain(now)
+}
+
+// truncate notes that the log may not have all any more that is owed: it begins
+// later than the session has stopped.
+func (s *Session) truncate(r *broker.Record, retention time.Duration, now time.Time) {
+	if !r.Truncated.IsZero() {
+		s.own().truncated = at(r.Truncated)
+	}
+	owed, _ := s.subscriptions.owed()
+	if retention == 0 || len(owed) == 0 || r.FloorTime.IsZero() || now.Sub(r.FloorTime) <= retention {
+		return
+	}
+	s.own().truncated, s.drops.Truncated = at(now), 1
+	s.touched(now)
 }
 
 // takeUp puts what was on its way back into the window, with the identifiers
@@ -225,6 +244,8 @@ func (s *Session) resubscribed(head uint64, err error, now time.Time) {
 	for i := range s.subscriptions.list {
 		if sub := &s.subscriptions.list[i]; sub.Start == unknown {
 			sub.Start = s.progress.heard
+			s.changed()
+			s.progress.begun = max(s.progress.begun, sub.Start)
 		}
 	}
 	for i := range s.rare().subscribing {

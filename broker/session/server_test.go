@@ -124,7 +124,7 @@ func (w *world) message(a *args) *broker.Message {
 	if m.QoS > 0 {
 		next = int(w.head) + 1
 	}
-	m.Position.Seq = uint64(a.number("seq", next))
+	m.Position.Seq, m.Previous = uint64(a.number("seq", next)), uint64(a.number("previous", 0))
 	if seq := m.Position.Seq; seq > 0 {
 		w.head, w.log[seq] = max(w.head, seq), m
 	}
@@ -144,7 +144,12 @@ func cmdDeliver(w *world, a *args) {
 
 func cmdShared(w *world, a *args) {
 	filter, congested := a.text("filter", "$share/g/acme/t"), a.has("congested")
-	took := w.session.DeliverShared(filter, w.message(a), congested, w.now)
+	m := w.message(a)
+	var l broker.Loan
+	if m.QoS > 0 {
+		l = loan(m.Position.Seq)
+	}
+	took := w.session.DeliverShared(filter, m, l, congested, w.now)
 	if !took {
 		w.said = append(w.said, "not taken")
 	}

@@ -38,16 +38,17 @@ type Session struct {
 	congested bool // the transport has enough to write; set by Deliver, cleared by Drained
 	lossless  bool // live messages are never missing
 
-	keepAlive uint16 // seconds; 0: off
-	shard     uint16
-	expiry    uint32 // session expiry interval in seconds
-	maxExpiry uint32 // the app's bound of it
-	cursors   uint32 // how many of retained messages were opened
-	peer      peer   // what the client told about itself
-	drops     Drops
-	sent      uint32  // PUBLISH packets since Sent was asked
-	heard     instant // the last sign of life; before CONNACK, the beginning
-	expires   instant // of the credentials
+	keepAlive  uint16 // seconds; 0: off
+	shard      uint16
+	expiry     uint32 // session expiry interval in seconds
+	maxExpiry  uint32 // the app's bound of it
+	generation uint64 // of the log, which the positions are of
+	cursors    uint32 // how many of retained messages were opened
+	peer       peer   // what the client told about itself
+	drops      Drops
+	sent       uint32  // PUBLISH packets since Sent was asked
+	heard      instant // the last sign of life; before CONNACK, the beginning
+	expires    instant // of the credentials
 
 	key        string
 	clientID   string
@@ -75,6 +76,7 @@ type seldom struct {
 	connect     *packet.Connect     // until Claimed
 	admission   *Admission          // from Accept to Claimed
 	authMethod  string              // of enhanced authentication; empty: none
+	truncated   instant             // when the log was last found not to reach back far enough
 	asking      bool                // an AUTH with a newer token is awaited
 	reauth      bool                // a Reauthenticate effect waits for its answer
 	subscribing []subscribing       // SUBSCRIBEs without a SUBACK, oldest first
@@ -111,7 +113,7 @@ func (s *Session) own() *seldom {
 // empty reports whether it can be let go: what is told once, as a method or an
 // alias, is kept.
 func (r *seldom) empty() bool {
-	return r.connect == nil && r.admission == nil && r.authMethod == "" && r.subscribing == nil && r.steps == nil && len(r.received) == 0 && len(r.publishing) == 0 &&
+	return r.connect == nil && r.admission == nil && r.truncated == 0 && r.authMethod == "" && r.subscribing == nil && r.steps == nil && len(r.received)+len(r.publishing) == 0 &&
 		r.aliases == nil && r.told == nil && r.page == nil && r.replays == nil && r.handed == nil
 }
 

@@ -1,45 +1,54 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
 )
 
 // handed is a message that waits for room in the window and cannot be read
-// from the log by this session: a share group's, or one that was not logged.
-type handed struct {
-	message *broker.Message
-	filter  string // the group's; empty: none
-}
+// from the log, as it was not logged.
+type handed struct{ message *broker.Message }
 
-// maxHanded bounds what waits: beyond it another member does better.
+// maxHanded bounds what waits.
 const maxHanded = 64
 
+// Load returns how many QoS 1 and 2 messages are on their way to the client, and
+// how many more DeliverShared takes.
+func (s *Session) Load() (inflight, room int) {
+	inflight = len(s.flights.list)
+	if s.phase != connected || s.congested || s.flights.unsent > 0 {
+		return inflight, 0
+	}
+	return inflight, max(0, int(s.peer.receiveMaximum)-inflight)
+}
+
 // DeliverShared takes a message that its share group has given to this member.
-// It is false when the session cannot take it: another member should.
-func (s *Session) DeliverShared(filter string, m *broker.Message, congested bool, now time.Time) bool {
+// It is false when the session cannot take it: another member should. A loan,
+// which a message with QoS 0 does not have, is handed back by an effect; the
+// session calls none of its methods.
+func (s *Session) DeliverShared(filter string, m *broker.Message, loan broker.Loan, congested bool, now time.Time) bool {
 	i := s.subscriptions.index(filter)
 	if s.phase != connected || i < 0 {
 		return false
 	}
 	s.congested = congested
 	sub := &s.subscriptions.list[i]
-	qos := min(m.QoS, sub.QoS)
+	g := sub.share(m)
+	_, room := s.Load()
 	switch {
 	case m.Expired(now):
 		s.drops.Expired++
-	case qos == 0 && congested:
+		s.dealtWith(loan)
+	case g.qos == 0 && congested, g.qos > 0 && room == 0:
 		return false
-	case qos == 0:
-		s.write(m, sub.share(m), nil, 0, now)
-	case len(s.rare().handed) == 0 && s.flights.unsent == 0 && s.mayFly():
-		s.launchShared(m, sub, now)
-		s.persist(now)
-	case len(s.rare().handed) < maxHanded:
-		s.own().handed = append(s.own().handed, handed{message: m, filter: filter})
+	case g.qos == 0:
+		s.write(m, g, nil, 0, now)
+		s.dealtWith(loan)
 	default:
-		return false
+		s.launchShared(m, sub.Filter, g, loan, now)
+		s.persist(now)
 	}
 	return true
 }
@@ -49,24 +58,33 @@ func (s *subscription) share(m *broker.Message) grant {
 	return grant{qos: min(m.QoS, s.QoS), retain: m.Retain && s.RetainAsPublished, id: s.ID}
 }
 
-// launchShared sends a message of a group. With QoS 1 it is kept until the
-// client has it, as it goes to another member if this one is lost.
-func (s *Session) launchShared(m *broker.Message, sub *subscription, now time.Time) {
-	g := sub.share(m)
-	if g.qos == 0 { // granted less meanwhile
-		s.write(m, g, nil, 0, now)
-		return
-	}
-	f := flight{Flight: broker.Flight{Seq: m.Position.Seq, QoS: g.qos, Retain: g.retain, Group: sub.Filter}}
-	if g.qos == 1 {
-		f.message = m
-	}
-	id := s.flights.open(f)
+// launchShared sends a message of a group. One with QoS 2 has to be this
+// session's for good before.
+func (s *Session) launchShared(m *broker.Message, filter string, g grant, loan broker.Loan, now time.Time) {
+	id := s.flights.open(flight{
+		Flight: broker.Flight{Seq: m.Position.Seq, QoS: g.qos, Retain: g.retain, Group: filter}, loan: loan,
+	})
 	switch {
-	case s.holds(g.qos):
+	case g.qos == 2 || s.holds(g.qos):
 		s.hold(m, now)
 	case !s.write(m, g, nil, id, now):
 		s.miss(s.flights.index(id), now)
+	}
+}
+
+// dealtWith tells a group that one of its messages is done with.
+func (s *Session) dealtWith(loan broker.Loan) {
+	if loan != nil {
+		s.emit(Effect{Kind: Done, Loan: loan})
+	}
+}
+
+// Taken answers a Take effect.
+func (s *Session) Taken(loan broker.Loan, now time.Time) {
+	i := slices.IndexFunc(s.flights.list, func(e flight) bool { return e.loan == loan })
+	if s.phase == connected && i >= 0 {
+		s.flights.list[i].taken = true
+		s.sendReady(now)
 	}
 }
 
@@ -82,10 +100,6 @@ func (s *Session) sendHanded(now time.Time) {
 			s.drops.Expired++
 			continue
 		}
-		if h.filter != "" {
-			s.launchShared(h.message, &s.subscriptions.list[s.subscriptions.index(h.filter)], now)
-			continue
-		}
 		switch g, ok := s.grantAfter(h.message, false); {
 		case !ok:
 		case g.qos == 0: // granted less meanwhile
@@ -96,35 +110,17 @@ func (s *Session) sendHanded(now time.Time) {
 	}
 }
 
-// returnHanded gives a group back what waits for the subscription that ended.
-func (s *Session) returnHanded() {
-	r := s.rare()
-	var kept []handed
-	for _, h := range r.handed {
-		if h.filter == "" || s.subscriptions.index(h.filter) >= 0 {
-			kept = append(kept, h)
-			continue
-		}
-		s.emit(Effect{Kind: Return, Filters: []string{h.filter}, Message: h.message})
-	}
-	if len(kept) < len(r.handed) {
-		r.handed = kept
-	}
-}
-
-// giveBack returns what the client has not acknowledged to its groups
-// (MQTT 5.0 section 4.8.2). A QoS 2 message that was sent may have arrived and
-// must not arrive twice: it stays with this session [MQTT-4.8.2-4], and is lost
-// to the group if the session ends. [MQTT-4.8.2-5].
+// giveBack returns to the groups what the client has not acknowledged (MQTT 5.0
+// section 4.8.2). A QoS 2 message that was sent may have arrived and must not
+// arrive twice: it stays with this session [MQTT-4.8.2-4], and is lost to the
+// group if the session ends. [MQTT-4.8.2-5]. So does one that was taken for that
+// purpose, if the session goes on.
 func (s *Session) giveBack() {
-	for i := range s.flights.list {
-		if e := &s.flights.list[i]; e.Group != "" && (e.QoS == 1 || (e.held && e.Seq == 0)) {
-			s.emit(Effect{Kind: Return, Filters: []string{e.Group}, Message: e.message})
+	s.flights.list = slices.DeleteFunc(s.flights.list, func(e flight) bool {
+		if e.loan == nil || (e.taking && s.durable()) {
+			return false
 		}
-	}
-	for _, h := range s.rare().handed {
-		if h.filter != "" {
-			s.emit(Effect{Kind: Return, Filters: []string{h.filter}, Message: h.message})
-		}
-	}
+		s.emit(Effect{Kind: Return, Filters: []string{e.Group}, Message: e.message, Loan: e.loan})
+		return true
+	})
 }

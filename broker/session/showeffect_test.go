@@ -43,7 +43,12 @@ func showEffect(e session.Effect, now time.Time) string {
 	case session.Abandon:
 		line += fmt.Sprintf(" cursor=%d", e.Cursor)
 	case session.Return:
-		line += fmt.Sprintf(" %s%s", e.Filters[0], showPayload(e.Message.Payload))
+		line += fmt.Sprintf(" %d %s", e.Loan, e.Filters[0])
+		if e.Message != nil {
+			line += showPayload(e.Message.Payload)
+		}
+	case session.Done, session.Take:
+		line += fmt.Sprintf(" %d", e.Loan)
 	case session.Denied:
 		line += " " + e.Reason.Name + showDenied(e)
 	case session.Close:

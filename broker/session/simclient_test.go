@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"maps"
+	"slices"
 
 	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/broker/topic"
@@ -24,6 +25,9 @@ type client struct {
 	held   map[uint16]uint64   // QoS 2 messages without PUBREL, for life
 	times  map[uint64]int      // how often a QoS 2 message was taken
 	newest uint64              // of the first attempts on this connection
+	topics map[string]uint64   // the same for each topic
+	stale  map[string]bool     // an UNSUBSCRIBE had no UNSUBACK when the node crashed
+	going  map[uint16]string   // UNSUBSCRIBEs without UNSUBACK
 }
 
 // inflight is a message of the server on its way.
@@ -35,11 +39,12 @@ type inflight struct {
 }
 
 func newClient() client {
-	return client{held: map[uint16]uint64{}, times: map[uint64]int{}, filters: map[string]byte{}, since: map[string]uint64{}, unsure: map[string]bool{}}
+	return client{held: map[uint16]uint64{}, times: map[uint64]int{}, filters: map[string]byte{}, since: map[string]uint64{}, unsure: map[string]bool{}, stale: map[string]bool{}}
 }
 
 func (c *client) reconnect(receiveMaximum int) {
 	c.receiveMaximum, c.closed, c.cut, c.newest = receiveMaximum, false, false, 0
+	c.topics, c.going = map[string]uint64{}, map[uint16]string{}
 	c.window, c.asked, c.pending = map[uint16]inflight{}, map[string]uint16{}, map[uint16]string{}
 }
 
@@ -62,7 +67,28 @@ func (c *client) mayHave(name string, seq uint64) bool {
 			return true
 		}
 	}
-	return false
+	ending := slices.AppendSeq(slices.Collect(maps.Keys(c.stale)), maps.Values(c.going))
+	return slices.ContainsFunc(ending, func(filter string) bool { return topic.Match(filter, name) })
+}
+
+// crashed: what the node was asked for, and did not acknowledge, it may have
+// done or not.
+func (c *client) crashed() {
+	for _, filter := range c.going {
+		c.stale[filter] = true
+	}
+}
+
+// inOrder holds the messages of a topic to their order.
+func (c *client) inOrder(t failer, name string, seq uint64, again bool) {
+	t.Helper()
+	if again {
+		return
+	}
+	if seq <= c.topics[name] {
+		t.Fatalf("message %d came after %d of the same topic", seq, c.topics[name])
+	}
+	c.topics[name] = seq
 }
 
 // subscribe makes a SUBSCRIBE. A lower QoS counts from now on.
@@ -90,6 +116,7 @@ func (c *client) unsubscribe(filter string) []byte {
 	delete(c.filters, filter)
 	delete(c.since, filter)
 	delete(c.unsure, filter)
+	c.going[c.lastID] = filter
 	return packet.Unsubscribe{Version: packet.V5, PacketID: c.lastID, Filters: []string{filter}}.Append(nil)
 }
 
@@ -109,6 +136,13 @@ func (c *client) receive(t failer, f packet.Frame, ordered bool) (seq uint64, ag
 			c.filters[filter] = p.Codes[0]
 			delete(c.unsure, filter)
 		}
+	case packet.UNSUBACK:
+		var p packet.Unsuback
+		if err := p.Decode(f); err != nil {
+			t.Fatalf("UNSUBACK: %v", err)
+		}
+		delete(c.stale, c.going[p.PacketID])
+		delete(c.going, p.PacketID)
 	case packet.PUBLISH:
 		var p packet.Publish
 		if err := p.Decode(f); err != nil {

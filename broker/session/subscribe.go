@@ -16,9 +16,10 @@ const maxQoS byte = 2
 // subscribing is a SUBSCRIBE whose SUBACK is not out.
 type subscribing struct {
 	id        uint16
-	need      uint32 // the change that must be written
-	settled   bool   // no answer is waited for: acknowledge when it is its turn
-	waits     bool   // but until the interest of a resumed session stands
+	at        instant // when it came
+	need      uint32  // the change that must be written
+	settled   bool    // no answer is waited for: acknowledge when it is its turn
+	waits     bool    // but until the interest of a resumed session stands
 	requested []string
 	codes     []byte   // one for each requested
 	added     []string // filters that the session did not have before
@@ -40,7 +41,7 @@ func (s *Session) receiveSubscribe(f packet.Frame, now time.Time) {
 		s.end(reason, now)
 		return
 	}
-	e := subscribing{id: p.PacketID, codes: make([]byte, len(p.Subscriptions))}
+	e := subscribing{id: p.PacketID, at: at(now), codes: make([]byte, len(p.Subscriptions))}
 	for i, sub := range p.Subscriptions { // as if they came one by one [MQTT-3.8.4-5]
 		sub.Filter = s.fullFilter(sub.Filter)
 		e.requested = append(e.requested, sub.Filter)
@@ -48,8 +49,9 @@ func (s *Session) receiveSubscribe(f packet.Frame, now time.Time) {
 	}
 	e.settled = len(e.added) == 0
 	if e.altered {
-		e.need = s.changed()
+		s.changed()
 	}
+	e.need = s.ledger.change // also what an earlier one, or the resume, has changed
 	s.own().subscribing = append(s.own().subscribing, e)
 	if !e.settled {
 		s.emit(Effect{Kind: Subscribe, PacketID: e.id, Filters: e.added})
@@ -109,7 +111,7 @@ func (s *Session) replace(e *subscribing, i int, sub subscription, now time.Time
 	case s.resuming(): // where the log is will be known soon
 		s.subscriptions.list[i].Start, e.waits = unknown, true
 	default:
-		s.owe(i, s.progress.heard, now)
+		s.owe(i, s.progress.heard, at(now))
 	}
 }
 
@@ -197,7 +199,7 @@ func (s *Session) Subscribed(packetID uint16, head uint64, err error, now time.T
 		s.begin(i, head, now)
 	}
 	s.acknowledgeSubscribes(now)
-	s.persist(now)
+	s.pump(now)
 }
 
 // begin notes where the messages begin that are owed to the new filters of a
@@ -206,9 +208,15 @@ func (s *Session) begin(i int, head uint64, now time.Time) {
 	s.progress.heard = max(s.progress.heard, head)
 	for _, filter := range s.rare().subscribing[i].added {
 		if k := s.subscriptions.index(filter); k >= 0 && !s.addedLater(i, filter) {
-			s.owe(k, head, now)
+			s.owe(k, head, s.rare().subscribing[i].at)
 			s.rare().subscribing[i].need = s.changed()
+			if !s.lossless {
+				s.reader.second = at(now.Add(s.scatter(secondLook)))
+			}
 		}
+	}
+	if s.progress.early > head {
+		s.fallBehind(s.progress.early)
 	}
 }
 
@@ -221,19 +229,20 @@ func (s *Session) addedLater(i int, filter string) bool {
 // owe makes the messages of the log after a sequence owed to a subscription, but
 // for those that the session has read past already: they are older than the
 // SUBACK. The first subscription that is owed something begins the session's
-// own progress.
-func (s *Session) owe(k int, after uint64, now time.Time) {
+// own progress. Nothing after the sequence is older than since.
+func (s *Session) owe(k int, after uint64, since instant) {
 	sub, r := &s.subscriptions.list[k], &s.reader
 	sub.begun = false
 	others, _ := s.subscriptions.owed()
 	sub.Start, sub.begun = after, true
+	s.progress.begun = max(s.progress.begun, after)
 	if !sub.owed() {
 		return
 	}
 	r.stale = true
 	if len(others) == 0 && !r.behind {
 		s.progress.newest = max(s.progress.newest, sub.Start)
-		s.settleFloor(sub.Start, now)
+		s.settleFloor(sub.Start, since)
 	}
 }
 
@@ -253,7 +262,6 @@ func (s *Session) takeBack(i int, code packet.ReasonCode) {
 func (s *Session) leave(filters []string) {
 	if len(filters) > 0 {
 		s.emit(Effect{Kind: Unsubscribe, Filters: filters})
-		s.returnHanded()
 	}
 }
 
@@ -317,11 +325,9 @@ func (s *Session) receiveUnsubscribe(f packet.Frame, now time.Time) {
 		codes[i] = packet.NoSubscriptionExisted
 	}
 	s.leave(removed)
-	if len(removed) == 0 {
-		s.unsuback(p.PacketID, codes, now)
-		return
+	if len(removed) > 0 {
+		s.changed()
 	}
-	s.changed()
 	s.await(step{kind: packet.UNSUBACK, id: p.PacketID, codes: codes}, now)
 }
 

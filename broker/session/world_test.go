@@ -60,6 +60,7 @@ type world struct {
 	retained  bool   // the script answers Replay effects itself
 	claims    bool   // and Claim effects
 	persists  bool   // and Persist effects
+	takes     bool   // and Take effects
 	wants     bool
 	said      []string // what a command itself has to say in the trace
 }
@@ -144,6 +145,11 @@ func (w *world) effect(e *session.Effect) []string {
 			w.persisted(nil)
 			return nil
 		}
+	case session.Take:
+		if !w.takes {
+			w.session.Taken(e.Loan, w.now)
+			return nil
+		}
 	case session.Fetch:
 		w.seqs = e.Seqs
 	case session.Close:
@@ -213,6 +219,16 @@ func (w *world) receive(b []byte) {
 		b = b[n:]
 	}
 }
+
+// loan is a broker.Loan of the message at that sequence. The session calls
+// none of its methods.
+type loan uint64
+
+var errLoan = errors.New("the session has called a loan's method")
+
+func (loan) Done()        { panic(errLoan) }
+func (loan) Return() bool { panic(errLoan) }
+func (loan) Keep(func())  { panic(errLoan) }
 
 func list(s string) []string {
 	if s == "" {

@@ -25,6 +25,10 @@ type Config struct {
 	// Subscribers and Pairs size the scenarios.
 	Subscribers int // 500
 	Pairs       int // 50
+	// Backlog is how many messages wait for one device, and Storm how many
+	// devices come back at once.
+	Backlog int // 100,000
+	Storm   int // 10,000
 	// NoPeer leaves the peer out.
 	NoPeer bool
 	// Out receives the report.
@@ -41,6 +45,8 @@ func (c Config) withDefaults() Config {
 	set(&c.Payload, 64)
 	set(&c.Subscribers, 500)
 	set(&c.Pairs, 50)
+	set(&c.Backlog, 100_000)
+	set(&c.Storm, 10_000)
 	if c.Duration == 0 {
 		c.Duration = 4 * time.Second
 	}
@@ -90,6 +96,10 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	all := targets
+	if !cfg.NoPeer {
+		targets = all[:2] // the last one is for devices that were away
+	}
 	scenarios := []scenario{
 		{fmt.Sprintf("fan-out 1 to %d, QoS 0", cfg.Subscribers), fanout},
 		{fmt.Sprintf("%d pairs, QoS 1", cfg.Pairs), pairs},
@@ -107,5 +117,5 @@ func Run(ctx context.Context, cfg Config) error {
 		}
 	}
 	report(cfg, scenarios, targets, results)
-	return nil
+	return runAway(ctx, cfg, all)
 }

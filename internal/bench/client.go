@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -16,19 +17,46 @@ type client struct {
 	buf []byte
 	n   int // bytes in buf
 	out []byte
+
+	present bool // CONNACK said that there was a session
+	early   []packet.Frame
 }
 
-const dialTimeout = 5 * time.Second
+const (
+	// dialTimeout is how long a client waits for an answer, also when ten
+	// thousand of them come at once.
+	dialTimeout = 30 * time.Second
+	// bufferBytes and smallBuffer hold what arrives.
+	bufferBytes = 64 << 10
+	smallBuffer = 8 << 10
+)
 
-// dial connects and waits for CONNACK.
+// dial connects with a clean session and waits for CONNACK.
 func dial(ctx context.Context, t target, id string) (*client, error) {
+	return connect(ctx, t, packet.Connect{Clean: true, ClientID: id, KeepAlive: 600})
+}
+
+// dialSession connects with a session that outlives the connection; present
+// says that there must be one already.
+func dialSession(ctx context.Context, t target, id string, present bool) (*client, error) {
+	c, err := connect(ctx, t, packet.Connect{ClientID: id, KeepAlive: 600})
+	if err == nil && present && !c.present {
+		return nil, fmt.Errorf("%s has forgotten the session of %s", t.name, id)
+	}
+	return c, err
+}
+
+// connect connects and waits for CONNACK.
+func connect(ctx context.Context, t target, connect packet.Connect) (*client, error) {
 	d := net.Dialer{Timeout: dialTimeout}
 	nc, err := d.DialContext(ctx, "tcp", t.addr)
 	if err != nil {
 		return nil, err
 	}
-	c := &client{nc: nc, buf: make([]byte, 64<<10)}
-	connect := packet.Connect{Clean: true, ClientID: id, KeepAlive: 600}
+	c := &client{nc: nc, buf: make([]byte, bufferBytes)}
+	if !connect.Clean { // of which there are many
+		c.buf = make([]byte, smallBuffer)
+	}
 	if t.password != "" {
 		connect.HasUsername, connect.Username = true, t.username
 		connect.HasPassword, connect.Password = true, []byte(t.password)
@@ -44,6 +72,7 @@ func dial(ctx context.Context, t target, id string) (*client, error) {
 	if ack.Code != packet.Accepted {
 		return nil, fmt.Errorf("%s refused the connection: %s", t.name, ack.Code)
 	}
+	c.present = ack.SessionPresent
 	return c, nil
 }
 
@@ -74,7 +103,15 @@ func (c *client) ask(p []byte) (packet.Frame, error) {
 	}
 	var answer packet.Frame
 	for answer.Type == 0 {
-		if err := c.read(func(f packet.Frame) { answer = f }); err != nil {
+		err := c.read(func(f packet.Frame) {
+			f.Body = bytes.Clone(f.Body)
+			if answer.Type == 0 {
+				answer = f
+				return
+			}
+			c.early = append(c.early, f) // a message may come in one piece with the answer
+		})
+		if err != nil {
 			return packet.Frame{}, err
 		}
 	}
@@ -83,6 +120,13 @@ func (c *client) ask(p []byte) (packet.Frame, error) {
 
 // read waits for bytes and hands over every complete packet.
 func (c *client) read(each func(packet.Frame)) error {
+	if len(c.early) > 0 {
+		for _, f := range c.early {
+			each(f)
+		}
+		c.early = nil
+		return nil
+	}
 	n, err := c.nc.Read(c.buf[c.n:])
 	if err != nil {
 		return err
@@ -138,4 +182,11 @@ func stamp(payload []byte, now time.Time) {
 
 func stamped(payload []byte) time.Time {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(payload))) //nolint:gosec // written by stamp
+}
+
+// number writes a message's number into a payload.
+func number(payload []byte, n int) { binary.BigEndian.PutUint64(payload, uint64(n)) } //nolint:gosec // not negative
+
+func numbered(payload []byte) int64 {
+	return int64(binary.BigEndian.Uint64(payload)) //nolint:gosec // written by number
 }

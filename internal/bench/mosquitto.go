@@ -13,6 +13,15 @@ import (
 // startMosquitto starts Debian's mosquitto with nothing that costs it time:
 // anonymous clients, no persistence, no Nagle delay, no queue limit.
 func startMosquitto(ctx context.Context, _ Config, dir string) (target, *process, error) {
+	return launchMosquitto(ctx, dir, "mosquitto", "set_tcp_nodelay true\nmax_inflight_messages 0\nmax_queued_messages 0\n")
+}
+
+// startDefaultMosquitto starts it with the queues that it has by default.
+func startDefaultMosquitto(ctx context.Context, _ Config, dir string) (target, *process, error) {
+	return launchMosquitto(ctx, dir, "mosquitto with its default queues", "")
+}
+
+func launchMosquitto(ctx context.Context, dir, name, settings string) (target, *process, error) {
 	path, err := findMosquitto()
 	if err != nil {
 		return target{}, nil, err
@@ -25,8 +34,8 @@ func startMosquitto(ctx context.Context, _ Config, dir string) (target, *process
 	if err != nil {
 		return target{}, nil, err
 	}
-	conf := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\nmax_inflight_messages 0\nmax_queued_messages 0\nlog_type error\n", port)
-	file := filepath.Join(dir, "mosquitto.conf")
+	conf := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\n%s", port, settings)
+	file := filepath.Join(dir, "mosquitto-"+port+".conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return target{}, nil, err
 	}
@@ -35,7 +44,7 @@ func startMosquitto(ctx context.Context, _ Config, dir string) (target, *process
 		return target{}, p, err
 	}
 	t := target{
-		name: "mosquitto", about: mosquittoVersion(ctx, path) + "; in memory only, anonymous clients",
+		name: name, about: mosquittoVersion(ctx, path) + "; in memory only, anonymous clients",
 		addr: addr, prefix: "bench/load/", pid: p.cmd.Process.Pid,
 	}
 	return t, p, nil

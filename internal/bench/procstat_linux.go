@@ -34,3 +34,24 @@ func cpuTime(pid int) (float64, error) {
 	system, err := strconv.ParseFloat(string(fields[stime]), 64)
 	return (user + system) / ticksPerSecond, err
 }
+
+// memory is how much of a process is in memory, in bytes, without what it
+// shares with files.
+func memory(pid int) (int64, error) {
+	name := fmt.Sprintf("/proc/%d/statm", pid)
+	b, err := os.ReadFile(name) //nolint:gosec // of a process by its number
+	if err != nil {
+		return 0, err
+	}
+	fields := bytes.Fields(b)
+	const resident, shared = 1, 2 // proc(5), in pages
+	if len(fields) <= shared {
+		return 0, fmt.Errorf("%s: unexpected content", name)
+	}
+	all, err := strconv.ParseInt(string(fields[resident]), 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	files, err := strconv.ParseInt(string(fields[shared]), 10, 64)
+	return (all - files) * int64(os.Getpagesize()), err
+}

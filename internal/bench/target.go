@@ -37,7 +37,7 @@ func startTargets(ctx context.Context, cfg Config) (targets []target, stop func(
 	}
 	starters := []func(context.Context, Config, string) (target, *process, error){startFanfare}
 	if !cfg.NoPeer {
-		starters = append(starters, startMosquitto)
+		starters = append(starters, startMosquitto, startDefaultMosquitto)
 	}
 	for _, start := range starters {
 		t, p, err := start(ctx, cfg, dir)

@@ -23,15 +23,15 @@ var postgresOptions = []string{
 // StartPostgres starts a PostgreSQL server in a temporary folder. The context
 // bounds the start, not the server.
 func StartPostgres(ctx context.Context) (*Server, error) {
-	initdb, err := postgresProgram("initdb")
+	initdb, err := PostgresProgram("initdb")
 	if err != nil {
 		return nil, err
 	}
-	postgres, err := postgresProgram("postgres")
+	postgres, err := PostgresProgram("postgres")
 	if err != nil {
 		return nil, err
 	}
-	as, err := unprivileged("postgres", "nobody")
+	as, err := Unprivileged("postgres", "nobody")
 	if err != nil {
 		return nil, err
 	}
@@ -49,15 +49,15 @@ func StartPostgres(ctx context.Context) (*Server, error) {
 }
 
 func startPostgres(
-	ctx context.Context, as *account, folder, initdb, postgres string, port int,
+	ctx context.Context, as *Account, folder, initdb, postgres string, port int,
 ) (*Server, error) {
 	password := rand.Text()
 	data := filepath.Join(folder, "data")
 	secret := filepath.Join(folder, "password")
-	if err := as.writePrivate(secret, password); err != nil {
+	if err := as.WritePrivate(secret, password); err != nil {
 		return nil, err
 	}
-	create := as.command(ctx, folder, initdb, "-D", data, "-U", "fanfare", "-A", "scram-sha-256",
+	create := as.Command(ctx, folder, initdb, "-D", data, "-U", "fanfare", "-A", "scram-sha-256",
 		"--pwfile="+secret, "-E", "UTF8", "--locale=C", "--no-sync")
 	if output, err := create.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, output)
@@ -67,10 +67,11 @@ func startPostgres(
 		args = append(args, "-c", option)
 	}
 	url := fmt.Sprintf("postgres://fanfare:%s@127.0.0.1:%d/postgres?sslmode=disable", password, port)
-	return start(ctx, as.command(context.WithoutCancel(ctx), folder, postgres, args...), folder, url, pingPostgres)
+	return start(ctx, as.Command(context.WithoutCancel(ctx), folder, postgres, args...), folder, url, PingPostgres)
 }
 
-func pingPostgres(ctx context.Context, url string) error {
+// PingPostgres signs in, which a server that starts refuses.
+func PingPostgres(ctx context.Context, url string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
@@ -78,9 +79,9 @@ func pingPostgres(ctx context.Context, url string) error {
 	return conn.Close(ctx)
 }
 
-// postgresProgram finds a program of PostgreSQL in the PATH or where Debian
+// PostgresProgram finds a program of PostgreSQL in the PATH or where Debian
 // keeps it, out of the PATH and per version.
-func postgresProgram(name string) (string, error) {
+func PostgresProgram(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil
 	}

@@ -58,13 +58,13 @@ func (s *Server) Stop() error {
 	return os.RemoveAll(s.folder)
 }
 
-// account is the user that servers run as; nil means whoever runs the tests.
+// Account is the user that servers run as; nil means whoever runs the tests.
 // PostgreSQL refuses to run as root.
-type account struct{ uid, gid uint32 }
+type Account struct{ uid, gid uint32 }
 
-// unprivileged returns the account for servers: nil, or for root the first of
+// Unprivileged returns the account for servers: nil, or for root the first of
 // names there is.
-func unprivileged(names ...string) (*account, error) {
+func Unprivileged(names ...string) (*Account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
@@ -78,13 +78,13 @@ func unprivileged(names ...string) (*account, error) {
 		if err := errors.Join(err1, err2); err != nil {
 			return nil, fmt.Errorf("user %s: %w", name, err)
 		}
-		return &account{uid: uint32(uid), gid: uint32(gid)}, nil
+		return &Account{uid: uint32(uid), gid: uint32(gid)}, nil
 	}
 	return nil, fmt.Errorf("none of the users %v exists to run a server as", names)
 }
 
 // newFolder makes a temporary folder that the account owns.
-func (a *account) newFolder(name string) (string, error) {
+func (a *Account) newFolder(name string) (string, error) {
 	folder, err := os.MkdirTemp(fastFolder(), "fanfare-test-"+name+"-")
 	if err == nil && a != nil {
 		err = os.Chown(folder, int(a.uid), int(a.gid))
@@ -106,8 +106,8 @@ func fastFolder() string {
 	return memory
 }
 
-// writePrivate writes a file that only the account can read.
-func (a *account) writePrivate(path, text string) error {
+// WritePrivate writes a file that only the account can read.
+func (a *Account) WritePrivate(path, text string) error {
 	err := os.WriteFile(path, []byte(text), 0o600)
 	if err == nil && a != nil {
 		err = os.Chown(path, int(a.uid), int(a.gid))
@@ -118,10 +118,10 @@ func (a *account) writePrivate(path, text string) error {
 	return nil
 }
 
-// command runs as the account, with nothing of the environment but what
+// Command runs as the account, with nothing of the environment but what
 // programs need, away from the terminal's Ctrl-C: a server is stopped after
 // the tests that use it, not with them.
-func (a *account) command(ctx context.Context, folder, path string, args ...string) *exec.Cmd {
+func (a *Account) Command(ctx context.Context, folder, path string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // our own arguments
 	cmd.Dir = folder
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "LC_ALL=C", "TZ=UTC"}
@@ -183,4 +183,22 @@ func freePort(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("a free port: %v", l.Addr())
 	}
 	return addr.Port, nil
+}
+
+// Own gives a folder or file to the account.
+func (a *Account) Own(path string) error {
+	if a == nil {
+		return nil
+	}
+	return os.Chown(path, int(a.uid), int(a.gid))
+}
+
+// NewFolder makes a temporary folder, in memory if there is room, that other
+// accounts may pass through.
+func NewFolder(name string) (string, error) {
+	folder, err := (*Account)(nil).newFolder(name)
+	if err == nil {
+		err = os.Chmod(folder, 0o755) //nolint:gosec // what is in it has modes of its own
+	}
+	return folder, err
 }

@@ -20,7 +20,7 @@ func StartRedis(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redis-server is not installed: %w", err)
 	}
-	as, err := unprivileged("redis", "nobody")
+	as, err := Unprivileged("redis", "nobody")
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func StartRedis(ctx context.Context) (*Server, error) {
 			return nil, err
 		}
 		password := rand.Text()
-		cmd := as.command(context.WithoutCancel(ctx), folder, path, "-") // settings from stdin
+		cmd := as.Command(context.WithoutCancel(ctx), folder, path, "-") // settings from stdin
 		cmd.Stdin = strings.NewReader(fmt.Sprintf(
 			"bind 127.0.0.1\nport %d\nrequirepass %s\nsave \"\"\nappendonly no\ndir %s\n", port, password, folder))
 		s, err := start(ctx, cmd, folder, fmt.Sprintf("redis://:%s@127.0.0.1:%d/0", password, port), pingRedis)

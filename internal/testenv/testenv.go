@@ -28,7 +28,7 @@ func Postgres(t testing.TB) string {
 	t.Helper()
 	server := os.Getenv(PostgresVariable)
 	if server == "" {
-		server = private.use(t)
+		server = private.postgres.use(t, "PostgreSQL", StartPostgres)
 	}
 	name := "test_" + strings.ToLower(rand.Text())
 	execute(t, server, "CREATE DATABASE "+name)
@@ -39,6 +39,17 @@ func Postgres(t testing.TB) string {
 	}
 	u.Path = "/" + name
 	return u.String()
+}
+
+// Redis returns the URL of a Redis server that other tests use too: a test
+// keeps to keys with a prefix of its own. It is that of RedisVariable, or a
+// private one as with Postgres.
+func Redis(t testing.TB) string {
+	t.Helper()
+	if server := os.Getenv(RedisVariable); server != "" {
+		return server
+	}
+	return private.redis.use(t, "Redis", StartRedis)
 }
 
 func execute(t testing.TB, server, statement string) {
@@ -54,9 +65,9 @@ func execute(t testing.TB, server, statement string) {
 	}
 }
 
-// private is the server of a test program that was not started by the test
-// runner, shared by its tests. (A test program has no other place for it.)
-var private shared
+// private are the servers of a test program that was not started by the test
+// runner, shared by its tests. (A test program has no other place for them.)
+var private struct{ postgres, redis shared }
 
 type shared struct {
 	mu     sync.Mutex
@@ -64,23 +75,23 @@ type shared struct {
 	server *Server
 }
 
-func (s *shared) use(t testing.TB) string {
+func (s *shared) use(t testing.TB, name string, start func(context.Context) (*Server, error)) string {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.users == 0 {
-		server, err := StartPostgres(context.Background())
+		server, err := start(context.Background())
 		if err != nil {
-			t.Fatalf("this test needs PostgreSQL (%v): run it through `make test`", err)
+			t.Fatalf("this test needs %s (%v): run it through `make test`", name, err)
 		}
 		s.server = server
 	}
 	s.users++
-	t.Cleanup(func() { s.release(t) })
+	t.Cleanup(func() { s.release(t, name) })
 	return s.server.URL
 }
 
-func (s *shared) release(t testing.TB) {
+func (s *shared) release(t testing.TB, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.users--
@@ -88,7 +99,7 @@ func (s *shared) release(t testing.TB) {
 		return
 	}
 	if err := s.server.Stop(); err != nil {
-		t.Errorf("stop PostgreSQL: %v", err)
+		t.Errorf("stop %s: %v", name, err)
 	}
 }
 

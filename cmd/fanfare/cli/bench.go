@@ -15,6 +15,8 @@ type benchCmd struct {
 	Payload     int           `default:"64" help:"Bytes of a message's payload, at least 8."`
 	Subscribers int           `default:"500" help:"Subscribers of the fan-out."`
 	Pairs       int           `default:"50" help:"Pairs of a publisher and a subscriber."`
+	Backlog     int           `default:"100000" help:"Messages that wait for one device."`
+	Storm       int           `default:"10000" help:"Devices that come back at once."`
 	NoPeer      bool          `help:"Leave mosquitto out."`
 }
 
@@ -26,6 +28,6 @@ func (c *benchCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	return bench.Run(ctx, bench.Config{
 		Binary: self, Duration: c.Duration, Warmup: c.Warmup, Rounds: c.Rounds,
-		Payload: max(c.Payload, 8), Subscribers: c.Subscribers, Pairs: c.Pairs, NoPeer: c.NoPeer, Out: t.stdout,
+		Payload: max(c.Payload, 8), Subscribers: c.Subscribers, Pairs: c.Pairs, Backlog: c.Backlog, Storm: c.Storm, NoPeer: c.NoPeer, Out: t.stdout,
 	})
 }

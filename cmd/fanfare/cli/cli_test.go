@@ -40,7 +40,7 @@ func TestUsageErrors(t *testing.T) {
 		{"unknown command", nil, []string{"server"}, "unexpected argument server"},
 		{"unknown flag", nil, []string{"serve", "--mqtt-port", "1"}, "unknown flag --mqtt-port"},
 		{"unknown variable", []string{"FANFARE_MQTTADDR=:1"}, []string{"serve"}, "did you mean FANFARE_MQTT_ADDR?"},
-		{"unknown variable, client", []string{"FANFARE_REDIS_URL=x"}, []string{"app", "list"}, "FANFARE_REDIS_URL is no setting"},
+		{"unknown variable, client", []string{"FANFARE_MEMCACHE_URL=x"}, []string{"app", "list"}, "FANFARE_MEMCACHE_URL is no setting"},
 		{"bad value", []string{"FANFARE_SYNC=never"}, []string{"serve"}, "FANFARE_SYNC (--sync) is \"never\": it must be interval or always"},
 		{"the flag wins", []string{"FANFARE_SYNC=always"}, []string{"serve", "--sync=no"}, "is \"no\""},
 		{"contradiction", nil, []string{"serve", "--nats-replicas=3"}, "FANFARE_NATS_URL"},

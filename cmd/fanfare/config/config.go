@@ -27,6 +27,8 @@ type Config struct {
 	Key []byte
 	// Replicas is 0 for the lesser of 3 and the servers there are.
 	Replicas int
+	// LogShards is 0 for what the log has.
+	LogShards int
 	// Proxies are the networks of FANFARE_PROXY_FROM.
 	Proxies []netip.Prefix
 	// Connections is 0 for what the limit of open files allows.
@@ -72,6 +74,9 @@ func (s Settings) Check(hostname string) (Config, error) {
 	}
 	if s.NATSReplicas != "" {
 		c.Replicas, _ = strconv.Atoi(s.NATSReplicas) // checked above
+	}
+	if s.Shards != "" {
+		c.LogShards, _ = strconv.Atoi(s.Shards) // checked above
 	}
 	c.numbers()
 	for _, rule := range contradictions() {

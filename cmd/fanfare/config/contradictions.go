@@ -25,6 +25,11 @@ func contradictions() []contradiction {
 			broken:  func(c Config) bool { return c.NATSReplicas != "" && !c.Clustered() },
 		},
 		{
+			field:   "RedisURL",
+			problem: "is for a cluster; set FANFARE_NATS_URL too, or unset it",
+			broken:  func(c Config) bool { return c.RedisURL != "" && !c.Clustered() },
+		},
+		{
 			field:   "TLSCert",
 			problem: "needs its private key; set FANFARE_TLS_KEY too",
 			broken:  func(c Config) bool { return c.TLSCert != "" && c.TLSKey == "" },

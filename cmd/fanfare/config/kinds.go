@@ -21,6 +21,9 @@ const KeyBytes = 32
 // maxReplicas is what JetStream allows for one stream.
 const maxReplicas = 5
 
+// maxShards is as many streams as the message log may have.
+const maxShards = 1024
+
 // maxNode is long enough for a host name and keeps subjects short.
 const maxNode = 64
 
@@ -48,6 +51,7 @@ func kinds() map[string]kind {
 		"networks":  {describe: said("addresses and CIDR networks, with commas"), check: checkNetworks},
 		"node":      {describe: said("letters, digits, - and _"), check: checkNode},
 		"replicas":  {describe: said("1 to 5"), check: checkReplicas},
+		"shards":    {describe: said("1 to 1024"), check: checkShards},
 		"secret":    {describe: said("secret"), check: nothing, secret: true},
 		"server":    {describe: said("host or host:port, several with spaces"), check: checkServers},
 		"slug":      {describe: said("slug"), check: checkSlug},
@@ -236,6 +240,13 @@ func checkSlug(_ Setting, value string) string {
 func checkReplicas(_ Setting, value string) string {
 	if n, err := strconv.Atoi(value); err != nil || n < 1 || n > maxReplicas {
 		return "it must be a number from 1 to 5, at most the number of NATS servers"
+	}
+	return ""
+}
+
+func checkShards(_ Setting, value string) string {
+	if n, err := strconv.Atoi(value); err != nil || n < 1 || n > maxShards {
+		return "it must be a number from 1 to 1024, and at least as many as the log has"
 	}
 	return ""
 }

@@ -70,7 +70,7 @@ func (p *process) apiConfig(surface api.Surface) api.Config {
 		PublicWSS:            secure(p.cfg.PublicWSURL, webSocket("wss", p.addresses.WSS)),
 		SignupClosed:         p.cfg.Signup == "closed",
 		OperatorOrganization: p.cfg.OperatorOrg,
-		Shards:               p.bus.Shards(),
+		Shards:               p.bus.Spread,
 	}
 }
 

@@ -67,6 +67,7 @@ func (p *process) openMetrics(ctx context.Context) (closer, error) {
 	if p.edge != nil {
 		registry.MustRegister(p.edge.Collectors()...)
 	}
+	registry.MustRegister(p.estate.Collectors()...)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })

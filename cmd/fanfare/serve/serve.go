@@ -13,6 +13,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker/edge"
+	"github.com/fanfare-mq/fanfare/broker/estate"
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-mq/fanfare/tenant"
@@ -29,7 +30,9 @@ const (
 	sliceOfFolder   = 100 * time.Millisecond
 	sliceOfDatabase = 900 * time.Millisecond // the last transaction, the write-ahead log
 	sliceOfLog      = 2 * time.Second        // the log's last answers
-	sliceOfMQTT     = 2 * time.Second        // output under way
+	sliceOfClaims   = 500 * time.Millisecond // what the last connections gave back
+	sliceOfEstate   = 100 * time.Millisecond
+	sliceOfMQTT     = 2 * time.Second // output under way
 	sliceOfHTTP     = 3500 * time.Millisecond
 	sliceOfMetrics  = 500 * time.Millisecond
 )
@@ -53,6 +56,8 @@ type process struct {
 	store     *store.Store
 	bus       *jetstream.Bus
 	directory *auth.Directory
+	claims    edge.Claims
+	estate    *estate.Estate
 	edge      *edge.Edge // nil without its role
 	addresses Addresses
 	serving   atomic.Bool // the API is there
@@ -78,6 +83,8 @@ func (p *process) parts() []part {
 		{"database", sliceOfDatabase, p.openStore},
 		{"message log", sliceOfLog, p.openBus},
 		{"directory of apps", 0, p.openDirectory},
+		{"connection claims", sliceOfClaims, p.openClaims},
+		{"wills of dead nodes", sliceOfEstate, p.openEstate},
 		{"MQTT", sliceOfMQTT, p.openEdge},
 		{"HTTP", sliceOfHTTP, p.openHTTP},
 		{"metrics", sliceOfMetrics, p.openMetrics},

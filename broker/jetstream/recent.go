@@ -1,0 +1,52 @@
+package jetstream
+
+import "github.com/fanfare-mq/fanfare/broker"
+
+const (
+	// recentBytes is how much of what was read last a node keeps, shared by its
+	// shards, and leastRecent what each has in any case: two pages.
+	recentBytes = 4 << 20
+	leastRecent = 2 * pageBytes
+	// messageOverhead is about what a message takes in memory beside its data.
+	messageOverhead = 512
+)
+
+// recent holds the messages of a shard that were read last, as many sessions
+// want the same ones. It is guarded by the sweep's lock.
+type recent struct {
+	most  int
+	bytes int
+	bySeq map[uint64]*broker.Message
+	order []place // oldest first
+}
+
+func newRecent(shards int) recent {
+	return recent{most: max(leastRecent, recentBytes/shards), bySeq: make(map[uint64]*broker.Message)}
+}
+
+// add keeps a message, and lets the oldest go.
+func (c *recent) add(m *broker.Message, at place) {
+	if _, ok := c.bySeq[at.seq()]; ok {
+		return
+	}
+	c.bySeq[at.seq()] = m
+	c.order = append(c.order, at)
+	for c.bytes += at.size(); c.bytes > c.most; c.order = c.order[1:] {
+		c.bytes -= c.order[0].size()
+		delete(c.bySeq, c.order[0].seq())
+	}
+}
+
+// find returns messages by their sequences, and the indices of those that are
+// not there.
+func (c *recent) find(seqs []uint64) (messages []*broker.Message, missing []int) {
+	messages = make([]*broker.Message, len(seqs))
+	for i, seq := range seqs {
+		if messages[i] = c.bySeq[seq]; messages[i] == nil {
+			missing = append(missing, i)
+		}
+	}
+	return messages, missing
+}
+
+func (c *recent) clear() { *c = recent{most: c.most, bySeq: make(map[uint64]*broker.Message)} }

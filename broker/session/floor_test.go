@@ -1,0 +1,112 @@
+package session_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/packet"
+	"github.com/fanfare-mq/fanfare/broker/session"
+)
+
+// floorClock is a durable session on a log that may lose live messages.
+type floorClock struct {
+	t   *testing.T
+	s   *session.Session
+	now time.Time
+}
+
+func newFloorClock(t *testing.T) *floorClock {
+	t.Helper()
+	c := &floorClock{t: t, s: session.New(&standard, epoch), now: epoch}
+	c.receive(packet.Connect{ClientID: "c"}.Append(nil))
+	c.s.Accept(session.Admission{
+		Key: "acme/chat/ana/c", Authorizer: grants{allow: []string{"acme/#"}}, MaxExpiry: 1000 * time.Hour,
+	}, c.now)
+	c.s.Claimed(nil, nil, c.now)
+	c.receive(packet.Subscribe{PacketID: 1, Subscriptions: []packet.Subscription{{Filter: "acme/a", QoS: 1}}}.Append(nil))
+	c.s.Subscribed(1, 0, nil, c.now)
+	return c
+}
+
+func (c *floorClock) receive(b []byte) { c.s.Receive(frame(c.t, b), c.now) }
+
+func (c *floorClock) deliver(seq uint64) {
+	m := &broker.Message{Topic: "acme/a", QoS: 1, Position: broker.Position{Seq: seq}}
+	if err := m.ID.SetTime(uint64(c.now.UnixMilli())); err != nil {
+		c.t.Fatal(err)
+	}
+	c.s.Deliver(m, new(session.Encodings), false, c.now)
+}
+
+// floor is what the session's record says at its end.
+func (c *floorClock) floor() (uint64, time.Time) {
+	c.s.Lost(c.now)
+	effects := c.s.Effects()
+	r := effects[len(effects)-1].Record
+	return r.Floor, r.FloorTime
+}
+
+// TestFloorTimeOfAnAnswer: what a log says is as old as the question. A message
+// that comes after that and is lost live lies above the floor, and is younger
+// than the floor's time, however late the floor rises.
+func TestFloorTimeOfAnAnswer(t *testing.T) {
+	c := newFloorClock(t)
+	c.deliver(1)
+	c.now = c.now.Add(time.Hour)
+	c.s.Probe(c.now)
+	asked := c.now
+	c.now = c.now.Add(time.Minute)
+	c.s.Page(broker.Page{UpTo: 9}, nil, c.now)
+	c.now = c.now.Add(10 * time.Hour)
+	c.receive(packet.Ack{Type: packet.PUBACK, PacketID: 1}.Append(nil))
+	if floor, since := c.floor(); floor != 9 || !since.Equal(asked) {
+		t.Errorf("floor %d since %v, want 9 since %v", floor, since, asked)
+	}
+}
+
+// TestFloorTimeOfCatchingUp is the same for a session that reads.
+func TestFloorTimeOfCatchingUp(t *testing.T) {
+	c := newFloorClock(t)
+	m := &broker.Message{Topic: "acme/a", QoS: 1, Previous: 3, Position: broker.Position{Seq: 4}}
+	c.s.Deliver(m, new(session.Encodings), false, c.now) // 3 was lost, so it reads
+	asked := c.now
+	c.now = c.now.Add(3 * time.Hour)
+	c.s.Page(broker.Page{UpTo: 4}, nil, c.now)
+	if floor, since := c.floor(); floor != 4 || !since.Equal(asked) {
+		t.Errorf("floor %d since %v, want 4 since %v", floor, since, asked)
+	}
+}
+
+// TestFloorTimeOfSubscribing: the first subscription's floor is as old as its
+// SUBSCRIBE, as the log's head was asked for after that.
+func TestFloorTimeOfSubscribing(t *testing.T) {
+	c := newFloorClock(t)
+	c.now = c.now.Add(time.Hour)
+	if floor, since := c.floor(); floor != 0 || !since.Equal(epoch) {
+		t.Errorf("floor %d since %v, want the beginning", floor, since)
+	}
+	c = newFloorClock(t)
+	c.receive(packet.Unsubscribe{PacketID: 2, Filters: []string{"acme/a"}}.Append(nil))
+	c.receive(packet.Subscribe{PacketID: 3, Subscriptions: []packet.Subscription{{Filter: "acme/a", QoS: 1}}}.Append(nil))
+	asked := c.now
+	c.now = c.now.Add(time.Minute)
+	c.s.Subscribed(3, 7, nil, c.now)
+	if floor, since := c.floor(); floor != 7 || !since.Equal(asked) {
+		t.Errorf("floor %d since %v, want 7 since %v", floor, since, asked)
+	}
+}
+
+// TestFloorTimeOfAPart: behind the end of an answer that is not all there is lies
+// what is older than the question.
+func TestFloorTimeOfAPart(t *testing.T) {
+	c := newFloorClock(t)
+	began := c.now
+	c.now = c.now.Add(3 * time.Hour)
+	c.s.Probe(c.now)
+	foreign := &broker.Message{Topic: "acme/b", QoS: 1, Position: broker.Position{Seq: 5}}
+	c.s.Page(broker.Page{Messages: []*broker.Message{foreign}, More: true}, nil, c.now)
+	if floor, since := c.floor(); floor != 5 || !since.Equal(began) {
+		t.Errorf("floor %d since %v, want 5 since %v", floor, since, began)
+	}
+}
