@@ -120,3 +120,11 @@ type Flight struct {
 	Retain   bool   // it was sent with RETAIN
 	Group    string // the share filter it came by, in full; empty: none
 }
+
+// Kept is a session as it is kept for a client.
+type Kept struct {
+	ClientID string
+	Record   *Record
+	// Connected says that a connection holds the session.
+	Connected bool
+}

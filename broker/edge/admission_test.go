@@ -9,6 +9,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker/edge"
+	"github.com/fanfare-mq/fanfare/broker/estate"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
 
@@ -173,7 +174,7 @@ func (idle) Close() error { return nil }
 
 func BenchmarkAdmission(b *testing.B) {
 	e, err := edge.New(edge.Config{Node: "n1"}, edge.Deps{
-		Bus: &bus{}, Devices: auth.NewDevices(auth.NewDirectory(tenants{}, time.Now), time.Now),
+		Estate: &estate.Estate{}, Bus: &bus{}, Devices: auth.NewDevices(auth.NewDirectory(tenants{}, time.Now), time.Now),
 	})
 	if err != nil {
 		b.Fatal(err)

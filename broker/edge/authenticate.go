@@ -88,40 +88,6 @@ func newest(generations []broker.Generation) (number uint64) {
 // nextID makes the identifier of a message.
 func nextID(now time.Time) ulid.ULID { return ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy()) }
 
-// claim makes the session this connection's own. A will has its identifier from
-// here on.
-func (c *conn) claim(ef *session.Effect) {
-	now := time.Now()
-	if w := ef.Will; w != nil {
-		w.Key, w.Message.ID, w.Message.Undated = c.session.Key(), nextID(now), true
-	}
-	clean := ef.Clean
-	c.loop.edge.own(c.session.Key(), c, now, func() {
-		c.loop.post(event{kind: evDo, do: func(now time.Time) { c.admit(clean, now) }})
-	})
-}
-
-// admit lets the client in, with the session that its last connection left.
-func (c *conn) admit(clean bool, now time.Time) {
-	if c.closed {
-		return
-	}
-	e := c.loop.edge
-	record, will := e.records.take(c.key, clean, now)
-	if will != nil {
-		e.publishWills([]*broker.Message{will})
-	}
-	if record != nil {
-		record.Renew(e.deps.Bus.Generations(c.shard))
-	}
-	c.admitted = true
-	c.step(func(s *session.Session) { s.Claimed(record, nil, now) })
-	if c.session.Connected() {
-		e.admission.accepted(c.transport)
-	}
-	c.readOn(now)
-}
-
 // authorizer answers for what the device may do.
 func (c *conn) authorizer() session.Authorizer {
 	if org := c.loop.edge.cfg.OperatorOrg; org != "" && c.device.Org == org {

@@ -14,6 +14,9 @@ type Bus interface {
 	Interests
 	Log
 	Announcer
+	Store
+	Wills
+	Life
 }
 
 // Publisher takes messages.
@@ -52,10 +55,56 @@ type Log interface {
 	Retained(filter string) broker.Cursor
 }
 
-// Announcer speaks to the other nodes.
+// Announcer speaks to the other nodes, and to whoever follows events.
 type Announcer interface {
 	Announce(subject string, data []byte) error
 	OnAnnounce(subject string, fn func(data []byte)) error
+	// Ask has an instance do something; fn gets its answer, or an error at once
+	// if it does not live.
+	Ask(instance string, data []byte, fn func(answer []byte, err error))
+	// OnAsk takes what instance is asked, instead of the last one.
+	OnAsk(instance string, fn func(data []byte, answer func([]byte))) error
+	// Emit tells of an event. It never waits.
+	Emit(e broker.Event)
+}
+
+// Store keeps the records of sessions. All answers come later or at once, from
+// any goroutine, within a time limit.
+type Store interface {
+	Load(key string, fn func(broker.Stored, error))
+	// Save writes r, which is read before it returns, if the stored record is
+	// that of revision; otherwise the error is broker.ErrConflict.
+	Save(key string, r *broker.Record, revision uint64, fn func(revision uint64, err error))
+	Erase(key string, revision uint64, fn func(error))
+}
+
+// Wills keeps the wills of connected clients for those who find them lost.
+type Wills interface {
+	PutWill(w *broker.Will, fn func(revision uint64, err error))
+	// DropWill removes a will of revision, or for 0 whichever there is.
+	DropWill(instance, key string, revision uint64, fn func(error))
+}
+
+// Estate publishes the wills of clients that are gone.
+type Estate interface {
+	// Keep publishes a will of this instance when it is Due, unless its client
+	// is back by then, and takes it out of the store.
+	Keep(w *broker.Will, fn func())
+	// Forget says that a client is back before its will was due.
+	Forget(key string)
+	// Rouse publishes the will that a connection of an instance has left now, if
+	// there is one; fn is called when it is safe.
+	Rouse(instance, key string, fn func())
+}
+
+// Life is what the other nodes know this one by.
+type Life interface {
+	// Instance names this start of this node.
+	Instance() string
+	// OnLost has fn called when the others have declared the instance dead.
+	OnLost(fn func())
+	// Reborn makes the node another instance.
+	Reborn(ctx context.Context) (instance string, err error)
 }
 
 // Authenticator tells who a device is from what it presents at CONNECT.

@@ -20,10 +20,11 @@ type bus struct {
 	full      bool // refuse publishes
 	refused   int
 	interest  map[string]int
-	announced func(data []byte)
+	announced map[string]func(data []byte)
 	log       []*broker.Message
 	retained  map[string]*broker.Message
-	shared    *shared
+	store
+	shared *shared
 }
 
 var _ edge.Bus = (*bus)(nil)
@@ -35,7 +36,10 @@ func (b *bus) Publish(m *broker.Message, ack broker.Acknowledger, tag uint64) er
 		b.refused++
 		return broker.ErrOverloaded
 	}
-	m.ID, m.Node = ulid.Make(), "n1"
+	if m.ID.IsZero() {
+		m.ID = ulid.Make()
+	}
+	m.Node = "n1"
 	if m.QoS > 0 {
 		b.log = append(b.log, m)
 		m.Position.Seq = uint64(len(b.log)) + 1
@@ -73,10 +77,13 @@ func (b *bus) RemoveInterest(filter string) {
 
 func (b *bus) Announce(string, []byte) error { return nil }
 
-func (b *bus) OnAnnounce(_ string, fn func([]byte)) error {
+func (b *bus) OnAnnounce(subject string, fn func([]byte)) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.announced = fn
+	if b.announced == nil {
+		b.announced = make(map[string]func([]byte))
+	}
+	b.announced[subject] = fn
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/ownership"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/broker/session"
 )
@@ -18,19 +19,24 @@ type conn struct {
 	loop        *loop
 	transport   *transport
 	session     *session.Session
-	device      *auth.Device // after authentication
-	key         string       // of the session, once it is claimed
-	username    string       // of CONNECT
-	shard       uint16       // of the log
-	seat        *seat        // at the session key
-	usage       *usage       // of its app
-	page        int          // how many messages of the log are read next
+	device      *auth.Device    // after authentication
+	username    string          // of CONNECT
+	shard       uint16          // of the log
+	table       *table          // of the session key, once it is claimed
+	seat        *ownership.Seat // there
+	epoch       uint64          // of the connection among those of its session
+	will        *broker.Will    // of CONNECT
+	parting     *broker.Will    // that is published as the connection ends
+	pending     int32           // publishes that wait for the log
+	usage       *usage          // of its app
+	page        int             // how many messages of the log are read next
 	cursors     map[uint32]broker.Cursor
 	memberships []*member       // in share groups
 	said        load            // what they know of the session
 	complained  time.Time       // when a denial was logged
 	assigned    bool            // the client identifier was made up here
 	admitted    bool            // the session is this connection's
+	known       bool            // events have told of it
 	paused      bool            // its app publishes too fast
 	in          []byte          // bytes of a packet that is not complete, or not wanted yet
 	out         []byte          // output of this batch
@@ -270,6 +276,7 @@ func (c *conn) drained(now time.Time) {
 }
 
 func (c *conn) published(tag uint64, err error, now time.Time) {
+	c.settled()
 	c.step(func(s *session.Session) { s.Published(uint16(tag), err, now) }) //nolint:gosec // the tag is the packet identifier we gave
 	c.readOn(now)
 }

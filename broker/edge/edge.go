@@ -63,6 +63,7 @@ type Config struct {
 type Deps struct {
 	Bus     Bus
 	Devices Authenticator
+	Estate  Estate
 	// Claims tell who holds a session; nil: this node is alone.
 	Claims Claims
 	// RetainedCount is the number of retained messages, for $SYS; nil: unknown.
@@ -78,13 +79,14 @@ type Edge struct {
 	listeners  []*listener
 	subs       subscriptions
 	owners     owners
-	records    records
 	apps       apps
 	groupLimit groupLimit
 	sys        sys
 	stats      *stats
 	admission  *admission
 	accepting  atomic.Bool   // listeners are up and not draining
+	cutOff     atomic.Bool   // the other nodes take this one for dead
+	dead       chan struct{} // they have just said so
 	next       atomic.Uint64 // round robin over loops
 	handshake  sync.WaitGroup
 	ctx        context.Context //nolint:containedctx // lifetime of Run, handed to authentications that outlive an event
@@ -95,8 +97,9 @@ var _ broker.Receiver = (*Edge)(nil)
 // maxGroups is more than services have, at 46 KB of the log's servers each.
 const maxGroups = 1000
 
-// shutdownGrace bounds how long a stopping edge waits for queued output.
-const shutdownGrace = 3 * time.Second
+// shutdownGrace bounds how long a stopping edge waits for queued output, and for
+// the records of its sessions.
+const shutdownGrace = 4 * time.Second
 
 // ackedAlone is how many acknowledgements a session collects where it learns
 // of its progress at no cost.
@@ -104,8 +107,8 @@ const ackedAlone = 64
 
 // New checks the configuration; it opens nothing.
 func New(cfg Config, deps Deps) (*Edge, error) {
-	if deps.Bus == nil || deps.Devices == nil {
-		return nil, errors.New("edge: bus and devices are required")
+	if deps.Bus == nil || deps.Devices == nil || deps.Estate == nil {
+		return nil, errors.New("edge: bus, devices and estate are required")
 	}
 	if (cfg.TLS != "" || cfg.WSS != "") && (cfg.CertFile == "" || cfg.KeyFile == "") {
 		return nil, errors.New("edge: TLS listeners need a certificate and a key")
@@ -118,8 +121,8 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 		cfg.Limits.MaxAcked = min(cfg.Limits.MaxAcked, ackedAlone)
 	}
 	e := &Edge{cfg: cfg, deps: deps, log: cfg.Logger, stats: newStats(), ctx: context.Background()}
-	e.owners.byKey = make(map[string]*seat)
-	e.records.byKey = make(map[string]absent)
+	e.owners = owners{edge: e, put: make(chan struct{}, 1)}
+	e.dead = make(chan struct{}, 1)
 	e.apps.usage = make(map[string]*usage)
 	e.groupLimit = groupLimit{most: cfg.MaxGroups, apps: make(map[string]map[groupKey]time.Time)}
 	e.subs.groups = make(map[groupKey]*group)
@@ -155,7 +158,7 @@ func withDefaults(cfg Config) Config {
 // Run serves the listeners that Listen opened until ctx ends, then closes
 // every connection and returns when all its goroutines have ended.
 func (e *Edge) Run(ctx context.Context) error {
-	if err := e.deps.Bus.OnAnnounce(claimSubject, e.claimed); err != nil {
+	if err := e.listenToNodes(); err != nil {
 		return err
 	}
 	loopCtx, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
@@ -166,6 +169,7 @@ func (e *Edge) Run(ctx context.Context) error {
 		loops.Go(func() { l.run(loopCtx) })
 	}
 	loops.Go(func() { e.house(loopCtx) })
+	loops.Go(func() { e.live(loopCtx) })
 	e.accepting.Store(true)
 	for _, l := range e.listeners {
 		listeners.Go(func() { l.serve(loopCtx, e) })
@@ -183,8 +187,21 @@ func (e *Edge) Run(ctx context.Context) error {
 	return nil
 }
 
-// drain closes every connection and waits until their last bytes are out or
-// the grace is over.
+// listenToNodes begins the life of this node among the others.
+func (e *Edge) listenToNodes() error {
+	bus := e.deps.Bus
+	if err := e.beInstance(bus.Instance()); err != nil {
+		return err
+	}
+	bus.OnLost(e.lost)
+	if err := bus.OnAnnounce(claimSubject, e.claimed); err != nil {
+		return err
+	}
+	return bus.OnAnnounce(heldSubject, e.held)
+}
+
+// drain closes every connection and waits until their last bytes are out and
+// their sessions put away, or the grace is over.
 func (e *Edge) drain() {
 	grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 	defer cancel()
@@ -196,13 +213,11 @@ func (e *Edge) drain() {
 		case <-grace.Done():
 		}
 	}
+	e.owners.flush(grace)
 }
 
 // Ready reports whether every configured listener accepts connections.
-func (e *Edge) Ready() bool { return e.accepting.Load() }
-
-// Sessions is the number of sessions whose clients are away.
-func (e *Edge) Sessions() int { return e.records.len() }
+func (e *Edge) Ready() bool { return e.accepting.Load() && !e.cutOff.Load() }
 
 // adopt gives a new transport to a loop. It is called from listeners.
 func (e *Edge) adopt(t *transport) {

@@ -98,12 +98,20 @@ func TestClientIdentifierBelongsToItsUser(t *testing.T) {
 func TestTakeoverByAnotherNode(t *testing.T) {
 	w := start(t)
 	ana := w.connect("acme", "ana", "phone")
-	key := " acme/chat/ana/phone"
-	w.bus.announced([]byte("n2 00000000000000000000000000" + key)) // long ago
-	w.bus.announced([]byte("n1 7ZZZZZZZZZZZZZZZZZZZZZZZZZ" + key)) // our own
-	w.bus.announced([]byte("nonsense"))
+	claimed, key := w.bus.announced["session.claimed"], " acme/chat/ana/phone"
+	for _, news := range []string{
+		"i2 1" + key,                    // long ago
+		"i1 18446744073709551615" + key, // our own
+		"i2 18446744073709551615 acme/chat/ana/tablet", "i2 18446744073709551616" + key, "i2" + key, "i2 x" + key, "nonsense", "",
+	} {
+		claimed([]byte(news))
+	}
+	held := w.bus.announced["session.held"]
+	for _, news := range []string{"", "i2", "i2\n", "i2\nshort", "i1\n0123456789abcdef"} {
+		held([]byte(news))
+	}
 	ana.ping()
-	w.bus.announced([]byte("n2 7ZZZZZZZZZZZZZZZZZZZZZZZZZ" + key))
+	claimed([]byte("i2 18446744073709551615" + key))
 	ana.closed()
 }
 

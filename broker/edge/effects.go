@@ -20,7 +20,7 @@ func (c *conn) carryOut(ef *session.Effect) {
 	case session.Claim:
 		c.claim(ef)
 	case session.Persist:
-		c.session.Persisted(ef.Token, nil, time.Now()) // records are in memory: what dies with the node needs no second copy
+		c.persist(ef)
 	case session.Publish:
 		c.publish(ef)
 	case session.Subscribe:
@@ -65,7 +65,13 @@ func (c *conn) later(f func(s *session.Session, now time.Time)) {
 // publish hands a message to the bus, or keeps it and stops reading the client
 // until the bus takes it.
 func (c *conn) publish(ef *session.Effect) {
+	if ef.PacketID == 0 && c.part(ef.Message, time.Now()) {
+		return
+	}
 	c.loop.edge.stats.publishes.WithLabelValues(qosLabel[ef.Message.QoS]).Inc()
+	if ef.PacketID != 0 {
+		c.pending++
+	}
 	c.pause(len(ef.Message.Payload))
 	tag := uint64(ef.PacketID)
 	if c.stalled == 0 && c.offer(ef.Message, tag) {
@@ -233,13 +239,10 @@ func (c *conn) close(ef *session.Effect) {
 	for id := range c.cursors {
 		c.abandon(id)
 	}
-	if c.admitted {
-		e.records.put(c.key, ef.Record, ef.Will)
-	}
+	c.giveUp(ef, time.Now())
 	if c.usage != nil {
 		e.apps.disconnect(c.device.App().Entry().App.TopicPrefix(), c.usage)
 	}
-	e.disown(c)
 	e.stats.closed.WithLabelValues(reason.Name).Inc()
 	if m := reason.Malformed; m != nil {
 		e.stats.malformed.WithLabelValues(m.Packet.String(), m.Clause).Inc()

@@ -47,3 +47,6 @@ func (l *groupLimit) leave(app string, key groupKey, until time.Time) {
 		groups[key] = until
 	}
 }
+
+// passedAt reports whether t is over at now; zero never is.
+func passedAt(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }

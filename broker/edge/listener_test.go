@@ -18,6 +18,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker/edge"
+	"github.com/fanfare-mq/fanfare/broker/estate"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
 
@@ -166,7 +167,7 @@ func TestCertificateMustExist(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "missing.pem")
 	e, err := edge.New(edge.Config{TLS: "127.0.0.1:0", CertFile: missing, KeyFile: missing},
-		edge.Deps{Bus: &bus{}, Devices: auth.NewDevices(auth.NewDirectory(tenants{}, time.Now), time.Now)})
+		edge.Deps{Bus: &bus{}, Estate: &estate.Estate{}, Devices: auth.NewDevices(auth.NewDirectory(tenants{}, time.Now), time.Now)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +285,7 @@ func TestAcceptBacksOff(t *testing.T) {
 	log.into(&cfg)
 	b := &bus{interest: make(map[string]int)}
 	dir := auth.NewDirectory(tenants{}, time.Now)
-	e, err := edge.New(cfg, edge.Deps{Bus: b, Devices: auth.NewDevices(dir, time.Now)})
+	e, err := edge.New(cfg, edge.Deps{Bus: b, Estate: &estate.Estate{}, Devices: auth.NewDevices(dir, time.Now)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,7 @@ func (l *loop) open(c *conn, now time.Time) {
 	c.session = session.New(&l.edge.cfg.Limits, now)
 	l.wheel.arm(c, c.session.Deadline())
 	c.transport.start()
-	if !l.edge.accepting.Load() { // upgraded while the edge was stopping
+	if !l.edge.Ready() { // upgraded while the edge was stopping, or not to be anybody's owner now
 		c.step(func(s *session.Session) { l.edge.farewell(s, now) })
 	}
 }
@@ -169,10 +169,15 @@ func (l *loop) retry(now time.Time) {
 // shutdown ends every session; done is closed when the last bytes are out.
 func (l *loop) shutdown(now time.Time, done chan struct{}) {
 	l.drained = done
+	l.dismiss(now)
+	l.left()
+}
+
+// dismiss ends every session of this moment.
+func (l *loop) dismiss(now time.Time) {
 	for c := range l.conns {
 		c.step(func(s *session.Session) { l.edge.farewell(s, now) })
 	}
-	l.left()
 }
 
 // farewell ends a session because the edge stops: the client is told to use

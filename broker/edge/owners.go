@@ -1,112 +1,136 @@
 package edge
 
 import (
-	"log/slog"
-	"strings"
+	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/fanfare-mq/fanfare/broker/session"
+	"github.com/fanfare-mq/fanfare/broker/ownership"
 )
 
-// claimSubject announces to other nodes that a connection took a session key.
-const claimSubject = "session.claimed"
+// tables is how many tables the session keys are spread over, so that their
+// locks are rarely waited for.
+const tables = 16
 
-// seat is one connection's place at a session key. A new connection takes its
-// seat once the one before is free: closed, and its record put away.
-type seat struct {
-	conn   *conn
-	claim  string // ULID of the claim, so that the newer of two is known
-	before *seat  // not free yet; nil otherwise
-	after  *seat  // waits for this one
-	closed bool
-	enter  func() // called once when before is free
-}
-
-// owners maps session keys to the newest seat of each. The newest connection
-// wins [MQTT-3.1.4-2] [MQTT-3.1.4-3].
+// owners decides, together with the other nodes, which connection holds a
+// session. The newest wins. [MQTT-3.1.4-2] [MQTT-3.1.4-3].
 type owners struct {
-	mu    sync.Mutex // guards byKey and all seats
-	byKey map[string]*seat
+	edge *Edge
+	era  atomic.Pointer[era]
+	// put is rung when some table has nothing left to put away.
+	put chan struct{}
 }
 
-// own gives key to c: its former connection on this node or another is closed.
-// enter is called when the former one on this node has put its record away,
-// from any goroutine, unless c is closed before.
-func (e *Edge) own(key string, c *conn, now time.Time, enter func()) {
-	s := &seat{conn: c, claim: nextID(now).String(), enter: enter}
-	c.seat, c.key = s, key
-	e.owners.mu.Lock()
-	former := e.owners.byKey[key]
-	if former != nil {
-		s.before, former.after = former, s
-	}
-	e.owners.byKey[key] = s
-	e.owners.mu.Unlock()
-	if former != nil {
-		former.conn.takeover()
-	}
-	if err := e.deps.Bus.Announce(claimSubject, []byte(e.cfg.Node+" "+s.claim+" "+key)); err != nil {
-		c.log().Warn("session claim not announced", slog.Any("error", err))
-	}
-	if former == nil {
-		enter()
-	}
+// era is the time in which this node is one instance. Its tables live until
+// their last session is put away.
+type era struct {
+	instance string
+	tables   [tables]*table
 }
 
-// disown frees c's seat, and those behind it that were given up meanwhile.
-func (e *Edge) disown(c *conn) {
-	if c.seat == nil {
-		return
+// table is an ownership.Table with what it needs to run.
+type table struct {
+	edge     *Edge
+	instance string
+
+	mu      sync.Mutex // guards the fields below; nothing is called under it
+	owners  *ownership.Table
+	timer   *time.Timer
+	wake    time.Time // what timer is set to; zero: nothing
+	tickets uint64
+	asking  map[uint64]func([]byte) // answers that are owed to other instances
+}
+
+// begin makes this node instance from now on.
+func (o *owners) begin(instance string) {
+	born := &era{instance: instance}
+	for i := range born.tables {
+		t := &table{edge: o.edge, instance: instance}
+		t.owners = ownership.New(ownership.Config{
+			Instance: instance, Alone: o.edge.deps.Bus.Alone(),
+			Seed: ownership.Hash(instance) + uint64(i),
+		})
+		t.timer = time.AfterFunc(time.Hour, t.tick)
+		t.timer.Stop()
+		born.tables[i] = t
 	}
-	e.owners.mu.Lock()
-	s := c.seat
-	s.closed = true
-	var enter func()
-	for s != nil && s.closed && s.before == nil {
-		if e.owners.byKey[c.key] == s {
-			delete(e.owners.byKey, c.key)
+	o.era.Store(born)
+}
+
+// table is where a session key belongs.
+func (e *era) table(hash uint64) *table { return e.tables[hash%tables] }
+
+// do lets f work on the table and carries out what came of it.
+func (t *table) do(f func(o *ownership.Table, now time.Time)) {
+	t.mu.Lock()
+	f(t.owners, time.Now())
+	effects := t.owners.Effects()
+	if at := t.owners.Deadline(); !at.Equal(t.wake) {
+		t.wake = at
+		t.timer.Stop()
+		if !at.IsZero() {
+			t.timer.Reset(time.Until(at))
 		}
-		next := s.after
-		if next != nil {
-			next.before = nil
-			if !next.closed {
-				enter = next.enter
-			}
+	}
+	idle := t.owners.Len() == 0 && t.owners.Unsaved() == 0
+	t.mu.Unlock()
+	for i := range effects {
+		t.carryOut(&effects[i])
+	}
+	if idle {
+		select {
+		case t.edge.owners.put <- struct{}{}:
+		default:
 		}
-		s = next
-	}
-	e.owners.mu.Unlock()
-	if enter != nil {
-		enter()
 	}
 }
 
-// claimed hears that a node took a session key. A claim of another node ends
-// this node's connection, unless that one is newer, and its record.
-func (e *Edge) claimed(data []byte) {
-	node, rest, ok := strings.Cut(string(data), " ")
-	if !ok || node == e.cfg.Node {
-		return
+func (t *table) tick() {
+	t.do(func(o *ownership.Table, now time.Time) {
+		t.wake = time.Time{}
+		o.Tick(now)
+	})
+}
+
+// busy is how many sessions of this time are held, wanted or not put away.
+func (e *era) busy() int {
+	n := 0
+	for _, t := range e.tables {
+		t.mu.Lock()
+		n += t.owners.Len() + t.owners.Unsaved()
+		t.mu.Unlock()
 	}
-	claim, key, ok := strings.Cut(rest, " ")
-	if !ok {
-		return
-	}
-	e.owners.mu.Lock()
-	held := e.owners.byKey[key]
-	e.owners.mu.Unlock()
-	switch {
-	case held == nil:
-		e.records.drop(key)
-	case held.claim < claim:
-		held.conn.takeover()
+	return n
+}
+
+// flush waits until everything that connections have left is put away.
+func (o *owners) flush(ctx context.Context) {
+	for era := o.era.Load(); era.busy() > 0; {
+		select {
+		case <-o.put:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
-// takeover ends the connection from any goroutine.
-func (c *conn) takeover() {
-	c.loop.post(event{kind: evDo, do: func(now time.Time) {
-		c.step(func(s *session.Session) { s.Takeover(now) })
-	}})
+// carryOut does what the table asks for.
+func (t *table) carryOut(ef *ownership.Effect) {
+	switch ef.Kind {
+	case ownership.Enter:
+		seatOf(ef.Seat).entered(ef)
+	case ownership.Refuse:
+		seatOf(ef.Seat).turnedAway(ef.Err)
+	case ownership.Persisted:
+		seatOf(ef.Seat).persisted(ef.Token, ef.Err)
+	case ownership.Evict:
+		seatOf(ef.Seat).takeover()
+	case ownership.Load, ownership.Save, ownership.Erase:
+		t.keepRecord(ef)
+	case ownership.PutWill, ownership.DropWill, ownership.RouseWill, ownership.KeepWill:
+		t.keepWill(ef)
+	default:
+		t.tell(ef)
+	}
 }

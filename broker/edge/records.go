@@ -1,87 +1,66 @@
 package edge
 
 import (
-	"sync"
+	"log/slog"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/ownership"
 )
 
-// records are the sessions whose clients are away, in this node's memory.
-type records struct {
-	mu    sync.Mutex // guards the fields below; nothing is called under it
-	byKey map[string]absent
-	late  []*broker.Message // wills that the bus did not take
-}
-
-// absent is a session whose client is away, and its will if that waits.
-type absent struct {
-	record *broker.Record
-	will   *broker.Will
-}
-
-// put keeps a session; without a record it forgets one.
-func (r *records) put(key string, rec *broker.Record, will *broker.Will) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if rec == nil {
-		delete(r.byKey, key)
-		return
-	}
-	r.byKey[key] = absent{rec, will}
-}
-
-// take hands a session over to a new connection. With clean it ends instead,
-// and the will that waited comes due; otherwise the client is back, and its
-// will is forgotten. [MQTT-3.1.3-9].
-func (r *records) take(key string, clean bool, now time.Time) (rec *broker.Record, will *broker.Message) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	a, ok := r.byKey[key]
-	delete(r.byKey, key)
-	if !ok || (!clean && !passedAt(a.record.Expires, now)) {
-		return a.record, nil
-	}
-	if a.will != nil {
-		will = a.will.At(now)
-	}
-	return nil, will
-}
-
-// drop forgets a session that lives on another node now.
-func (r *records) drop(key string) { r.put(key, nil, nil) }
-
-func (r *records) putWill(will *broker.Message) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.late = append(r.late, will)
-}
-
-// sweep ends the sessions whose time is over and returns the wills that are
-// due. [MQTT-3.1.2-23].
-func (r *records) sweep(now time.Time) []*broker.Message {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	wills := r.late
-	r.late = nil
-	for key, a := range r.byKey {
-		over := passedAt(a.record.Expires, now)
-		if a.will != nil && (over || passedAt(a.will.Due, now)) {
-			wills = append(wills, a.will.At(now))
-			r.byKey[key] = absent{record: a.record}
+// keepRecord reads or writes the record of a session.
+func (t *table) keepRecord(ef *ownership.Effect) {
+	bus, op := t.edge.deps.Bus, ef.Op
+	switch ef.Kind {
+	case ownership.Load:
+		seat := ef.Seat
+		bus.Load(ef.Key, func(stored broker.Stored, err error) {
+			if seat != nil && stored.Record != nil {
+				t.edge.renew(seatOf(seat), stored.Record)
+			}
+			t.do(func(o *ownership.Table, now time.Time) { o.Loaded(op, stored, err, now) })
+		})
+	case ownership.Save:
+		if ef.Seat != nil && ef.Record.Generation == 0 {
+			ef.Record.Generation = newest(bus.Generations(seatOf(ef.Seat).shard))
 		}
-		if over {
-			delete(r.byKey, key)
-		}
+		bus.Save(ef.Key, ef.Record, ef.Revision, func(revision uint64, err error) {
+			t.do(func(o *ownership.Table, now time.Time) { o.Saved(op, revision, err, now) })
+		})
+	default:
+		bus.Erase(ef.Key, ef.Revision, func(err error) { t.done(op, err) })
 	}
-	return wills
 }
 
-func (r *records) len() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.byKey)
+func (t *table) done(op ownership.Op, err error) {
+	t.do(func(o *ownership.Table, now time.Time) { o.Done(op, err, now) })
 }
 
-// passedAt reports whether t is over at now; zero never is.
-func passedAt(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
+// renew makes a record that is taken over one of the log's present generation.
+func (e *Edge) renew(c *conn, r *broker.Record) {
+	if r.Renew(e.deps.Bus.Generations(c.shard)) {
+		e.log.Warn("the log has lost its end since the session was here; what it had beyond comes again",
+			slog.String("owner", r.Owner), slog.Uint64("floor", r.Floor))
+	}
+}
+
+// keepWill sees to a will in the store, or here while it waits.
+func (t *table) keepWill(ef *ownership.Effect) {
+	e, op := t.edge, ef.Op
+	switch ef.Kind {
+	case ownership.PutWill:
+		e.deps.Bus.PutWill(ef.Will, func(revision uint64, err error) {
+			t.do(func(o *ownership.Table, now time.Time) { o.Saved(op, revision, err, now) })
+		})
+	case ownership.DropWill:
+		if ef.Instance == t.instance {
+			e.deps.Estate.Forget(ef.Key)
+		}
+		e.deps.Bus.DropWill(ef.Instance, ef.Key, 0, func(err error) { t.done(op, err) })
+	case ownership.RouseWill:
+		e.deps.Estate.Rouse(ef.Instance, ef.Key, func() { t.done(op, nil) })
+	default:
+		e.stats.publishes.WithLabelValues(qosLabel[ef.Will.Message.QoS]).Inc()
+		e.deps.Estate.Keep(ef.Will, nil)
+	}
+}

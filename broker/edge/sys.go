@@ -43,7 +43,6 @@ func (e *Edge) sysMessages(now time.Time) []*broker.Message {
 		{"node", e.cfg.Node},
 		{"uptime", fmt.Sprintf("%d seconds", int64(now.Sub(e.sys.started).Seconds()))},
 		{"clients/connected", whole(s.connections)},
-		{"clients/disconnected", strconv.Itoa(e.records.len())},
 		{"subscriptions/count", whole(s.subscriptions)},
 		{"messages/received", whole(s.byType[3])},
 		{"messages/sent", whole(s.sent)},

@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -14,7 +15,9 @@ import (
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/edge"
+	"github.com/fanfare-mq/fanfare/broker/estate"
 	"github.com/fanfare-mq/fanfare/broker/packet"
+	"github.com/fanfare-mq/fanfare/broker/presence"
 	"github.com/fanfare-mq/fanfare/fault"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
@@ -98,15 +101,33 @@ func start(t *testing.T, change ...func(*edge.Config)) *world {
 	return w
 }
 
+// nodeBus is what a node needs of its bus.
+type nodeBus interface {
+	edge.Bus
+	estate.Bus
+}
+
 // build makes an edge on a bus; it has to run.
-func build(t *testing.T, b edge.Bus, change ...func(*edge.Config)) *world {
+func build(t *testing.T, b nodeBus, change ...func(*edge.Config)) *world {
 	t.Helper()
 	cfg := edge.Config{Node: "n1", TCP: "127.0.0.1:0", WS: "127.0.0.1:0", Loops: 2}
 	for _, f := range change {
 		f(&cfg)
 	}
 	dir := auth.NewDirectory(tenants{}, time.Now)
-	e, err := edge.New(cfg, edge.Deps{Bus: b, Devices: auth.NewDevices(dir, time.Now)})
+	var claims edge.Claims = presence.NewMemory()
+	if !b.Alone() {
+		var err error
+		if claims, err = presence.NewBroadcast(b, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wills, err := estate.New(estate.Config{}, b, claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = wills.Run(t.Context()) }()
+	e, err := edge.New(cfg, edge.Deps{Bus: b, Claims: claims, Estate: wills, Devices: auth.NewDevices(dir, time.Now)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,7 +139,7 @@ func (n *node) Deliver(m *broker.Message) {
 }
 
 // DeliverShared implements broker.Receiver.
-func (n *node) DeliverShared(string, string, *broker.Message) {}
+func (n *node) DeliverShared(string, string, *broker.Message, broker.Loan) {}
 
 // topics are those of the messages that came, in order of the alphabet.
 func (n *node) topics() (all []string) {

@@ -56,6 +56,7 @@ type Bus struct {
 	groups        *groups
 	shares        *shares
 	announcements announcements
+	requests      requests
 	heads         []head // of the shards
 	retainedHead  head
 	keeper        *keeper
