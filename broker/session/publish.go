@@ -178,7 +178,7 @@ func (s *Session) Published(packetID uint16, err error, now time.Time) {
 	}
 	if err != nil {
 		reason := failure(err)
-		if !s.v5() || (reason.Name != ReasonQuota.Name && reason.Name != ReasonPacketTooLarge.Name) {
+		if !s.v5() || !reason.ofPublish() {
 			s.end(reason, now)
 			return
 		}
