@@ -42,12 +42,14 @@ type Bus struct {
 	writer     string              // this process's first instance
 	shards     int
 	replicated bool // a replica that answers may be behind the leader
+	batched    bool // appends go in atomic batches
 	maxPayload int
 
 	counters      counters
 	ids           *ids
 	appender      *appender
 	previous      *previous
+	disk          *disk // of the embedded server; nil otherwise
 	outbox        *outbox
 	inlet         *inlet
 	interests     *interests
@@ -181,7 +183,17 @@ func (b *Bus) setUp(ctx context.Context) error {
 	if err := openStreams(ctx, js, b.cfg, b.shards, replicas); err != nil {
 		return err
 	}
+	if err := b.chooseBatches(ctx, js); err != nil {
+		return err
+	}
 	return b.setUpStore(ctx, js)
+}
+
+// chooseBatches decides how this node appends.
+func (b *Bus) chooseBatches(ctx context.Context, js jetstream.JetStream) error {
+	several, err := replicated(ctx, js, b.shards)
+	b.batched = several || b.Alone() && b.cfg.SyncAlways
+	return err
 }
 
 // readHeads notes where the log ends: what was there before was handed over.
@@ -222,7 +234,7 @@ func (b *Bus) start() {
 	b.shares = newShares(liveCtx, b)
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
 	b.previous = newPrevious(time.Now())
-	b.appender = newAppender(b.cfg, b.shards, &b.counters)
+	b.appender = newAppender(b.cfg, b.shards, b.batched, &b.counters)
 	b.appender.complete = b.complete
 	b.appender.dial = func(onClosed func()) (*nats.Conn, error) {
 		return b.upstream.connect(b.upstream.servers(b.trunk), "log", nats.NoReconnect(),
@@ -230,6 +242,11 @@ func (b *Bus) start() {
 	}
 	b.appending.Go(func() { b.appender.run(appendCtx) })
 	b.appending.Go(func() { b.appender.watch(appendCtx) })
+	if b.Alone() {
+		b.disk = newDisk(b.cfg)
+		b.disk.look()
+		b.living.Go(func() { b.disk.run(liveCtx) })
+	}
 	b.startStore()
 	b.living.Go(b.outbox.run)
 	b.living.Go(func() { b.inlet.run(liveCtx) })
