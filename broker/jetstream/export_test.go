@@ -260,3 +260,18 @@ func SetErrands(b *Bus, most int) {
 
 // MaxConsumers is how many a stream may have.
 const MaxConsumers = maxConsumers
+
+// ReadBy is Read with the probes put over another connection, at once. It
+// returns when the probe is over.
+func ReadBy(b *Bus, conn *nats.Conn, q broker.Query, fn func(broker.Page, error)) error {
+	a, err := newAsker(conn)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	subjects, err := b.questionOf(q)
+	if err == nil {
+		b.read(b.readCtx, a, q, subjects, time.Now(), fn)
+	}
+	return err
+}
