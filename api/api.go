@@ -33,7 +33,7 @@ var _ spec.StrictServerInterface = (*API)(nil)
 
 // New builds the API. It starts nothing.
 func New(cfg Config, deps Deps) (*API, error) {
-	if deps.Store == nil || deps.Apps == nil || deps.Callers == nil || deps.Publisher == nil || deps.Announcer == nil {
+	if !deps.complete() {
 		return nil, errors.New("api: a dependency is missing")
 	}
 	cfg.PublicAdmin = cmp.Or(cfg.PublicAdmin, cfg.PublicHTTP)

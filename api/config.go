@@ -46,12 +46,18 @@ type Deps struct {
 	Callers   Callers
 	Publisher Publisher
 	Announcer Announcer
+	Sessions  Sessions
 	// Checks tell, by the name of a component, whether it answers. They make
 	// up the readiness of the node.
 	Checks map[string]Check
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+}
+
+// complete says that nothing is missing that has no default.
+func (d *Deps) complete() bool {
+	return d.Store != nil && d.Apps != nil && d.Callers != nil && d.Publisher != nil && d.Announcer != nil && d.Sessions != nil
 }
 
 // Store keeps organizations and apps.
@@ -112,6 +118,13 @@ type Callers interface {
 // returns when it is safe.
 type Publisher interface {
 	PublishWait(ctx context.Context, m *broker.Message) (broker.Position, error)
+}
+
+// Sessions tells of the devices' sessions.
+type Sessions interface {
+	// Sessions lists those of a user by client identifier, behind one, at most
+	// limit.
+	Sessions(ctx context.Context, org, app, user, after string, limit int) ([]broker.Kept, error)
 }
 
 // Announcer tells all nodes, this one included, that something has changed.

@@ -142,6 +142,7 @@ func TestPublisherFaults(t *testing.T) {
 		retryAfter string
 	}{
 		{broker.ErrOverloaded, 503, "overloaded", "1"},
+		{broker.ErrLogFull, 503, "log_full", "30"},
 		{broker.ErrUnavailable, 503, "unavailable", "5"},
 		{fault.Wrap(fault.Unavailable, "away", errors.New("at 10.1.2.3")), 503, "unavailable", "5"},
 		{context.DeadlineExceeded, 503, "unavailable", "5"},

@@ -23,6 +23,7 @@ var statuses = map[fault.Code]int{
 	fault.PreconditionFailed: http.StatusPreconditionFailed,
 	fault.TooManyRequests:    http.StatusTooManyRequests,
 	fault.QuotaExceeded:      http.StatusTooManyRequests,
+	fault.LogFull:            http.StatusServiceUnavailable,
 	fault.Overloaded:         http.StatusServiceUnavailable,
 	fault.Unavailable:        http.StatusServiceUnavailable,
 	fault.Internal:           http.StatusInternalServerError,
@@ -39,9 +40,10 @@ func Status(code fault.Code) int {
 
 // retryAfter is how many seconds a client should wait when the fault itself
 // does not know: a publisher's queue drains in well under a second, a failed
-// part needs a few to come back.
+// part needs a few to come back, and room in the log comes slowly.
 var retryAfter = map[fault.Code]int{
 	fault.TooManyRequests: 10,
+	fault.LogFull:         30,
 	fault.Overloaded:      1,
 	fault.Unavailable:     5,
 }

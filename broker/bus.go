@@ -46,7 +46,7 @@ var (
 	ErrUnavailable = fault.New(fault.Unavailable, "the message log does not answer")
 	// ErrLogFull: the log has no room. What it acknowledged is safe, and it takes
 	// messages again when there is room.
-	ErrLogFull = fault.New(fault.QuotaExceeded, "the message log is full")
+	ErrLogFull = fault.New(fault.LogFull, "the message log is full")
 	// ErrAppFull: the app has as many bytes in the log as it may.
 	ErrAppFull = fault.New(fault.QuotaExceeded, "the app has as much in the message log as its limit allows")
 	// ErrConflict: somebody else has written the record since it was read.

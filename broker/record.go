@@ -43,6 +43,9 @@ type Record struct {
 	Publishing []Publishing
 	// Expires is when the session ends; zero while a connection holds it.
 	Expires time.Time
+	// Fresh says that the session has only been claimed yet: its client may never
+	// have learnt of it, and there is nothing in it.
+	Fresh bool
 	// Willed says that the store has a will of the session, under Owner: of the
 	// connection, or waiting for its delay.
 	Willed bool
@@ -119,4 +122,12 @@ type Flight struct {
 	Released bool   // QoS 2: PUBREC came, PUBREL was sent
 	Retain   bool   // it was sent with RETAIN
 	Group    string // the share filter it came by, in full; empty: none
+}
+
+// Kept is a session as it is kept for a client.
+type Kept struct {
+	ClientID string
+	Record   *Record
+	// Connected says that a connection holds the session.
+	Connected bool
 }

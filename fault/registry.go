@@ -32,6 +32,7 @@ const (
 	Unavailable        Code = "unavailable"
 	PreconditionFailed Code = "precondition_failed"
 	QuotaExceeded      Code = "quota_exceeded"
+	LogFull            Code = "log_full"
 )
 
 // Entry is one line of the registry.
@@ -59,6 +60,7 @@ var Registry = []Entry{
 	{PreconditionFailed, "Precondition failed", Fix, "It was changed since you read it. Read it again and repeat your change."},
 	{TooManyRequests, "Too many requests", Retry, "A limit was reached. Wait for Retry-After seconds."},
 	{QuotaExceeded, "Quota exceeded", Fix, "The app has as much of this as its limit allows. Remove some, or have the limit raised."},
+	{LogFull, "Log full", Retry, "The server's message log has no room. Nothing that was acknowledged is lost; wait for Retry-After seconds. Its operator has to make room."},
 	{Overloaded, "Overloaded", Retry, "More messages wait for the log than this node accepts. Nothing was lost; wait for Retry-After seconds."},
 	{Unavailable, "Unavailable", Retry, "A part that the request needs does not answer. Nothing was acknowledged."},
 	{Internal, "Internal error", Report, "The server made a mistake. Quote the X-Request-Id when you report it."},

@@ -852,6 +852,53 @@ type RuleEffect string
 // Scope One thing an API key may do.
 type Scope string
 
+// Session What Fanfare keeps for a device over its connections.
+type Session struct {
+	// ClientID The device's MQTT client identifier.
+	//
+	// Example: phone-1
+	ClientID string `json:"client_id"`
+
+	// Connected Whether a connection holds it. For some ten seconds this is also said of one whose server has died.
+	Connected bool `json:"connected"`
+
+	// ExpiresAt When it ends unless the device is back; absent while connected and if it never ends.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Inflight Messages that were sent and not acknowledged yet.
+	//
+	// Example: 0
+	Inflight      int32                 `json:"inflight"`
+	Subscriptions []SessionSubscription `json:"subscriptions"`
+
+	// Truncated Whether the log's retention ended while the device was away, so that messages for it may be gone.
+	Truncated bool `json:"truncated"`
+
+	// TruncatedAt When that was last noticed; absent if not.
+	TruncatedAt *time.Time `json:"truncated_at,omitempty"`
+}
+
+// SessionPage A page of sessions.
+type SessionPage struct {
+	Items []Session `json:"items"`
+
+	// NextCursor Ask for the next page with it; absent on the last page.
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// SessionSubscription What a session is subscribed to.
+type SessionSubscription struct {
+	// Filter The topic filter in full.
+	//
+	// Example: acme/chat/users/ana/#
+	Filter string `json:"filter"`
+
+	// QoS The granted quality of service.
+	//
+	// Example: 1
+	QoS int32 `json:"qos"`
+}
+
 // Settings What an app's owner decides about its devices. A limit of 0 means that only the node's own limits apply.
 type Settings struct {
 	// MaxConnections The most connections of the app to one node.
@@ -1085,6 +1132,11 @@ type Limit = int32
 // LoginName defines model for LoginName.
 type LoginName = string
 
+// UserPath The app's own id of one of its users. No slash, plus, hash or control characters, and no dollar sign at its start.
+//
+// Example: ana
+type UserPath = UserID
+
 // Conflict What went wrong (RFC 9457).
 type Conflict = Problem
 
@@ -1167,6 +1219,15 @@ type ListLoginsParams struct {
 type UpdateLoginParams struct {
 	// IfMatch The ETag of what is changed, or `*`. If it has changed since it was read, nothing changes and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListSessionsParams defines parameters for ListSessions.
+type ListSessionsParams struct {
+	// Limit The most items to answer.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // CreateAppJSONRequestBody defines body for CreateApp for application/json ContentType.
@@ -1264,6 +1325,9 @@ type ServerInterface interface {
 	// IssueToken Issue a device token
 	// (POST /v1/apps/{app}/tokens)
 	IssueToken(w http.ResponseWriter, r *http.Request, app AppID)
+	// ListSessions List a user's sessions
+	// (GET /v1/apps/{app}/users/{user}/sessions)
+	ListSessions(w http.ResponseWriter, r *http.Request, app AppID, user UserPath, params ListSessionsParams)
 	// LogIn Log in a member
 	// (POST /v1/login)
 	LogIn(w http.ResponseWriter, r *http.Request)
@@ -1396,6 +1460,12 @@ func (_ Unimplemented) Push(w http.ResponseWriter, r *http.Request, app AppID) {
 // IssueToken Issue a device token
 // (POST /v1/apps/{app}/tokens)
 func (_ Unimplemented) IssueToken(w http.ResponseWriter, r *http.Request, app AppID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListSessions List a user's sessions
+// (GET /v1/apps/{app}/users/{user}/sessions)
+func (_ Unimplemented) ListSessions(w http.ResponseWriter, r *http.Request, app AppID, user UserPath, params ListSessionsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -2105,6 +2175,70 @@ func (siw *ServerInterfaceWrapper) IssueToken(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// ListSessions operation middleware
+func (siw *ServerInterfaceWrapper) ListSessions(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "user" -------------
+	var user UserPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", chi.URLParam(r, "user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "user", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSessionsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSessions(w, r, app, user, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // LogIn operation middleware
 func (siw *ServerInterfaceWrapper) LogIn(w http.ResponseWriter, r *http.Request) {
 
@@ -2283,6 +2417,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/apps/{app}/tokens", wrapper.IssueToken)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/users/{user}/sessions", wrapper.ListSessions)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/apps/{app}/push", wrapper.Push)
@@ -5148,6 +5285,128 @@ func (response IssueToken503ApplicationProblemPlusJSONResponse) VisitIssueTokenR
 	return err
 }
 
+type ListSessionsRequestObject struct {
+	App    AppID    `json:"app"`
+	User   UserPath `json:"user"`
+	Params ListSessionsParams
+}
+
+type ListSessionsResponseObject interface {
+	VisitListSessionsResponse(w http.ResponseWriter) error
+}
+
+type ListSessions200JSONResponse SessionPage
+
+func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions401ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions403ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions404ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions422ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions500ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions503ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type LogInRequestObject struct {
 	Body *LogInJSONRequestBody
 }
@@ -5602,6 +5861,9 @@ type StrictServerInterface interface {
 	// IssueToken Issue a device token
 	// (POST /v1/apps/{app}/tokens)
 	IssueToken(ctx context.Context, request IssueTokenRequestObject) (IssueTokenResponseObject, error)
+	// ListSessions List a user's sessions
+	// (GET /v1/apps/{app}/users/{user}/sessions)
+	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
 	// LogIn Log in a member
 	// (POST /v1/login)
 	LogIn(ctx context.Context, request LogInRequestObject) (LogInResponseObject, error)
@@ -6232,6 +6494,34 @@ func (sh *strictHandler) IssueToken(w http.ResponseWriter, r *http.Request, app 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(IssueTokenResponseObject); ok {
 		if err := validResponse.VisitIssueTokenResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSessions operation middleware
+func (sh *strictHandler) ListSessions(w http.ResponseWriter, r *http.Request, app AppID, user UserPath, params ListSessionsParams) {
+	var request ListSessionsRequestObject
+
+	request.App = app
+	request.User = user
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSessions(ctx, request.(ListSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSessions")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSessionsResponseObject); ok {
+		if err := validResponse.VisitListSessionsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

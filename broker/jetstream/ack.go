@@ -34,10 +34,15 @@ const (
 	descriptionFull = "maximum"
 )
 
-var (
-	errFull    = fault.New(fault.Overloaded, "the message log is full")
-	errPayload = fault.New(fault.PayloadTooLarge, "the message is larger than the log accepts")
-)
+var errPayload = fault.New(fault.PayloadTooLarge, "the message is larger than the log accepts")
+
+// errorAnswer is how JetStream refuses.
+type errorAnswer struct {
+	Error struct {
+		ErrCode     int    `json:"err_code"`
+		Description string `json:"description"`
+	} `json:"error"`
+}
 
 // duplicateMark is in the answer to a Msg-Id that was there before.
 var duplicateMark = []byte(`"duplicate": true`)
@@ -53,12 +58,7 @@ func readAck(m *nats.Msg) outcome {
 			return outcome{seq: seq, duplicate: bytes.Contains(m.Data, duplicateMark)}
 		}
 	}
-	var answer struct {
-		Error struct {
-			ErrCode     int    `json:"err_code"`
-			Description string `json:"description"`
-		} `json:"error"`
-	}
+	var answer errorAnswer
 	if err := json.Unmarshal(m.Data, &answer); err != nil {
 		return outcome{err: fault.Wrap(fault.Unavailable, broker.ErrUnavailable.Message, err)}
 	}
@@ -106,10 +106,10 @@ func judge(code int, description string) outcome {
 	case errTooLarge:
 		return outcome{err: errPayload}
 	case errResources, errStorage, errAccount:
-		return outcome{err: fault.Wrap(errFull.Code, errFull.Message, jetError(description))}
+		return outcome{err: fault.Wrap(broker.ErrLogFull.Code, broker.ErrLogFull.Message, jetError(description))}
 	case errStoreFailed:
 		if strings.Contains(description, descriptionFull) {
-			return outcome{err: fault.Wrap(errFull.Code, errFull.Message, jetError(description))}
+			return outcome{err: fault.Wrap(broker.ErrLogFull.Code, broker.ErrLogFull.Message, jetError(description))}
 		}
 	}
 	return outcome{err: fault.Wrap(fault.Unavailable, "the message log refused the message", jetError(description))}

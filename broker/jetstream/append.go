@@ -30,6 +30,7 @@ const (
 // only ever queue, so a server that takes no bytes cannot block them.
 type appender struct {
 	lanes    []lane
+	batched  bool
 	cfg      Config
 	dial     func(onClosed func()) (*nats.Conn, error)
 	complete func(*entry)
@@ -42,13 +43,17 @@ type appender struct {
 	bell         bell
 }
 
-func newAppender(cfg Config, shards int, c *counters) *appender {
+func newAppender(cfg Config, shards int, batched bool, c *counters) *appender {
 	lanes := make([]lane, shards)
 	for i := range lanes {
 		lanes[i].finished = make([]entry, 0, batchSize)
+		if batched {
+			lanes[i].most, lanes[i].room = batchMost, batchMost
+		}
 	}
 	return &appender{
 		lanes:    lanes,
+		batched:  batched,
 		cfg:      cfg,
 		counters: c,
 		start:    time.Now(),
@@ -114,7 +119,11 @@ func (a *appender) serve(ctx context.Context, conn *nats.Conn, closed <-chan str
 	}
 	a.linked.Store(true)
 	defer a.linked.Store(false)
-	batch := make([]parcel, 0, batchSize)
+	size := batchSize
+	if a.batched {
+		size = batchMost
+	}
+	batch := make([]parcel, 0, size)
 	for {
 		busy, err := a.sendRound(l, batch)
 		if err != nil {
@@ -135,26 +144,51 @@ func (a *appender) serve(ctx context.Context, conn *nats.Conn, closed <-chan str
 }
 
 // sendRound gives every lane its turn and reports whether one had something.
-func (a *appender) sendRound(l *link, batch []parcel) (busy bool, err error) {
+func (a *appender) sendRound(l *link, scratch []parcel) (busy bool, err error) {
 	for shard := range a.lanes {
-		batch = a.lanes[shard].take(batch[:0], a.now())
-		for _, p := range batch {
-			if err := l.send(shard, p); isTooLarge(err) {
-				a.answer(shard, p.index, outcome{err: errPayload})
-			} else if err != nil {
-				return false, err
-			}
+		parcels, number := a.lanes[shard].take(scratch[:0], a.now())
+		if a.batched && len(parcels) > 1 && parcels[0].ask == askNothing {
+			err = a.sendBatch(l, shard, parcels, number)
+		} else {
+			err = a.sendEach(l, shard, parcels)
 		}
-		busy = busy || len(batch) > 0
+		if err != nil {
+			return false, err
+		}
+		busy = busy || len(parcels) > 0
 	}
 	return busy, nil
 }
 
-// acked takes the log's answer to <inbox>.<shard>.<index>, or to a question.
+func (a *appender) sendEach(l *link, shard int, parcels []parcel) error {
+	for _, p := range parcels {
+		if err := l.send(shard, p); isTooLarge(err) {
+			a.answer(shard, p.index, outcome{err: errPayload})
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *appender) sendBatch(l *link, shard int, parcels []parcel, number uint64) error {
+	err := l.sendBatch(shard, parcels, number)
+	if isTooLarge(err) {
+		a.answerBatch(shard, number, batchOutcome{alone: true})
+		return nil
+	}
+	return err
+}
+
+// acked takes the log's answer to <inbox>.<shard>.<index>, or one to a question
+// or a batch, whose shard is marked.
 func (a *appender) acked(m *nats.Msg) {
 	i := strings.LastIndexByte(m.Subject, '.')
 	j := strings.LastIndexByte(m.Subject[:i], '.')
-	token, ask := strings.CutPrefix(m.Subject[j+1:i], askMark)
+	mark, token := "", m.Subject[j+1:i]
+	if token[0] > '9' {
+		mark, token = token[:1], token[1:]
+	}
 	shard, err := strconv.Atoi(token)
 	if err != nil || shard < 0 || shard >= len(a.lanes) {
 		return
@@ -163,21 +197,36 @@ func (a *appender) acked(m *nats.Msg) {
 	if err != nil {
 		return
 	}
-	if ask {
+	switch mark {
+	case askMark:
 		a.answer(shard, index, readLookup(m))
-	} else {
+	case batchMark:
+		a.answerBatch(shard, index, readBatch(m))
+	default:
 		a.answer(shard, index, readAck(m))
 	}
 }
 
 func (a *appender) answer(shard int, index uint64, out outcome) {
-	l := &a.lanes[shard]
 	if out.again {
 		a.counters.retries.Add(1)
 	}
-	settle, more := l.answer(index, out, a.now())
+	settle, more := a.lanes[shard].answer(index, out, a.now())
+	a.goOn(shard, settle, more)
+}
+
+func (a *appender) answerBatch(shard int, number uint64, out batchOutcome) {
+	if out.again || out.refused || out.alone {
+		a.counters.retries.Add(1)
+	}
+	settle, more := a.lanes[shard].answerBatch(number, out, a.now())
+	a.goOn(shard, settle, more)
+}
+
+// goOn follows an answer. In batches the lane stood still for it.
+func (a *appender) goOn(shard int, settle, more bool) {
 	if settle {
-		a.settle(l)
+		a.settle(&a.lanes[shard])
 	}
 	if more {
 		a.bell.ring()

@@ -3,6 +3,7 @@ package jetstream_test
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fanfare-mq/fanfare/broker"
@@ -85,13 +86,33 @@ func BenchmarkRetained(b *testing.B) {
 	}
 }
 
+// BenchmarkAppend has one node append as fast as the log takes, in each of the
+// ways that a log can be durable.
 func BenchmarkAppend(b *testing.B) {
-	bus := openAlone(b, jetstream.Config{})
-	acks := newAnswers()
-	n := 0
-	for b.Loop() {
-		publishAgain(b, bus, message(1, fmt.Sprintf("acme/a/%d", n%1000), "0123456789"), acks, uint64(n))
-		n++
+	start := map[string]func() *jetstream.Bus{
+		"embedded": func() *jetstream.Bus { return openAlone(b, jetstream.Config{}) },
+		"always":   func() *jetstream.Bus { return openAlone(b, jetstream.Config{SyncAlways: true}) },
+		"R3": func() *jetstream.Bus {
+			return open(b, jetstream.Config{Node: "node-a", URL: startCluster(b)[0].ClientURL(), Shards: 1, Replicas: 3})
+		},
 	}
-	eventually(b, "appended", func() bool { return acks.len() == n })
+	for _, name := range []string{"embedded", "always", "R3"} {
+		b.Run(name, func(b *testing.B) {
+			bus := start[name]()
+			acks := new(tally)
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				publishAgain(b, bus, message(1, fmt.Sprintf("acme/a/%d", n%1000), "0123456789"), acks, uint64(n))
+				n++
+			}
+			eventually(b, "appended", func() bool { return acks.n.Load() == int64(n) })
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "appends/s")
+		})
+	}
 }
+
+// tally counts acknowledgements.
+type tally struct{ n atomic.Int64 }
+
+func (a *tally) Published(uint64, *broker.Message, error) { a.n.Add(1) }

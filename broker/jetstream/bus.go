@@ -42,18 +42,21 @@ type Bus struct {
 	writer     string              // this process's first instance
 	shards     int
 	replicated bool // a replica that answers may be behind the leader
+	batched    bool // appends go in atomic batches
 	maxPayload int
 
 	counters      counters
 	ids           *ids
 	appender      *appender
 	previous      *previous
+	disk          *disk // of the embedded server; nil otherwise
 	outbox        *outbox
 	inlet         *inlet
 	interests     *interests
 	groups        *groups
 	shares        *shares
 	announcements announcements
+	doubts        doubts
 	requests      requests
 	heads         []head // of the shards
 	retainedHead  head
@@ -108,7 +111,7 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if b.trunk, err = b.upstream.trunk(ctx, &b.counters); err != nil {
+	if b.trunk, err = b.upstream.trunk(ctx, &b.counters, b.trouble); err != nil {
 		return err
 	}
 	if b.side, err = b.upstream.side(ctx, &b.counters); err != nil {
@@ -123,7 +126,10 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 	if err := b.setUpPatiently(ctx); err != nil {
 		return fmt.Errorf("%w (nats-server %s)", err, b.trunk.ConnectedServerVersion())
 	}
-	return nil
+	if b.Alone() {
+		return nil
+	}
+	return b.hearDoubts()
 }
 
 // setUpPatiently repeats setUp while JetStream has no leader: a question that
@@ -181,7 +187,17 @@ func (b *Bus) setUp(ctx context.Context) error {
 	if err := openStreams(ctx, js, b.cfg, b.shards, replicas); err != nil {
 		return err
 	}
+	if err := b.chooseBatches(ctx, js); err != nil {
+		return err
+	}
 	return b.setUpStore(ctx, js)
+}
+
+// chooseBatches decides how this node appends.
+func (b *Bus) chooseBatches(ctx context.Context, js jetstream.JetStream) error {
+	several, err := replicated(ctx, js, b.shards)
+	b.batched = several || b.Alone() && b.cfg.SyncAlways
+	return err
 }
 
 // readHeads notes where the log ends: what was there before was handed over.
@@ -222,7 +238,7 @@ func (b *Bus) start() {
 	b.shares = newShares(liveCtx, b)
 	b.outbox = &outbox{letters: make(chan letter, outboxMessages), closed: liveCtx.Done(), conn: b.trunk, counters: &b.counters}
 	b.previous = newPrevious(time.Now())
-	b.appender = newAppender(b.cfg, b.shards, &b.counters)
+	b.appender = newAppender(b.cfg, b.shards, b.batched, &b.counters)
 	b.appender.complete = b.complete
 	b.appender.dial = func(onClosed func()) (*nats.Conn, error) {
 		return b.upstream.connect(b.upstream.servers(b.trunk), "log", nats.NoReconnect(),
@@ -230,6 +246,11 @@ func (b *Bus) start() {
 	}
 	b.appending.Go(func() { b.appender.run(appendCtx) })
 	b.appending.Go(func() { b.appender.watch(appendCtx) })
+	if b.Alone() {
+		b.disk = newDisk(b.cfg)
+		b.disk.look()
+		b.living.Go(func() { b.disk.run(liveCtx) })
+	}
 	b.startStore()
 	b.living.Go(b.outbox.run)
 	b.living.Go(func() { b.inlet.run(liveCtx) })

@@ -31,19 +31,20 @@ type Config struct {
 	// raises it, for organizations that are created from then on; a lower one is
 	// refused.
 	Shards int
-	// SyncAlways makes the embedded server sync the disk at every message, for
-	// 1 to 2 thousand appends a second instead of a hundred times that. Without
-	// it a power cut loses up to a second; a killed process loses nothing.
+	// SyncAlways makes the embedded server sync the disk before it acknowledges,
+	// once for all messages that came meanwhile. Without it a power cut loses up
+	// to a second; a killed process loses nothing.
 	SyncAlways bool
 	// MaxPending is how many appends of this node may wait for the log; 0 means
-	// 50,000, or 10,000 with SyncAlways: either is worked off in a few seconds
-	// on a healthy server, well before an append is given up, and is half of
-	// what a server queues for a stream before it refuses.
+	// 50,000, which is worked off in a few seconds on a healthy server, well
+	// before an append is given up, and is half of what a server queues for a
+	// stream before it refuses.
 	MaxPending int
 	// MaxPendingBytes bounds the same messages in bytes; 0 means 64 MiB.
 	MaxPendingBytes int
 	// MaxBytes is the size of each shard of the log on disk; 0 means no bound
-	// but the server's. At the bound new messages are refused.
+	// but the server's, and embedded what leaves 256 MiB of the disk. At the
+	// bound new messages are refused.
 	MaxBytes int64
 	// Retention is the age at which the log forgets a message; 0 means 7 days.
 	Retention time.Duration
@@ -65,7 +66,6 @@ type Config struct {
 const (
 	clusterShards      = 16
 	maxPending         = 50_000
-	maxPendingSynced   = 10_000
 	maxPendingBytes    = 64 << 20
 	defaultRetention   = 7 * 24 * time.Hour
 	minRetention       = time.Second // NATS refuses a shorter time to live
@@ -106,9 +106,6 @@ func (c Config) defaultShards() int {
 func (c Config) withDefaults() Config {
 	if c.MaxPending == 0 {
 		c.MaxPending = maxPending
-		if c.SyncAlways {
-			c.MaxPending = maxPendingSynced
-		}
 	}
 	if c.MaxPendingBytes == 0 {
 		c.MaxPendingBytes = maxPendingBytes

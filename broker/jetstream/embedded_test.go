@@ -181,24 +181,6 @@ func TestStreamFields(t *testing.T) {
 	}
 }
 
-func TestFullLog(t *testing.T) {
-	b := openAlone(t, jetstream.Config{MaxBytes: 1 << 20})
-	got := attach(b)
-	var err error
-	accepted := 0
-	for err == nil {
-		if _, err = b.PublishWait(t.Context(), message(1, "acme/a", strings.Repeat("x", 100_000))); err == nil {
-			accepted++
-		}
-	}
-	if code(err) != "overloaded" || errors.Is(err, broker.ErrOverloaded) {
-		t.Errorf("got %v", err)
-	}
-	if accepted < 8 || len(stored(t, b, 0)) != accepted || len(got.messages()) != accepted {
-		t.Errorf("%d accepted, %d in the log, %d delivered", accepted, len(stored(t, b, 0)), len(got.messages()))
-	}
-}
-
 func TestRestartKeepsTheLog(t *testing.T) {
 	dir := t.TempDir()
 	b := openAlone(t, jetstream.Config{Dir: dir})

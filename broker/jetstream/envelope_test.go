@@ -160,8 +160,8 @@ func TestAnswers(t *testing.T) {
 		}
 	}
 	for data, want := range map[string]string{
-		`{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"}}`:       "overloaded",
-		`{"error":{"code":503,"err_code":10023,"description":"insufficient resources"}}`:       "overloaded",
+		`{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"}}`:       "log_full",
+		`{"error":{"code":503,"err_code":10023,"description":"insufficient resources"}}`:       "log_full",
 		`{"error":{"code":400,"err_code":10054,"description":"message size exceeds maximum"}}`: "payload_too_large",
 		`{"error":{"code":503,"err_code":10077,"description":"disk on fire"}}`:                 "unavailable",
 		`{"seq":`: "unavailable", `{}`: "unavailable", `nonsense`: "unavailable",

@@ -2,6 +2,8 @@ package jetstream
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -9,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/fault"
 )
 
 // What the tests look at inside.
@@ -131,9 +134,32 @@ func LoseAnswers(b *Bus) (stop func()) {
 }
 
 // Previous remembers the newest message of each topic, beginning at a time.
-func Previous(start time.Time) func(topic string, seq uint64, now time.Time) uint64 {
+func Previous(start time.Time) func(topic string, seq uint64, again bool, now time.Time) uint64 {
 	return newPrevious(start).swap
 }
+
+// SetFreeDisk tells how much of the disk is free from now on.
+func SetFreeDisk(b *Bus, free int64) {
+	b.disk.free = func(string) (int64, error) { return free, nil }
+	b.disk.look()
+}
+
+// NewDisk watches the folder as the embedded log does, with another reserve; it
+// returns whether there is room.
+func NewDisk(dir string, reserve int64) (room func() bool) {
+	d := newDisk(Config{Dir: dir}.withDefaults())
+	d.reserve = reserve
+	return func() bool {
+		d.look()
+		return !d.full.Load()
+	}
+}
+
+// The bounds of the disk.
+const (
+	DiskReserve = diskReserve
+	DiskReturn  = diskReturn
+)
 
 // LogSubjectOf is the subject of a message; aged that of one with an old id.
 func LogSubjectOf(shard int, m *broker.Message, aged bool) string {
@@ -142,6 +168,57 @@ func LogSubjectOf(shard int, m *broker.Message, aged bool) string {
 
 // KeyOf is the collapse key of a subject's last token.
 var KeyOf = keyOf
+
+// Lane is a lane on its own, for answers that a server seldom gives.
+type Lane struct {
+	lane
+	now time.Duration
+}
+
+// NewLane is a lane that sends batches of at most that many messages.
+func NewLane(most int) *Lane { return &Lane{lane: lane{most: most, room: most}} }
+
+// Push queues a message.
+func (l *Lane) Push(m *broker.Message) { l.push(entry{m: m, entered: l.now}) }
+
+// Take tells what is sent now, in short, and its number. A second passes.
+func (l *Lane) Take() (sent string, number uint64) {
+	l.now += time.Second
+	parcels, number := l.take(make([]parcel, 0, batchMost), l.now)
+	for _, p := range parcels {
+		sent += [...]string{"", "hour?", "place?"}[p.ask] + string(p.m.Payload) + " "
+	}
+	return strings.TrimSpace(sent), number
+}
+
+// AnswerBatch takes JetStream's answer to a batch, Answer to a single message
+// and AnswerQuestion to a question.
+func (l *Lane) AnswerBatch(number uint64, data string) {
+	l.answerBatch(number, readBatch(&nats.Msg{Data: []byte(data)}), l.now)
+}
+
+// Answer takes the answer to the message with that index.
+func (l *Lane) Answer(index uint64, data string) {
+	l.answer(index, readAck(&nats.Msg{Data: []byte(data)}), l.now)
+}
+
+// AnswerQuestion takes the answer to a question about the message with that index.
+func (l *Lane) AnswerQuestion(index uint64, data string) {
+	l.answer(index, readLookup(&nats.Msg{Data: []byte(data)}), l.now)
+}
+
+// Finished tells what is finished, by payload and place or error code.
+func (l *Lane) Finished() string {
+	var all []string
+	for _, e := range l.pop(make([]entry, 0, batchMost)) {
+		what := fmt.Sprint(e.outcome.seq)
+		if e.outcome.err != nil {
+			what = string(fault.CodeOf(e.outcome.err))
+		}
+		all = append(all, string(e.m.Payload)+":"+what)
+	}
+	return strings.Join(all, " ")
+}
 
 // Kill ends a bus that is alone as a killed process would, but for what the
 // operating system does: nothing is said or put away.

@@ -36,6 +36,15 @@ const (
 	done
 )
 
+// lookup is a question about one message.
+type lookup byte
+
+const (
+	askNothing lookup = iota
+	askHour           // whether the hour of its id has it
+	askPlace          // whether it is where it belongs
+)
+
 // entry is one append of this node.
 type entry struct {
 	m       *broker.Message
@@ -44,12 +53,35 @@ type entry struct {
 	entered time.Duration // on the appender's clock, as all times here
 	sent    time.Duration
 	state   int
-	aged    bool // the id is too old for its hour
-	absent  bool // and the log does not have it there
+	asking  lookup // of the question that is under way
+	aged    bool   // the id is too old for its hour
+	absent  bool   // and the log does not have it there
+	doubt   bool   // the log may have it where it belongs
+	solo    bool   // no batch may hold it
 	outcome outcome
 }
 
 func (e *entry) underWay() bool { return e.state == asked || e.state == sent }
+
+// asks tells which question comes before the append.
+func (e *entry) asks() lookup {
+	switch {
+	case e.doubt:
+		return askPlace
+	case e.aged && !e.absent:
+		return askHour
+	}
+	return askNothing
+}
+
+// answered notes that the log does not have what was asked for.
+func (e *entry) answered() {
+	if e.doubt {
+		e.doubt = false
+	} else {
+		e.absent = true
+	}
+}
 
 func (e *entry) bytes() int { return len(e.m.Payload) + properties(e.m) + len(e.m.Topic) + entryBytes }
 
@@ -68,6 +100,10 @@ type lane struct {
 	reach    uint64 // no entry from here on is under way
 	inFlight int
 	asked    int           // of those
+	most     int           // messages that a batch may have; 0: each goes by itself
+	room     int           // messages that a batch may have now, at most most
+	batch    uint64        // counts the batches
+	busy     int           // answers in a row that told of a message under way
 	bytes    int           // in flight
 	progress time.Duration // when the last answer came
 	newest   time.Duration // the latest sending that was answered
@@ -90,41 +126,56 @@ func (l *lane) push(e entry) bool {
 type parcel struct {
 	index uint64
 	m     *broker.Message
-	ask   bool // whether the log has it; nothing is appended
+	ask   lookup // instead of an append
 	aged  bool
 }
 
 // take moves entries that may be sent now to batch, as many as it has room for.
-func (l *lane) take(batch []parcel, now time.Duration) []parcel {
+// Its number is for the answer to all of them.
+func (l *lane) take(batch []parcel, now time.Duration) (parcels []parcel, number uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now < l.hold {
-		return batch
+	if now < l.hold || l.most > 0 && l.inFlight > l.asked {
+		return batch, 0
 	}
 	for len(batch) < cap(batch) && l.next < l.queue.tail {
 		e := l.queue.at(l.next)
 		if e.state == waiting {
-			ask := e.aged && !e.absent
-			if l.full(e) || l.asked > 0 && !ask {
-				break // what follows an entry with an open question must not pass it
+			if l.full(e) || !l.fits(batch, e) {
+				break
 			}
-			l.launch(e, ask, now)
-			batch = append(batch, parcel{index: l.next, m: e.m, ask: ask, aged: e.aged})
+			l.launch(e, now)
+			batch = append(batch, parcel{index: l.next, m: e.m, ask: e.asking, aged: e.aged})
 		}
 		l.next++
 		l.reach = max(l.reach, l.next)
 	}
-	return batch
+	l.batch++
+	return batch, l.batch
 }
 
 func (l *lane) full(e *entry) bool {
 	return l.inFlight >= window || l.inFlight > 0 && l.bytes+e.bytes() > windowBytes
 }
 
+// fits tells whether e may be sent along with what is in batch. What follows an
+// entry with an open question must not pass it.
+func (l *lane) fits(batch []parcel, e *entry) bool {
+	ask := e.asks() != askNothing
+	switch {
+	case l.asked > 0:
+		return ask
+	case l.most == 0 || len(batch) == 0:
+		return true
+	}
+	return !ask && !e.solo && len(batch) < l.room && l.bytes+e.bytes() <= batchBytes &&
+		!l.queue.at(batch[0].index).solo
+}
+
 // launch puts an entry into the window.
-func (l *lane) launch(e *entry, ask bool, now time.Duration) {
-	e.state, e.sent = sent, now
-	if ask {
+func (l *lane) launch(e *entry, now time.Duration) {
+	e.state, e.sent, e.asking = sent, now, e.asks()
+	if e.asking != askNothing {
 		e.state = asked
 		l.asked++
 	}
@@ -155,7 +206,8 @@ func (l *lane) answer(index uint64, out outcome, now time.Duration) (settle, mor
 	l.progress, l.newest = now, max(l.newest, e.sent)
 	if out.absent {
 		l.land(e)
-		e.state, e.absent = waiting, true
+		e.state = waiting
+		e.answered()
 		l.next = min(l.next, index)
 		return false, true
 	}

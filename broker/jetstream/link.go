@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
 
 	"github.com/fanfare-mq/fanfare/broker"
 )
@@ -25,6 +26,10 @@ type link struct {
 	never    []string // no message of this subject may be there yet
 	ttl      []string
 	id       []string
+	name     string // begins the ids of batches
+	batchID  []string
+	batchSeq []string
+	commit   []string
 	subject  []byte
 	reply    []byte
 	envelope []byte
@@ -42,6 +47,10 @@ func newLink(conn *nats.Conn, retention time.Duration) *link {
 		never:     []string{"0"},
 		ttl:       []string{""},
 		id:        []string{""},
+		name:      nuid.Next(),
+		batchID:   []string{""},
+		batchSeq:  []string{""},
+		commit:    []string{"1"},
 	}
 }
 
@@ -56,20 +65,27 @@ func (l *link) listen(f func(*nats.Msg)) error {
 
 // send hands one append, or a question, to the connection's buffer.
 func (l *link) send(shard int, p parcel) error {
-	if p.ask {
+	if p.ask != askNothing {
 		return l.lookUp(shard, p)
 	}
-	l.subject = appendLogSubject(l.subject[:0], shard, p.m, p.aged)
 	l.address(shard, p.index, "")
+	return l.write(shard, p)
+}
+
+// write publishes a message with the reply and the header of a batch that are
+// set.
+func (l *link) write(shard int, p parcel) error {
+	l.subject = appendLogSubject(l.subject[:0], shard, p.m, p.aged)
 	l.envelope = appendEnvelopeAt(l.envelope[:0], p.m, broker.Position{Shard: uint16(shard)}, 0) //nolint:gosec // at most maxShards
 	l.setHeader(p.m)
 	l.msg.Subject, l.msg.Reply, l.msg.Data, l.msg.Header = string(l.subject), string(l.reply), l.envelope, l.head
 	return l.conn.PublishMsg(&l.msg)
 }
 
-// lookUp asks the leader whether the hour of a message's id has it.
+// lookUp asks the leader whether the log has a message.
 func (l *link) lookUp(shard int, p parcel) error {
-	data, err := json.Marshal(question{LastFor: string(appendLogSubject(nil, shard, p.m, false))})
+	subject := appendLogSubject(nil, shard, p.m, p.aged && p.ask == askPlace)
+	data, err := json.Marshal(question{LastFor: string(subject)})
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,8 @@ const maxQoS = 2
 // Publish takes a message: it sets m.Node, and m.ID if that is zero; after
 // that m belongs to the bus. An error means that the message was not taken and
 // ack will not be called: broker.ErrOverloaded when too many wait, to be tried
-// again; any other fault is final. It never waits for NATS.
+// again; broker.ErrLogFull when the disk of the embedded log is; any other fault
+// is final. It never waits for NATS.
 //
 // A message with QoS 0 goes to this node's receiver and to other nodes at
 // once. One with QoS ≥ 1 is appended to the log first; when the log has
@@ -36,6 +37,8 @@ const maxQoS = 2
 // first of an app with a limit after a start gets broker.ErrOverloaded until
 // the app's topics are counted.
 //
+// When the log has no room, ack gets broker.ErrLogFull, and whether there is room
+// again only the next message can tell.
 // Without an answer from the log for 30 seconds, ack gets
 // broker.ErrUnavailable; then it is not known whether the message is in the
 // log. An expired message is acknowledged and dropped: nobody wants it.
@@ -102,7 +105,7 @@ func (b *Bus) hand(m *broker.Message) {
 	}
 }
 
-// check refuses what cannot be carried.
+// check refuses what cannot be carried, or not now.
 func (b *Bus) check(m *broker.Message) error {
 	size := len(m.Payload) + properties(m) + len(m.Publisher) + len(b.cfg.Node) + maxEnvelope + maxHeaders
 	switch {
@@ -115,6 +118,9 @@ func (b *Bus) check(m *broker.Message) error {
 	}
 	if err := checkTopic(m.Topic); err != nil {
 		return err
+	}
+	if b.disk.isFull() && (m.QoS > 0 || m.Retain) {
+		return broker.ErrLogFull
 	}
 	return checkKey(m)
 }
@@ -144,7 +150,11 @@ func (b *Bus) complete(e *entry) {
 	}
 	m.Position.Seq = out.seq
 	if !b.Alone() {
-		m.Previous = b.previous.swap(m.Topic, out.seq, time.Now())
+		previous := b.previous.swap(m.Topic, out.seq, out.duplicate, time.Now())
+		if out.duplicate || m.Previous == broker.UnknownPrevious || previous == broker.UnknownPrevious {
+			previous = out.seq // any message before it may be the one
+		}
+		m.Previous = previous
 	}
 	if !b.keeper.put(job{m: m, ack: e.ack, tag: e.tag}) {
 		answer(e.ack, e.tag, m, nil)

@@ -94,6 +94,7 @@ func texts(messages []*broker.Message) string {
 // everywhere runs a test with an embedded server and with an external one.
 func everywhere(t *testing.T, test func(t *testing.T, b *jetstream.Bus)) {
 	t.Run("embedded", func(t *testing.T) { test(t, openAlone(t, jetstream.Config{})) })
+	t.Run("batched", func(t *testing.T) { test(t, openAlone(t, jetstream.Config{SyncAlways: true})) })
 	t.Run("external", func(t *testing.T) {
 		test(t, open(t, jetstream.Config{Node: "node-a", URL: startNATS(t).url()}))
 	})

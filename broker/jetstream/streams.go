@@ -16,6 +16,9 @@ import (
 const (
 	headerTTL      = "Nats-TTL"
 	headerID       = "Nats-Msg-Id"
+	headerBatch    = "Nats-Batch-Id"
+	headerBatchSeq = "Nats-Batch-Sequence"
+	headerCommit   = "Nats-Batch-Commit"
 	headerExpected = "Nats-Expected-Last-Subject-Sequence"
 )
 
@@ -34,7 +37,10 @@ const (
 	errBusyLast = 10164
 )
 
-func streamName(shard int) string { return "LOG_" + strconv.Itoa(shard) }
+func streamName(shard int) string { return logStreams + strconv.Itoa(shard) }
+
+// logStreams is what the names of the log's streams begin with.
+const logStreams = "LOG_"
 
 // sentinel is a message of every shard that never expires and that no tenant's
 // filter can match, so that a question about the log always has an answer.
@@ -81,6 +87,21 @@ func openStreams(ctx context.Context, js jetstream.JetStream, cfg Config, shards
 		return fmt.Errorf("jetstream: stream %s: %w", eventsStream, err)
 	}
 	return nil
+}
+
+// replicated tells whether a shard of the log has several replicas, whatever
+// this node asked for.
+func replicated(ctx context.Context, js jetstream.JetStream, shards int) (bool, error) {
+	for shard := range shards {
+		stream, err := js.Stream(ctx, streamName(shard))
+		if err != nil {
+			return false, fmt.Errorf("jetstream: stream %s: %w", streamName(shard), err)
+		}
+		if stream.CachedInfo().Config.Replicas > 1 {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // openBuckets does the same for the buckets.

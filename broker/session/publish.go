@@ -85,6 +85,7 @@ func (s *Session) accept(p *packet.Publish, name string, now time.Time) {
 		s.emit(Effect{Kind: Publish, Message: m})
 		return
 	}
+	m.Previous = s.previous(name, now)
 	s.incoming = append(s.incoming, incoming{id: p.PacketID, qos: p.QoS})
 	if p.QoS == 2 {
 		s.identify(m, p, now)
@@ -177,7 +178,7 @@ func (s *Session) Published(packetID uint16, err error, now time.Time) {
 	}
 	if err != nil {
 		reason := failure(err)
-		if !s.v5() || (reason.Name != ReasonQuota.Name && reason.Name != ReasonPacketTooLarge.Name) {
+		if !s.v5() || !reason.ofPublish() {
 			s.end(reason, now)
 			return
 		}

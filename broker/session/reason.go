@@ -47,6 +47,7 @@ var (
 	ReasonWillNotAuthorized  = Reason{Name: "will_not_authorized", Text: "the client may not publish its will", Code: packet.NotAuthorizedV5}
 	ReasonSlowConsumer       = Reason{Name: "slow_consumer", Text: "the client takes its messages too slowly", Code: packet.QuotaExceeded}
 	ReasonQuota              = Reason{Name: "quota_exceeded", Text: "a limit of the app is reached", Code: packet.QuotaExceeded}
+	ReasonLogFull            = Reason{Name: "log_full", Text: "the message log has no room", Code: packet.QuotaExceeded}
 	ReasonRate               = Reason{Name: "rate_exceeded", Text: "too many failures to authenticate; try again later", Code: packet.ConnectionRateExceeded}
 	ReasonOverloaded         = Reason{Name: "overloaded", Text: "the server has more to do than it can", Code: packet.ServerBusy}
 	ReasonUnavailable        = Reason{Name: "unavailable", Text: "a part that the server needs does not answer", Code: packet.ServerUnavailableV5}
@@ -62,7 +63,7 @@ func Reasons() []Reason {
 		ReasonClientIDRejected, ReasonTopicFilterInvalid, ReasonTopicNameInvalid, ReasonTopicLimit, ReasonTopicAlias,
 		ReasonReceiveMaximum, ReasonPayloadFormat, ReasonBadAuthMethod,
 		ReasonBadCredentials, ReasonNotAuthorized, ReasonWillNotAuthorized,
-		ReasonSlowConsumer, ReasonQuota, ReasonRate, ReasonOverloaded, ReasonUnavailable, ReasonInternal,
+		ReasonSlowConsumer, ReasonQuota, ReasonLogFull, ReasonRate, ReasonOverloaded, ReasonUnavailable, ReasonInternal,
 	}
 }
 
@@ -93,6 +94,8 @@ func failure(err error) Reason {
 		return ReasonOverloaded.with(err.Error())
 	case fault.TooManyRequests, fault.QuotaExceeded:
 		return ReasonQuota.with(err.Error())
+	case fault.LogFull:
+		return ReasonLogFull.with(err.Error())
 	case fault.PayloadTooLarge:
 		return ReasonPacketTooLarge.with(err.Error())
 	case fault.Unavailable:
@@ -100,4 +103,10 @@ func failure(err error) Reason {
 	default:
 		return ReasonInternal.with(err.Error())
 	}
+}
+
+// ofPublish says that a reason concerns one message alone: its publisher can
+// wait or do without.
+func (r Reason) ofPublish() bool {
+	return r.Name == ReasonQuota.Name || r.Name == ReasonLogFull.Name || r.Name == ReasonPacketTooLarge.Name
 }

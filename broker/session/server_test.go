@@ -21,6 +21,7 @@ var failures = map[string]error{
 	"unavailable": broker.ErrUnavailable,
 	"overloaded":  broker.ErrOverloaded,
 	"quota":       broker.ErrRetainedQuota,
+	"full":        broker.ErrLogFull,
 	"conflict":    broker.ErrConflict,
 	"record":      broker.ErrRecord,
 	"too_large":   fault.New(fault.PayloadTooLarge, "too many bytes"),

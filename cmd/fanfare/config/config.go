@@ -33,6 +33,8 @@ type Config struct {
 	Proxies []netip.Prefix
 	// Connections is 0 for what the limit of open files allows.
 	Connections int
+	// LogBytes is LogMaxBytes; 0: no bound.
+	LogBytes int64
 	// HalfOpen, HalfOpenPerAddress and FailedConnects are the numbers of their
 	// settings.
 	HalfOpen, HalfOpenPerAddress, FailedConnects int
@@ -88,6 +90,7 @@ func (s Settings) Check(hostname string) (Config, error) {
 // numbers decodes what checkEach has found to be well-formed.
 func (c *Config) numbers() {
 	c.Proxies, _ = networks(c.ProxyFrom)
+	c.LogBytes, _ = byteSize(c.LogMaxBytes)
 	for _, n := range []struct {
 		to   *int
 		from string

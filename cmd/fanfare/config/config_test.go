@@ -117,6 +117,12 @@ func TestCheck(t *testing.T) {
 		{"proxies", func(s *config.Settings) { s.ProxyFrom = "10.0.0.0/8, 192.0.2.1,2001:db8::/32,::1" }, "", ""},
 		{"bounds", func(s *config.Settings) { s.MaxConnections, s.MaxHalfOpen = "1", "1" }, "", ""},
 
+		{"log size", func(s *config.Settings) { s.LogMaxBytes = "20 GiB" }, "", ""},
+		{"log size in bytes", func(s *config.Settings) { s.LogMaxBytes = "1048576" }, "", ""},
+		{"small log", func(s *config.Settings) { s.LogMaxBytes = "1023KiB" }, "FANFARE_LOG_MAX_BYTES", "1MiB"},
+		{"huge log", func(s *config.Settings) { s.LogMaxBytes = "9999999999TiB" }, "FANFARE_LOG_MAX_BYTES", "1MiB"},
+		{"log of another unit", func(s *config.Settings) { s.LogMaxBytes = "20GB" }, "FANFARE_LOG_MAX_BYTES", "GiB"},
+
 		{"empty data", func(s *config.Settings) { s.Data = "" }, "FANFARE_DATA", "unset it"},
 		{"sync", func(s *config.Settings) { s.Sync = "sometimes" }, "FANFARE_SYNC", "interval or always"},
 		{"signup", func(s *config.Settings) { s.Signup = "yes" }, "FANFARE_SIGNUP", "open or closed"},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/base64"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
@@ -39,6 +40,7 @@ type kind struct {
 func kinds() map[string]kind {
 	return map[string]kind{
 		"address":   {describe: said("host:port"), check: checkAddress},
+		"bytes":     {describe: said("bytes, such as 500MiB or 20GiB"), check: checkBytes},
 		"choice":    {describe: oneOf, check: checkChoice},
 		"choices":   {describe: someOf, check: checkChoices},
 		"count":     {describe: said("number, at least 1"), check: checkCount},
@@ -142,6 +144,31 @@ func checkCount(_ Setting, value string) string {
 		return "it must be a number from 1 to 100000000"
 	}
 	return ""
+}
+
+// minBytes is the smallest amount of storage that makes sense.
+const minBytes = 1 << 20
+
+func checkBytes(_ Setting, value string) string {
+	if n, ok := byteSize(value); !ok || n < minBytes {
+		return "it must be at least 1MiB, as a number of bytes or of KiB, MiB, GiB or TiB"
+	}
+	return ""
+}
+
+// byteSize reads a number of bytes with or without a unit.
+func byteSize(value string) (n int64, ok bool) {
+	unit := int64(1)
+	for i, suffix := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if number, found := strings.CutSuffix(value, suffix); found {
+			value, unit = strings.TrimSpace(number), 1<<(10*(i+1))
+		}
+	}
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64/unit {
+		return 0, false
+	}
+	return n * unit, true
 }
 
 func checkKeepAlive(_ Setting, value string) string {

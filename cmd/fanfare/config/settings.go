@@ -26,6 +26,11 @@ type Settings struct {
 	// servers' own sync_interval decides.
 	Sync string `name:"sync" var:"FANFARE_SYNC" default:"interval" kind:"choice" values:"interval,always" group:"Storage" help:"When the embedded message log is flushed to disk."`
 
+	// Per shard of the log, of which there is one with the embedded NATS and 16
+	// in a cluster. At the bound publishers are refused until retention has made
+	// room. Without one the embedded log leaves 256 MiB of its disk free.
+	LogMaxBytes string `name:"log-max-bytes" var:"FANFARE_LOG_MAX_BYTES" kind:"bytes" empty:"what the disk has room for" group:"Storage" help:"Size of each shard of the message log on disk."`
+
 	// The API, its reference and the portal. Put a TLS proxy in front of it.
 	HTTPAddr string `name:"http-addr" var:"FANFARE_HTTP_ADDR" default:":8080" kind:"address" empty:"off" group:"Addresses" help:"HTTP API and portal."`
 	// 1883 is the port that IANA assigns to MQTT.

@@ -111,6 +111,7 @@ func (p *process) apiDeps() api.Deps {
 		Callers:   auth.NewCallers(p.directory, p.store, time.Now),
 		Publisher: p.bus,
 		Announcer: p.bus,
+		Sessions:  p.bus,
 		Checks:    p.checks(),
 		Logger:    p.log,
 	}

@@ -64,6 +64,7 @@ func (p *process) openMetrics(ctx context.Context) (closer, error) {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	registry.MustRegister(logMetrics{p.bus})
 	if p.edge != nil {
 		registry.MustRegister(p.edge.Collectors()...)
 	}

@@ -42,6 +42,7 @@ func (p *process) openBus(ctx context.Context) (closer, error) {
 		Replicas:   p.cfg.Replicas,
 		Shards:     p.cfg.LogShards,
 		SyncAlways: p.cfg.Sync == "always",
+		MaxBytes:   p.cfg.LogBytes,
 		Retained:   p.retainedLimits,
 		Logger:     p.log,
 	})
