@@ -59,7 +59,7 @@ func natsURL(t *testing.T) string {
 func startLossy(t *testing.T, url, name string, interval time.Duration, lost *atomic.Int64) *node {
 	t.Helper()
 	n := startNode(t, jetstream.Config{Node: name, URL: url, Shards: 1}, func(c *edge.Config) { c.ProbeInterval = interval })
-	chance := rand.New(rand.NewPCG(1, uint64(name[len(name)-1]))) //nolint:gosec // the same every time
+	chance := rand.New(rand.NewPCG(1, uint64(name[len(name)-1])))
 	n.real.Attach(&lossy{Edge: n.edge, node: name, rand: chance, lost: lost})
 	return n
 }
