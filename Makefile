@@ -75,6 +75,19 @@ chaos: ## 2,000 durable clients while nodes and NATS servers are killed -9 (ARGS
 torture: ## ten million spoilt packets under a memory cap
 	@go test -count=1 -v -timeout 60m -run TestTorture ./internal/torture -packets 10000000
 
+# How many worlds make sim plays, or which one it shows; how long mutants may live.
+SEEDS ?= 10000
+SEED ?=
+
+.PHONY: sim
+sim: ## a cluster in one thread, from one seed after the other (SEEDS=10000; SEED=7 shows what happens)
+	@CGO_ENABLED=0 go build -buildvcs=false -o bin/simulate ./internal/simulate
+	@exec bin/simulate $(if $(SEED),-seed $(SEED),-seeds $(SEEDS)) $(ARGS)
+
+.PHONY: sim-mutants
+sim-mutants: ## break each rule on purpose, and see that the simulation or a test finds it (ARGS="-run QoS")
+	@go run ./internal/mutate $(ARGS)
+
 .PHONY: lint
 lint: ## formatting, vet, the linters, fresh generated code
 	@scripts/need.sh git haproxy

@@ -4,6 +4,7 @@
 package broker
 
 import (
+	"math"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -63,10 +64,16 @@ type Message struct {
 	// whoever publishes, from the organization.
 	Position Position
 	// Previous is the sequence of the message that entered at the same node on
-	// the same topic before this one; 0 means unknown or none. Who has not had
-	// that one must read the log first, so that a publisher's order holds.
+	// the same topic before this one; 0 means none that matters. Who has not had
+	// that one must read the log first, so that a publisher's order holds. The
+	// message's own sequence says that any before it may be the one. Whoever
+	// publishes leaves it 0 or says UnknownPrevious; the bus fills it in.
 	Previous uint64
 }
+
+// UnknownPrevious is the Previous of a message whose publisher may have sent the
+// one before it by another node.
+const UnknownPrevious = math.MaxUint64
 
 // Position is a place in the log: the shard is the stream, Seq the stream
 // sequence. Seq 0 means not logged.

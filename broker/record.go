@@ -43,6 +43,9 @@ type Record struct {
 	Publishing []Publishing
 	// Expires is when the session ends; zero while a connection holds it.
 	Expires time.Time
+	// Fresh says that the session has only been claimed yet: its client may never
+	// have learnt of it, and there is nothing in it.
+	Fresh bool
 	// Willed says that the store has a will of the session, under Owner: of the
 	// connection, or waiting for its delay.
 	Willed bool

@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"broker/jetstream": {"broker", "broker/topic", "fault"},
 	"broker/presence":  {"fault"},
 	"broker/liveness":  {"broker"},
+	"broker/sim":       {"broker", "broker/liveness", "broker/ownership", "broker/packet", "broker/session", "broker/topic"}, // tests alone use it
 	"broker/estate":    {"broker", "broker/liveness", "broker/presence", "fault"},
 	"broker/edge":      {"auth", "broker", "broker/ownership", "broker/packet", "broker/presence", "broker/session", "broker/topic", "fault", "tenant"},
 	"push":             {"broker", "broker/topic", "fault", "tenant"},
@@ -46,6 +47,8 @@ var allowed = map[string][]string{
 	"internal/conformance/list":    {"internal/conformance/clauses"}, // the command that generates docs/conformance.md
 	"internal/conformance/clauses": {},
 	"internal/torture":             {}, // all of it is tests
+	"internal/mutate":              {},
+	"internal/simulate":            {"broker/sim"},
 	"internal/testenv":             {},
 	"internal/cluster":             {"internal/testenv"},
 	"internal/cluster/ctl":         {"internal/cluster"}, // the command of make cluster
@@ -54,7 +57,7 @@ var allowed = map[string][]string{
 }
 
 // testOnly must never be part of the product.
-var testOnly = []string{"internal/clients/pahogo", "internal/clients/pahogo5", "internal/testenv", "internal/testsum", "internal/testrun"}
+var testOnly = []string{"broker/sim", "internal/clients/pahogo", "internal/clients/pahogo5", "internal/testenv", "internal/testsum", "internal/testrun"}
 
 func TestImportGraph(t *testing.T) {
 	list := exec.CommandContext(t.Context(), "go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"/...")

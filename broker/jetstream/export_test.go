@@ -134,7 +134,7 @@ func LoseAnswers(b *Bus) (stop func()) {
 }
 
 // Previous remembers the newest message of each topic, beginning at a time.
-func Previous(start time.Time) func(topic string, seq uint64, now time.Time) uint64 {
+func Previous(start time.Time) func(topic string, seq uint64, again bool, now time.Time) uint64 {
 	return newPrevious(start).swap
 }
 

@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"sync"
 	"time"
+
+	"github.com/fanfare-mq/fanfare/broker"
 )
 
 const (
@@ -29,9 +31,10 @@ func newPrevious(now time.Time) *previous {
 	return &previous{seed: maphash.MakeSeed(), young: make(map[uint64]uint64), turned: now}
 }
 
-// swap notes the topic's newest message and returns the one before it; 0 if
-// that is not known.
-func (p *previous) swap(topic string, seq uint64, now time.Time) uint64 {
+// swap notes the topic's newest message and returns the one before it, 0 if
+// there is none. After a message that the log had already, that is not known:
+// it may have come by another node, to receivers that miss one of here.
+func (p *previous) swap(topic string, seq uint64, again bool, now time.Time) uint64 {
 	hash := maphash.String(p.seed, topic)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,9 +45,8 @@ func (p *previous) swap(topic string, seq uint64, now time.Time) uint64 {
 	if !ok {
 		last = p.old[hash]
 	}
-	if last >= seq {
-		return 0 // a duplicate is where it was; what came after it is not before it
+	if p.young[hash] = seq; again {
+		p.young[hash] = broker.UnknownPrevious
 	}
-	p.young[hash] = seq
 	return last
 }

@@ -151,7 +151,11 @@ func (b *Bus) complete(e *entry) {
 	}
 	m.Position.Seq = out.seq
 	if !b.Alone() {
-		m.Previous = b.previous.swap(m.Topic, out.seq, time.Now())
+		previous := b.previous.swap(m.Topic, out.seq, out.duplicate, time.Now())
+		if out.duplicate || m.Previous == broker.UnknownPrevious || previous == broker.UnknownPrevious {
+			previous = out.seq // any message before it may be the one
+		}
+		m.Previous = previous
 	}
 	if !b.keeper.put(job{m: m, ack: e.ack, tag: e.tag}) {
 		answer(e.ack, e.tag, m, nil)

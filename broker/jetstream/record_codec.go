@@ -23,8 +23,12 @@ var (
 	errRecordKey     = errors.New("record of another session: two keys have one digest")
 )
 
-// recordWilled is the one state of a record that takes a bit.
-const recordWilled = 0b0000_0001
+// The states of a record that take a bit.
+const (
+	recordWilled = 0b0000_0001
+	recordFresh  = 0b0000_0010
+	recordKnown  = recordWilled | recordFresh
+)
 
 // The options of a subscription, one byte.
 const (
@@ -81,6 +85,9 @@ func appendRecord(dst []byte, key string, r *broker.Record) []byte {
 func recordState(r *broker.Record) (state byte) {
 	if r.Willed {
 		state |= recordWilled
+	}
+	if r.Fresh {
+		state |= recordFresh
 	}
 	return state
 }
@@ -151,7 +158,8 @@ func parseRecord(data []byte) (key string, r *broker.Record, err error) {
 	key, r.Owner = string(in.text()), string(in.text())
 	r.Epoch, r.Generation = in.number(math.MaxUint64), in.number(math.MaxUint64)
 	r.Expiry, r.Expires, r.Truncated = in.duration(), in.time(), in.time()
-	r.Willed = in.octet(recordWilled)&recordWilled != 0
+	state := in.octet(recordKnown)
+	r.Willed, r.Fresh = state&recordWilled != 0, state&recordFresh != 0
 	r.Floor = in.number(math.MaxUint64)
 	r.FloorTime = in.time()
 	r.Acked = in.rising(r.Floor)

@@ -88,6 +88,7 @@ func richRecord() *broker.Record {
 		Publishing: []broker.Publishing{{PacketID: 9, ID: ulid.MustParse("01ARZ3NDEKTSV4RRFFQ69G5FAV")}},
 		Truncated:  time.UnixMilli(1_700_000_000_001),
 		Willed:     true,
+		Fresh:      true,
 	}
 }
 

@@ -123,12 +123,12 @@ func hash(a, b string) uint64 {
 }
 
 // Keep publishes a will of this instance when it is Due, unless its client is
-// back by then, and removes it from the store if it has a Revision. One that is
-// due now is published whoever is back. Finished with ref follows, if that is
-// not nil.
+// back by then, and removes it from the store if it has a Revision. One without
+// a Delay that is due now is published whoever is back; one with a Delay is not,
+// even if it comes here too late. Finished with ref follows, if that is not nil.
 func (e *Estate) Keep(w *broker.Will, ref any, now time.Time) {
 	e.forget(w.Key) // the client was back, since it is gone again
-	t := &will{will: w, key: w.Key, refs: refs(ref), sure: !w.Due.After(now) || !w.Durable}
+	t := &will{will: w, key: w.Key, refs: refs(ref), sure: !w.Durable || (w.Delay == 0 && !w.Due.After(now))}
 	e.kept[w.Key] = t
 	e.wait(t, w.Due)
 	e.Tick(now)

@@ -144,6 +144,7 @@ func (t *Table) found(p *place, c *claim, stored broker.Stored) {
 		t.taken(p, c, stored.Revision)
 	case l != nil && t.wroteSince(r, l.epoch): // what was left here is newer than what is stored
 		p.revision = stored.Revision
+		l.raise(r.Epoch)
 		c.stored, c.step = broker.Stored{Record: l.record, Revision: stored.Revision}, stepWrite
 	case c.conflicted && t.beaten(p.first.number, c, r):
 		t.refuse(p.first, broker.ErrConflict)
@@ -182,7 +183,7 @@ func (t *Table) take(p *place, s *Seat, now time.Time) bool {
 		c.epoch = max(s.number, p.epoch+1, c.above+1)
 	}
 	p.epoch, c.record = c.epoch, nil
-	if r := stored; r != nil && !c.Clean && !passed(r.Expires, now) {
+	if r := stored; r != nil && !r.Fresh && !c.Clean && !passed(r.Expires, now) {
 		c.record = r // [MQTT-3.1.2-4] [MQTT-3.1.2-23]
 	}
 	if !c.Durable {
@@ -198,6 +199,7 @@ func (t *Table) take(p *place, s *Seat, now time.Time) bool {
 		r = *c.record
 	}
 	r.Owner, r.Epoch, r.Expiry, r.Expires, r.Willed = t.cfg.Instance, c.epoch, c.Expiry, time.Time{}, c.Will != nil
+	r.Fresh = c.record == nil
 	t.operate(p, forClaim, Effect{Kind: Save, Record: &r, Revision: c.stored.Revision})
 	return false
 }

@@ -144,9 +144,17 @@ func (t *Table) leaveChecked(p *place, stored broker.Stored, err error, now time
 	switch {
 	case err == nil && ours && stored.Revision != p.revision:
 		p.revision = stored.Revision
+		l.raise(stored.Record.Epoch)
 	case errors.Is(err, broker.ErrRecord) || (err == nil && !ours):
 		l.write = false
 	default:
 		t.backOff(p, now)
+	}
+}
+
+// raise notes the epoch that is stored by now: a record's never falls.
+func (l *leaving) raise(epoch uint64) {
+	if l.epoch = max(l.epoch, epoch); l.record != nil {
+		l.record.Epoch = l.epoch
 	}
 }

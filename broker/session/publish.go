@@ -85,6 +85,7 @@ func (s *Session) accept(p *packet.Publish, name string, now time.Time) {
 		s.emit(Effect{Kind: Publish, Message: m})
 		return
 	}
+	m.Previous = s.previous(name, now)
 	s.incoming = append(s.incoming, incoming{id: p.PacketID, qos: p.QoS})
 	if p.QoS == 2 {
 		s.identify(m, p, now)

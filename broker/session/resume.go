@@ -68,6 +68,9 @@ func (s *Session) resume(r *broker.Record, retention time.Duration, now time.Tim
 		s.own().publishing = slices.Clone(r.Publishing)
 	}
 	s.flights.last = r.LastPacketID
+	if !s.lossless {
+		s.own().lineage.since = at(now)
+	}
 	s.reader = reader{behind: true, upTo: r.Floor, since: at(r.FloorTime)}
 	for _, sub := range r.Subscriptions {
 		parsed, err := topic.Parse(sub.Filter)

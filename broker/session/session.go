@@ -84,6 +84,7 @@ type seldom struct {
 	publishing  []broker.Publishing // QoS 2 publishes that the log may or may not have
 	received    []uint16            // QoS 2 publishes that wait for their PUBREL
 	inherited   int                 // as many of them are of an earlier connection
+	lineage     lineage             // of a resumed session's publishes
 	aliases     []string            // topic aliases of the client, by number less one
 	told        map[string]uint16   // topic aliases that the client was told
 	page        []*broker.Message   // of the log, read and not sent yet
@@ -113,9 +114,12 @@ func (s *Session) own() *seldom {
 // empty reports whether it can be let go: what is told once, as a method or an
 // alias, is kept.
 func (r *seldom) empty() bool {
-	return r.connect == nil && r.admission == nil && r.truncated == 0 && r.authMethod == "" && r.subscribing == nil && r.steps == nil && len(r.received)+len(r.publishing) == 0 &&
-		r.aliases == nil && r.told == nil && r.page == nil && r.replays == nil && r.handed == nil
+	return r.connect == nil && r.admission == nil && r.truncated == 0 && r.authMethod == "" && r.subscribing == nil && r.steps == nil &&
+		len(r.received)+len(r.publishing) == 0 && r.lineage.since == 0 && r.aliases == nil && r.told == nil && !r.waits()
 }
+
+// waits reports whether messages do.
+func (r *seldom) waits() bool { return r.page != nil || r.replays != nil || r.handed != nil }
 
 // peer is what bounds the packets to the client.
 type peer struct {
@@ -266,6 +270,9 @@ func (s *Session) release(now time.Time) {
 	}
 	if len(s.incoming) == 0 {
 		s.incoming = nil
+	}
+	if s.seldom != nil {
+		s.seldom.lineage.forget(now)
 	}
 	if s.seldom != nil && s.seldom.empty() {
 		s.seldom = nil
