@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/internal/cluster"
@@ -65,8 +66,10 @@ func (s *stage) contest(t *testing.T, all []*contestant) {
 			})
 		}
 	}
+	began := time.Now()
 	close(begin)
 	wg.Wait()
+	answered := time.Since(began)
 	for _, c := range all {
 		eventually(t, answerPatience, c.as.id+" has one connection", func() bool { return len(c.open()) <= 1 })
 		if len(c.open()) == 0 {
@@ -80,6 +83,7 @@ func (s *stage) contest(t *testing.T, all []*contestant) {
 			}
 		}
 	}
+	t.Logf("all were answered in %v, and settled in %v", answered.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 }
 
 func isClosed(c *client) bool {

@@ -1,10 +1,12 @@
 package chaos_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -79,28 +81,38 @@ func (s *stage) testOutage(t *testing.T) {
 	s.nobodyDied(t, append(clients, observer), observer)
 }
 
-// testUnavailable: the API says so, and when to try again.
+// testUnavailable: the API says so on all nodes, and when to try again.
 func (s *stage) testUnavailable(t *testing.T) {
 	t.Helper()
+	var wg sync.WaitGroup
 	for node := range cluster.Size {
-		body := strings.NewReader(fmt.Sprintf(`{"topic": %q, "payload": "x", "qos": 1}`, s.topic("outage/api")))
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.cluster.Direct(node+1).HTTP+"/v1/apps/"+app+"/publish", body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Authorization", "Bearer "+s.account.APIKey)
-		asked := time.Now()
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		t.Logf("node %d answers %s, Retry-After %q, in %v", node+1, resp.Status, resp.Header.Get("Retry-After"), time.Since(asked).Round(time.Millisecond))
-		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
-			t.Errorf("node %d answers %s with Retry-After %q, want 503 and when", node+1, resp.Status, resp.Header.Get("Retry-After"))
-		}
+		wg.Go(func() {
+			status, after, took, err := s.push(t.Context(), node+1)
+			t.Logf("node %d answers %d, Retry-After %q, in %v", node+1, status, after, took.Round(time.Millisecond))
+			if err != nil || status != http.StatusServiceUnavailable || after == "" {
+				t.Errorf("node %d answers %d with Retry-After %q (%v), want 503 and when", node+1, status, after, err)
+			}
+		})
 	}
+	wg.Wait()
+}
+
+// push publishes by the API of a node.
+func (s *stage) push(ctx context.Context, node int) (status int, retryAfter string, took time.Duration, err error) {
+	body := strings.NewReader(fmt.Sprintf(`{"topic": %q, "payload": "x", "qos": 1}`, s.topic("outage/api")))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.cluster.Direct(node).HTTP+"/v1/apps/"+app+"/publish", body)
+	if err != nil {
+		return 0, "", 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+s.account.APIKey)
+	asked := time.Now()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", 0, err
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode, resp.Header.Get("Retry-After"), time.Since(asked), nil
 }
 
 // nobodyDied: no node was declared dead because nobody could renew a lease, so

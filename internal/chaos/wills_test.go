@@ -58,7 +58,8 @@ func (s *stage) testWills(t *testing.T) {
 	observers := s.observers(t)
 	all := s.testators()
 	for i := range all {
-		s.enter(t, 2, all[i].door)
+		c, _ := s.enter(t, 2, all[i].door)
+		c.subscribe(t, s.topic("for/"+all[i].id), 1) // a session that has nothing in it is begun anew
 	}
 	killed := time.Now()
 	s.do(t, "kill", "fanfare-2")
