@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// patience of a test for what takes no time unless something is broken. A
+	// answerPatience of a test is for what takes no time unless something is broken. A
 	// takeover from a node that does not answer takes 2 s, an election 9 s.
 	answerPatience = 20 * time.Second
 	week           = 7 * 24 * 3600 // a session expiry in seconds
@@ -92,7 +92,9 @@ func (s *stage) enter(t *testing.T, node int, d door) (c *client, present bool) 
 	return c, ack.SessionPresent
 }
 
-func refused(ack packet.Connack) bool { return ack.Code != packet.Accepted || ack.Reason != packet.Success }
+func refused(ack packet.Connack) bool {
+	return ack.Code != packet.Accepted || ack.Reason != packet.Success
+}
 
 // read keeps what arrives.
 func (c *client) read() {
@@ -263,9 +265,9 @@ func (c *client) closed(patience time.Duration) bool {
 }
 
 // open reports whether the connection stands and the server answers on it.
-func (c *client) open(patience time.Duration) bool {
+func (c *client) open() bool {
 	c.send(packet.Pingreq{}.Append(nil))
-	_, ok := c.wait(patience, packet.PINGRESP)
+	_, ok := c.wait(answerPatience, packet.PINGRESP)
 	return ok
 }
 
@@ -276,7 +278,7 @@ func (c *client) subscribe(t *testing.T, filter string, qos byte) {
 	}.Append(nil))
 	f, ok := c.wait(answerPatience, packet.SUBACK)
 	var ack packet.Suback
-	if !ok || ack.Decode(f) != nil || byte(ack.Codes[0]) != qos {
+	if !ok || ack.Decode(f) != nil || ack.Codes[0] != qos {
 		t.Fatalf("%s: SUBACK %v %v", c.id, ok, ack.Codes)
 	}
 }

@@ -83,7 +83,7 @@ func (s *stage) testHandover(t *testing.T) {
 		if !old.closed(answerPatience) {
 			t.Errorf("%s: the old connection stands", id)
 		}
-		if !now.until(answerPatience, func() bool { return len(now.order) == messages-1 }) || !now.open(answerPatience) {
+		if !now.until(answerPatience, func() bool { return len(now.order) == messages-1 }) || !now.open() {
 			t.Errorf("%s: %v have come again", id, now.order)
 		}
 		again, dup := now.flights(t)

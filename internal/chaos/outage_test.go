@@ -45,7 +45,7 @@ func (s *stage) testOutage(t *testing.T) {
 	}
 	s.testUnavailable(t)
 	for _, c := range clients {
-		if !c.open(answerPatience) {
+		if !c.open() {
 			t.Errorf("%s: its connection does not answer", c.id)
 		}
 		// What is acknowledged without the log would be, long before it is back.
@@ -124,7 +124,7 @@ func (s *stage) nobodyDied(t *testing.T, all []*client, observer *client) {
 		if c.closed(time.Until(limit)) {
 			t.Errorf("%s: its connection was closed: %v", c.id, c.farewell(t))
 		}
-		if !c.open(answerPatience) {
+		if !c.open() {
 			t.Errorf("%s: its connection does not answer", c.id)
 		}
 	}

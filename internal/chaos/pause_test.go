@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -12,15 +13,31 @@ import (
 func (s *stage) testPause(t *testing.T) {
 	observer, _ := s.enter(t, 1, door{id: "pause-observer"})
 	observer.subscribe(t, s.topic("pause/will/#"), 1)
-	will := &packet.Will{Topic: s.topic("pause/will/x"), Payload: []byte("will"), QoS: 1}
-	stays, _ := s.enter(t, 3, door{id: "pause-stays", expiry: week, will: will})
+	// The will of a client that ends its connection meanwhile is seen to by the
+	// node as well, when it goes on.
+	with := func(id string, qos byte) door {
+		return door{id: "pause-" + id, expiry: week, will: &packet.Will{
+			Topic: s.topic("pause/will/" + id), Payload: []byte(id), QoS: qos,
+		}}
+	}
+	stays, _ := s.enter(t, 3, with("stays", 0))
 	stays.subscribe(t, s.topic("pause/stays"), 1)
-	moves, _ := s.enter(t, 3, door{id: "pause-moves", expiry: week, will: &packet.Will{
-		Topic: s.topic("pause/will/y"), Payload: []byte("moved"), QoS: 1,
-	}})
+	moves, _ := s.enter(t, 3, with("moves", 1))
 	moves.subscribe(t, s.topic("pause/moves"), 2)
+	var leavers []*client
+	for qos := range byte(2) {
+		c, _ := s.enter(t, 3, with(fmt.Sprint("leaves-", qos), qos))
+		leavers = append(leavers, c)
+	}
+	clean := with("clean", 0)
+	clean.expiry = 0
+	c, _ := s.enter(t, 3, clean)
+	leavers = append(leavers, c)
 
 	s.do(t, "pause", "fanfare-3")
+	for _, c := range leavers {
+		c.drop()
+	}
 	moved, present := s.enter(t, 1, door{id: "pause-moves", expiry: week})
 	if !present {
 		t.Error("the session that has moved is not present")
@@ -33,9 +50,12 @@ func (s *stage) testPause(t *testing.T) {
 	if !moved.until(answerPatience, func() bool { return moved.heard["to the moved"] == 1 }) {
 		t.Error("the session that has moved gets nothing")
 	}
-	// The will says that the others take it for dead.
-	if !observer.until(30*time.Second, func() bool { return observer.heard["will"] > 0 }) {
-		t.Error("the will of a client of a node that hangs is not published")
+	// The wills say that the others take it for dead.
+	wills := []string{"stays", "leaves-0", "leaves-1", "clean"}
+	for _, will := range wills {
+		if !observer.until(30*time.Second, func() bool { return observer.heard[will] > 0 }) {
+			t.Errorf("the will of %q, a client of a node that hangs, is not published", will)
+		}
 	}
 
 	s.do(t, "resume", "fanfare-3")
@@ -67,8 +87,13 @@ func (s *stage) testPause(t *testing.T) {
 		t.Error("the session that has moved gets nothing more")
 	}
 	s.noWills(t)
-	if will, moved := observer.count("will"), observer.count("moved"); will != 1 || moved != 0 {
-		t.Errorf("the wills came %d and %d times, want 1 and 0", will, moved)
+	for _, will := range wills {
+		if n := observer.count(will); n != 1 {
+			t.Errorf("the will of %q came %d times, want 1", will, n)
+		}
+	}
+	if n := observer.count("moves"); n != 0 {
+		t.Errorf("the will of the client that has moved came %d times", n)
 	}
 	if n := s.said(t, "fanfare-3", "the node lives again"); n != 1 {
 		t.Errorf("the node says %d times that it lives again, want 1", n)
