@@ -41,6 +41,7 @@ type client struct {
 	epoch    uint64      // of the connection that it has used last
 	cleaning bool        // it goes on asking for a clean start
 	known    bool        // the session is sure to be there when it comes back
+	entered  bool        // some connection of it was let in, ever
 	leftAt   time.Duration
 	lastID   uint16
 	out      []outgoing // publishes that are not completed, oldest first

@@ -201,3 +201,12 @@ func (o *oracle) declared(instance string) {
 
 // lease is how long an instance may be without a sign of life.
 const lease = 4 * liveness.Period
+
+// entered is a connection's being let in: a session that is present was somebody's
+// before.
+func (o *oracle) entered(c *client, present bool) {
+	if present && !c.entered {
+		o.w.violate("%s is offered a session that nobody had", c.name)
+	}
+	c.entered = true
+}

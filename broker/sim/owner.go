@@ -41,6 +41,9 @@ func (c *conn) entered(r *broker.Record, epoch uint64, err error) {
 		return
 	}
 	c.holds, c.epoch = err == nil, epoch
+	if c.holds {
+		c.w.oracle.entered(c.link.client, r != nil)
+	}
 	if r != nil {
 		r.Renew(c.w.shards[c.shard].generations)
 		c.resumed = r.Inflight
