@@ -185,7 +185,7 @@ func (n *node) keep(e *ownership.Effect) {
 		n.write(e)
 	case ownership.PutWill:
 		will, revision := *e.Will, uint64(0)
-		n.request(func() { revision = s.putWill(&will) },
+		n.requestIn(storePatience, func() { revision = s.putWill(&will) },
 			func(err error) { n.table.Saved(op, revision, err, n.time()); n.advance() })
 	case ownership.DropWill:
 		n.forgetWill(e.Instance, e.Key)
