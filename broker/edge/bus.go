@@ -59,6 +59,9 @@ type Log interface {
 type Announcer interface {
 	Announce(subject string, data []byte) error
 	OnAnnounce(subject string, fn func(data []byte)) error
+	// OnDoubt has fn called, from any goroutine, when live messages for this
+	// node may have been lost.
+	OnDoubt(fn func(reason string))
 	// Ask has an instance do something; fn gets its answer, or an error at once
 	// if it does not live.
 	Ask(instance string, data []byte, fn func(answer []byte, err error))

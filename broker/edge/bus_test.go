@@ -75,6 +75,8 @@ func (b *bus) RemoveInterest(filter string) {
 	}
 }
 
+func (b *bus) OnDoubt(func(string)) {}
+
 func (b *bus) Announce(string, []byte) error { return nil }
 
 func (b *bus) OnAnnounce(subject string, fn func([]byte)) error {

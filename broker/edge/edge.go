@@ -50,6 +50,10 @@ type Config struct {
 	Version string
 	// SysInterval is the period of $SYS; 0 means 10 seconds.
 	SysInterval time.Duration
+	// ProbeInterval is how often sessions ask the log whether live messages were
+	// lost on their way from other nodes; 0 means 30 seconds. A lost message is
+	// delivered within one and a half of it.
+	ProbeInterval time.Duration
 	// MaxGroups is how many share groups an app may have on this node, those
 	// included that were left and have not expired; 0 means 1,000.
 	MaxGroups int
@@ -82,6 +86,7 @@ type Edge struct {
 	apps       apps
 	groupLimit groupLimit
 	sys        sys
+	doubted    chan struct{} // live messages may be missing
 	stats      *stats
 	admission  *admission
 	accepting  atomic.Bool   // listeners are up and not draining
@@ -120,7 +125,7 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	if deps.Bus.Alone() {
 		cfg.Limits.MaxAcked = min(cfg.Limits.MaxAcked, ackedAlone)
 	}
-	e := &Edge{cfg: cfg, deps: deps, log: cfg.Logger, stats: newStats(), ctx: context.Background()}
+	e := &Edge{cfg: cfg, deps: deps, log: cfg.Logger, stats: newStats(), doubted: make(chan struct{}, 1), ctx: context.Background()}
 	e.owners = owners{edge: e, put: make(chan struct{}, 1)}
 	e.dead = make(chan struct{}, 1)
 	e.apps.usage = make(map[string]*usage)
@@ -139,6 +144,9 @@ func withDefaults(cfg Config) Config {
 	}
 	if cfg.SysInterval == 0 {
 		cfg.SysInterval = sysInterval
+	}
+	if cfg.ProbeInterval == 0 {
+		cfg.ProbeInterval = probeInterval
 	}
 	if cfg.MaxGroups == 0 {
 		cfg.MaxGroups = maxGroups
@@ -169,6 +177,10 @@ func (e *Edge) Run(ctx context.Context) error {
 		loops.Go(func() { l.run(loopCtx) })
 	}
 	loops.Go(func() { e.house(loopCtx) })
+	if !e.deps.Bus.Alone() {
+		e.deps.Bus.OnDoubt(func(string) { e.doubt() })
+		loops.Go(func() { e.askAround(loopCtx) })
+	}
 	loops.Go(func() { e.live(loopCtx) })
 	e.accepting.Store(true)
 	for _, l := range e.listeners {

@@ -19,12 +19,13 @@ type loop struct {
 	// adds, the loop subtracts.
 	backlog atomic.Int64
 
-	conns   map[*conn]struct{}
-	wheel   wheel
-	sent    uint32    // PUBLISH packets of this batch
-	dirty   []*conn   // have output to send at the end of the batch
-	held    []*conn   // are not read because the edge is behind
-	stalled []stalled // publishes the bus would not take yet, oldest first
+	conns    map[*conn]struct{}
+	wheel    wheel
+	sent     uint32    // PUBLISH packets of this batch
+	dirty    []*conn   // have output to send at the end of the batch
+	held     []*conn   // are not read because the edge is behind
+	stalled  []stalled // publishes the bus would not take yet, oldest first
+	suspects suspects  // to be asked whether they miss something
 	// drained is closed when the last connection is gone; set by shutdown.
 	drained chan struct{}
 }
@@ -71,6 +72,7 @@ func (l *loop) run(ctx context.Context) {
 		case now := <-ticker.C:
 			l.wheel.advance(now, func(c *conn) { c.tick(now) })
 			l.retry(now)
+			l.suspects.some(now)
 			l.flush()
 		}
 	}

@@ -56,6 +56,7 @@ type Bus struct {
 	groups        *groups
 	shares        *shares
 	announcements announcements
+	doubts        doubts
 	requests      requests
 	heads         []head // of the shards
 	retainedHead  head
@@ -110,7 +111,7 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if b.trunk, err = b.upstream.trunk(ctx, &b.counters); err != nil {
+	if b.trunk, err = b.upstream.trunk(ctx, &b.counters, b.trouble); err != nil {
 		return err
 	}
 	if b.side, err = b.upstream.side(ctx, &b.counters); err != nil {
@@ -125,7 +126,10 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 	if err := b.setUpPatiently(ctx); err != nil {
 		return fmt.Errorf("%w (nats-server %s)", err, b.trunk.ConnectedServerVersion())
 	}
-	return nil
+	if b.Alone() {
+		return nil
+	}
+	return b.hearDoubts()
 }
 
 // setUpPatiently repeats setUp while JetStream has no leader: a question that

@@ -55,25 +55,27 @@ func (u *upstream) connect(url, purpose string, extra ...nats.Option) (*nats.Con
 
 // trunk opens the connection for live messages both ways, announcements and
 // the setting up. It never gets back what it sent.
-func (u *upstream) trunk(ctx context.Context, c *counters) (*nats.Conn, error) {
-	return u.lasting(ctx, "trunk", c, nats.NoEcho())
+//
+// trouble hears why messages may have been lost.
+func (u *upstream) trunk(ctx context.Context, c *counters, trouble func(conn *nats.Conn, reason string)) (*nats.Conn, error) {
+	return u.lasting(ctx, "trunk", c, trouble, nats.NoEcho())
 }
 
 // side opens the connection for reading the log, for retained messages and for
 // share groups: large answers do not hold up live messages there, and a group
 // hears this node's own.
 func (u *upstream) side(ctx context.Context, c *counters) (*nats.Conn, error) {
-	return u.lasting(ctx, "side", c)
+	return u.lasting(ctx, "side", c, calm)
 }
 
 // lasting opens a connection that reconnects for ever.
-func (u *upstream) lasting(ctx context.Context, purpose string, c *counters, extra ...nats.Option) (*nats.Conn, error) {
+func (u *upstream) lasting(ctx context.Context, purpose string, c *counters, trouble func(*nats.Conn, string), extra ...nats.Option) (*nats.Conn, error) {
 	opts := append(append([]nats.Option{
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(),
 		nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectWait, reconnectWait),
-	}, logged(u.cfg.Logger, c)...), extra...)
+	}, logged(u.cfg.Logger, c, trouble)...), extra...)
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
 	for {
@@ -88,8 +90,11 @@ func (u *upstream) lasting(ctx context.Context, purpose string, c *counters, ext
 	}
 }
 
+// calm is for connections that carry no live messages.
+func calm(*nats.Conn, string) {}
+
 // logged reports what happens to a connection that reconnects.
-func logged(log *slog.Logger, c *counters) []nats.Option {
+func logged(log *slog.Logger, c *counters, trouble func(*nats.Conn, string)) []nats.Option {
 	return []nats.Option{
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
@@ -99,12 +104,14 @@ func logged(log *slog.Logger, c *counters) []nats.Option {
 		nats.ReconnectHandler(func(conn *nats.Conn) {
 			c.reconnects.Add(1)
 			log.Info("NATS reconnected", slog.String("server", conn.ConnectedServerName()))
+			trouble(conn, doubtReconnect)
 		}),
-		nats.ErrorHandler(func(_ *nats.Conn, s *nats.Subscription, err error) {
+		nats.ErrorHandler(func(conn *nats.Conn, s *nats.Subscription, err error) {
 			// Signalled once per spell and subscription; what did not fit into
 			// the channel is lost to this node.
 			if errors.Is(err, nats.ErrSlowConsumer) {
 				c.slowConsumers.Add(1)
+				trouble(conn, doubtSlow)
 			}
 			subject := ""
 			if s != nil {

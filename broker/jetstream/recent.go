@@ -49,4 +49,10 @@ func (c *recent) find(seqs []uint64) (messages []*broker.Message, missing []int)
 	return messages, missing
 }
 
+// goesSoon reports whether a message is there that is among the older half: whoever
+// waits takes it now, before it has to be loaded.
+func (c *recent) goesSoon(at place) bool {
+	return c.bytes > c.most/2 && at <= c.order[len(c.order)/2] && c.bySeq[at.seq()] != nil
+}
+
 func (c *recent) clear() { *c = recent{most: c.most, bySeq: make(map[uint64]*broker.Message)} }

@@ -87,6 +87,9 @@ func (s *sweep) answered(r *reading, messages []*broker.Message, drained bool, n
 	return answered{fn: fn, page: page}
 }
 
+// leastPage is what a page should hold that is answered early.
+const leastPage = 16
+
 // due reports whether r is to be answered with what was found: a full page, all
 // that will be added, or something after a while.
 func (s *sweep) due(r *reading, now time.Time) bool {
@@ -95,6 +98,8 @@ func (s *sweep) due(r *reading, now time.Time) bool {
 		return true
 	case !r.attached:
 		return len(r.ahead) > 0
+	case len(r.ahead) >= leastPage && s.recent.goesSoon(r.ahead[0]):
+		return true
 	}
 	return now.Sub(r.asked) > pagePatience && (len(r.ahead) > 0 || r.upTo > r.after)
 }
@@ -130,7 +135,7 @@ func (s *sweep) loaded(r *reading, messages []*broker.Message, err error) answer
 	}
 	r.loading = false
 	for i, m := range messages {
-		if m != nil {
+		if m != nil && s.pass == nil { // what the pass brings is more likely to be wanted
 			s.recent.add(m, r.ahead[i])
 		}
 	}

@@ -37,6 +37,8 @@ type Stats struct {
 	Loads, Saves, Conflicts uint64
 	// Events were sent; EventsLost had no room.
 	Events, EventsLost uint64
+	// Doubts are the times that live messages may have been lost to this node.
+	Doubts uint64
 	// Damaged messages in a stream could not be read and were passed over.
 	Damaged uint64
 	// Reconnects of the connections for live messages and for reading.
@@ -60,7 +62,7 @@ type counters struct {
 	reads, probes, probesBroken, scans, passes, heads, damaged   atomic.Uint64
 	loads, saves, conflicts, events, eventsLost                  atomic.Uint64
 	shared, sharedAgain, sharedBack                              atomic.Uint64
-	slowConsumers, reconnects                                    atomic.Uint64
+	slowConsumers, reconnects, doubts                            atomic.Uint64
 	retained, retainedAt                                         atomic.Int64 // when: Unix ns
 }
 
@@ -89,6 +91,7 @@ func (b *Bus) Stats() Stats {
 		Conflicts:     c.conflicts.Load(),
 		Events:        c.events.Load(),
 		EventsLost:    c.eventsLost.Load(),
+		Doubts:        c.doubts.Load(),
 		Damaged:       c.damaged.Load(),
 		SlowConsumers: c.slowConsumers.Load(),
 		Reconnects:    c.reconnects.Load(),

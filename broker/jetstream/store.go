@@ -116,7 +116,7 @@ func (b *Bus) openStore(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if b.drawer, err = b.upstream.lasting(ctx, "store", &b.counters); err != nil {
+	if b.drawer, err = b.upstream.lasting(ctx, "store", &b.counters, calm); err != nil {
 		return err
 	}
 	d, err := newDesk(b.drawer)

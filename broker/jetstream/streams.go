@@ -37,7 +37,10 @@ const (
 	errBusyLast = 10164
 )
 
-func streamName(shard int) string { return "LOG_" + strconv.Itoa(shard) }
+func streamName(shard int) string { return logStreams + strconv.Itoa(shard) }
+
+// logStreams is what the names of the log's streams begin with.
+const logStreams = "LOG_"
 
 // sentinel is a message of every shard that never expires and that no tenant's
 // filter can match, so that a question about the log always has an answer.

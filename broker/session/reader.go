@@ -228,6 +228,10 @@ func (s *Session) Probe(now time.Time) {
 	}
 }
 
+// Knows reports whether a Probe would tell nothing new of a shard whose log ends
+// at head.
+func (s *Session) Knows(head uint64) bool { return s.lossless || s.known() >= head }
+
 // askAgain repeats a question that it was too early for, and asks for the
 // second time after a SUBACK. A session that is behind does so by pump.
 func (s *Session) askAgain(now time.Time) {
