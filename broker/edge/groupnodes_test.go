@@ -44,7 +44,7 @@ func nodes(t *testing.T) []*node {
 	return all
 }
 
-func startNode(t *testing.T, cfg jetstream.Config, change ...func(*edge.Config)) *node {
+func startNode(t testing.TB, cfg jetstream.Config, change ...func(*edge.Config)) *node {
 	t.Helper()
 	b, err := jetstream.Open(t.Context(), cfg)
 	if err != nil {
@@ -58,7 +58,7 @@ func startNode(t *testing.T, cfg jetstream.Config, change ...func(*edge.Config))
 }
 
 // alone starts a node that brings its own NATS.
-func alone(t *testing.T, change ...func(*edge.Config)) *node {
+func alone(t testing.TB, change ...func(*edge.Config)) *node {
 	t.Helper()
 	return startNode(t, jetstream.Config{Node: "n1", Dir: t.TempDir(), GroupAckWait: groupAckWait}, change...)
 }

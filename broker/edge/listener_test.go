@@ -46,7 +46,7 @@ func (w *world) metric(name, label string) float64 {
 }
 
 // until waits for something to become true.
-func until(t *testing.T, what string, done func() bool) {
+func until(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()

@@ -267,3 +267,20 @@ func SetErrands(b *Bus, most int) {
 
 // MaxConsumers is how many a stream may have.
 const MaxConsumers = maxConsumers
+
+// BytesOf is what the log holds of a topic's app, as far as this node knows.
+func BytesOf(b *Bus, topic string) int64 {
+	o := b.appender.accounts.of(topic, time.Now())
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sum
+}
+
+// Account is that of one app.
+func Account(retention time.Duration, most int64) func(*broker.Message, time.Time) error {
+	a := newAccounts(Config{Log: func(string, string) (time.Duration, int64) { return retention, most }})
+	return func(m *broker.Message, now time.Time) error {
+		_, err := a.charge(m, now)
+		return err
+	}
+}

@@ -53,6 +53,7 @@ type entry struct {
 	entered time.Duration // on the appender's clock, as all times here
 	sent    time.Duration
 	state   int
+	charge  charge
 	asking  lookup // of the question that is under way
 	aged    bool   // the id is too old for its hour
 	absent  bool   // and the log does not have it there
@@ -128,6 +129,7 @@ type parcel struct {
 	m     *broker.Message
 	ask   lookup // instead of an append
 	aged  bool
+	until int64 // when the log forgets it, Unix ms; 0: when the stream does
 }
 
 // take moves entries that may be sent now to batch, as many as it has room for.
@@ -145,7 +147,7 @@ func (l *lane) take(batch []parcel, now time.Duration) (parcels []parcel, number
 				break
 			}
 			l.launch(e, now)
-			batch = append(batch, parcel{index: l.next, m: e.m, ask: e.asking, aged: e.aged})
+			batch = append(batch, parcel{index: l.next, m: e.m, ask: e.asking, aged: e.aged, until: e.charge.until})
 		}
 		l.next++
 		l.reach = max(l.reach, l.next)

@@ -37,7 +37,8 @@ const maxQoS = 2
 // first of an app with a limit after a start gets broker.ErrOverloaded until
 // the app's topics are counted.
 //
-// When the log has no room, ack gets broker.ErrLogFull, and whether there is room
+// When the app has as many bytes in the log as it may, Publish returns
+// broker.ErrAppFull. When the log has no room, ack gets broker.ErrLogFull, and whether there is room
 // again only the next message can tell.
 // Without an answer from the log for 30 seconds, ack gets
 // broker.ErrUnavailable; then it is not known whether the message is in the

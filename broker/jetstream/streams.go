@@ -106,7 +106,7 @@ func replicated(ctx context.Context, js jetstream.JetStream, shards int) (bool, 
 
 // openBuckets does the same for the buckets.
 func openBuckets(ctx context.Context, js jetstream.JetStream, cfg Config, replicas int) error {
-	for _, bucket := range []string{metaBucket, nodesBucket, leasesBucket, sessionsBucket, willsBucket} {
+	for _, bucket := range []string{metaBucket, nodesBucket, leasesBucket, sessionsBucket, willsBucket, usageBucket} {
 		want := func(c jetstream.StreamConfig) jetstream.StreamConfig { return bucketConfig(c, bucket) }
 		if err := openStream(ctx, js, cfg, want, "", replicas); err != nil {
 			return fmt.Errorf("jetstream: bucket %s: %w", bucket, err)
