@@ -47,18 +47,18 @@ func (b *bench) nothing() {
 }
 
 // connect begins a connection, as far as its Load.
-func (b *bench) connect(r ownership.Request, number uint64, former string) (*ownership.Seat, ownership.Effect) {
+func (b *bench) connect(r ownership.Request, number uint64) (*ownership.Seat, ownership.Effect) {
 	b.t.Helper()
 	s := b.table.Connect(key, r, nil, b.now)
 	b.next(ownership.Claim)
-	b.table.Claimed(s, number, former, nil, b.now)
+	b.table.Claimed(s, number, "", nil, b.now)
 	return s, b.next(ownership.Load)
 }
 
-// hold has a durable connection in, without a will.
-func (b *bench) hold(number uint64) *ownership.Seat {
+// hold has a durable connection in, with the claim 50 and without a will.
+func (b *bench) hold() *ownership.Seat {
 	b.t.Helper()
-	s, load := b.connect(ownership.Request{Durable: true, Expiry: time.Hour}, number, "")
+	s, load := b.connect(ownership.Request{Durable: true, Expiry: time.Hour}, 50)
 	b.table.Loaded(load.Op, broker.Stored{}, nil, b.now)
 	b.table.Saved(b.next(ownership.Save).Op, 1, nil, b.now)
 	b.next(ownership.Announce)
@@ -71,15 +71,16 @@ func (b *bench) pass(d time.Duration) {
 	b.table.Tick(b.now)
 }
 
-func absent(b *bench, owner string) *broker.Record {
-	return &broker.Record{Owner: owner, Epoch: 40, Floor: 7, Expiry: time.Hour, Expires: b.now.Add(time.Hour), Willed: true}
+// absent is the record of a client that is away, with a will that waits.
+func absent(b *bench) *broker.Record {
+	return &broker.Record{Owner: "them", Epoch: 40, Floor: 7, Expiry: time.Hour, Expires: b.now.Add(time.Hour), Willed: true}
 }
 
 func TestResume(t *testing.T) {
 	b := newBench(t)
 	will := &broker.Will{Message: &broker.Message{}}
-	_, load := b.connect(ownership.Request{Durable: true, Expiry: time.Minute, Will: will}, 30, "")
-	b.table.Loaded(load.Op, broker.Stored{Record: absent(b, "them"), Revision: 5}, nil, b.now)
+	_, load := b.connect(ownership.Request{Durable: true, Expiry: time.Minute, Will: will}, 30)
+	b.table.Loaded(load.Op, broker.Stored{Record: absent(b), Revision: 5}, nil, b.now)
 	save := b.next(ownership.Save)
 	r := save.Record
 	if save.Revision != 5 || r.Owner != "us" || r.Epoch != 41 || r.Floor != 7 || r.Expiry != time.Minute || !r.Expires.IsZero() || !r.Willed {
@@ -110,8 +111,8 @@ func TestResume(t *testing.T) {
 func TestSessionIsOver(t *testing.T) {
 	for _, clean := range []bool{true, false} {
 		b := newBench(t)
-		_, load := b.connect(ownership.Request{Durable: true, Clean: clean}, 50, "")
-		old := absent(b, "them")
+		_, load := b.connect(ownership.Request{Durable: true, Clean: clean}, 50)
+		old := absent(b)
 		if !clean {
 			old.Expires = b.now
 		}
@@ -136,8 +137,8 @@ func TestSessionIsOver(t *testing.T) {
 // A session that ends with its connection has no record.
 func TestErasesForASessionWithoutRecord(t *testing.T) {
 	b := newBench(t)
-	s, load := b.connect(ownership.Request{}, 50, "")
-	old := absent(b, "them")
+	s, load := b.connect(ownership.Request{}, 50)
+	old := absent(b)
 	old.Willed = false
 	b.table.Loaded(load.Op, broker.Stored{Record: old, Revision: 5}, nil, b.now)
 	erase := b.next(ownership.Erase)
@@ -154,11 +155,30 @@ func TestErasesForASessionWithoutRecord(t *testing.T) {
 	}
 }
 
+// Whoever had the claim last is asked when there is no record, unless that is
+// this node.
+func TestAsksTheFormerClaimant(t *testing.T) {
+	for _, former := range []string{"us", "them"} {
+		b := newBench(t)
+		s := b.table.Connect(key, ownership.Request{}, nil, b.now)
+		b.next(ownership.Claim)
+		b.table.Claimed(s, 50, former, nil, b.now)
+		b.table.Loaded(b.next(ownership.Load).Op, broker.Stored{}, nil, b.now)
+		if former == "them" {
+			ask := b.next(ownership.Ask)
+			b.table.Done(ask.Op, nil, b.now)
+			b.table.Loaded(b.next(ownership.Load).Op, broker.Stored{}, nil, b.now)
+		}
+		b.next(ownership.Announce)
+		b.next(ownership.Enter)
+	}
+}
+
 // The owner is asked first, and has two seconds.
 func TestAsksTheOwner(t *testing.T) {
 	b := newBench(t)
 	held := &broker.Record{Owner: "them", Epoch: 40}
-	_, load := b.connect(ownership.Request{Durable: true}, 50, "")
+	_, load := b.connect(ownership.Request{Durable: true}, 50)
 	b.table.Loaded(load.Op, broker.Stored{Record: held, Revision: 5}, nil, b.now)
 	ask := b.next(ownership.Ask)
 	b.pass(2*time.Second - 1)
@@ -177,7 +197,7 @@ func TestAsksTheOwner(t *testing.T) {
 // their answers, not before.
 func TestIsAsked(t *testing.T) {
 	b := newBench(t)
-	s := b.hold(50)
+	s := b.hold()
 	b.table.Asked(key, 9, b.now)
 	b.next(ownership.Evict)
 	b.table.Close(s, ownership.End{Record: &broker.Record{Floor: 8, Expires: b.now.Add(time.Hour)}}, b.now)
@@ -200,7 +220,7 @@ func TestIsAsked(t *testing.T) {
 
 func TestPublishesAreNotWaitedForForEver(t *testing.T) {
 	b := newBench(t)
-	s := b.hold(50)
+	s := b.hold()
 	b.table.Asked(key, 9, b.now)
 	b.next(ownership.Evict)
 	b.table.Close(s, ownership.End{}, b.now)
@@ -215,7 +235,7 @@ func TestPublishesAreNotWaitedForForEver(t *testing.T) {
 // does not fence an owner.
 func TestLostAnswerDoesNotFence(t *testing.T) {
 	b := newBench(t)
-	s := b.hold(50)
+	s := b.hold()
 	b.table.Persist(s, &broker.Record{Floor: 1}, 1, b.now)
 	b.table.Saved(b.next(ownership.Save).Op, 0, broker.ErrUnavailable, b.now)
 	if e := b.next(ownership.Persisted); e.Token != 1 || !errors.Is(e.Err, broker.ErrUnavailable) {
@@ -238,7 +258,7 @@ func TestLostAnswerDoesNotFence(t *testing.T) {
 func TestFenced(t *testing.T) {
 	for _, stored := range []*broker.Record{nil, {Owner: "them", Epoch: 51}, {Owner: "us", Epoch: 51}} {
 		b := newBench(t)
-		s := b.hold(50)
+		s := b.hold()
 		b.table.Persist(s, &broker.Record{}, 1, b.now)
 		b.table.Saved(b.next(ownership.Save).Op, 0, broker.ErrConflict, b.now)
 		b.table.Loaded(b.next(ownership.Load).Op, broker.Stored{Record: stored, Revision: 4}, nil, b.now)
@@ -253,7 +273,7 @@ func TestFenced(t *testing.T) {
 
 func TestHeard(t *testing.T) {
 	b := newBench(t)
-	b.hold(50)
+	b.hold()
 	b.table.Heard("them", key, 49, b.now)
 	if e := b.next(ownership.Announce); e.Key != key || e.Epoch != 50 {
 		t.Errorf("announces %s %d", e.Key, e.Epoch)
@@ -275,7 +295,7 @@ func TestHeard(t *testing.T) {
 
 func TestAsserts(t *testing.T) {
 	b := newBench(t)
-	b.hold(50)
+	b.hold()
 	b.pass(time.Hour)
 	want := []ownership.Assertion{{Hash: ownership.Hash(key), Epoch: 50, Key: key}}
 	if e := b.next(ownership.Assert); !slices.Equal(e.Claims, want) {
@@ -289,7 +309,7 @@ func TestAsserts(t *testing.T) {
 // A record that nobody can read is left as it is.
 func TestUnreadableRecord(t *testing.T) {
 	b := newBench(t)
-	_, load := b.connect(ownership.Request{Durable: true, Clean: true}, 50, "")
+	_, load := b.connect(ownership.Request{Durable: true, Clean: true}, 50)
 	b.table.Loaded(load.Op, broker.Stored{}, broker.ErrRecord, b.now)
 	if e := b.next(ownership.Refuse); !errors.Is(e.Err, broker.ErrRecord) {
 		t.Errorf("refused with %v", e.Err)
@@ -302,7 +322,7 @@ func TestUnreadableRecord(t *testing.T) {
 // next connection.
 func TestKeepsWhatIsNotSaved(t *testing.T) {
 	b := newBench(t)
-	first := b.hold(50)
+	first := b.hold()
 	b.table.Close(first, ownership.End{Record: &broker.Record{Floor: 8, Expires: b.now.Add(time.Hour)}, Settled: true}, b.now)
 	b.next(ownership.Unclaim)
 	for range 20 {
@@ -329,8 +349,8 @@ func TestKeepsWhatIsNotSaved(t *testing.T) {
 // was.
 func TestAbandonPutsBack(t *testing.T) {
 	b := newBench(t)
-	s, load := b.connect(ownership.Request{Durable: true, Will: &broker.Will{}}, 50, "")
-	old := absent(b, "them")
+	s, load := b.connect(ownership.Request{Durable: true, Will: &broker.Will{}}, 50)
+	old := absent(b)
 	old.Willed = false
 	b.table.Loaded(load.Op, broker.Stored{Record: old, Revision: 5}, nil, b.now)
 	save := b.next(ownership.Save)
@@ -349,7 +369,7 @@ func TestAbandonPutsBack(t *testing.T) {
 // Nobody waits for longer than a client does.
 func TestPatience(t *testing.T) {
 	b := newBench(t)
-	_, load := b.connect(ownership.Request{Durable: true}, 50, "")
+	_, load := b.connect(ownership.Request{Durable: true}, 50)
 	b.pass(10 * time.Second)
 	if e := b.next(ownership.Refuse); !errors.Is(e.Err, broker.ErrUnavailable) {
 		t.Errorf("refused with %v", e.Err)
