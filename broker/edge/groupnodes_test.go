@@ -173,7 +173,11 @@ func TestGroupOfALostMember(t *testing.T) {
 		lost.work(30, false)
 		other := n[at].worker("other", 1, 50, false)
 		lost.nc.Close()
-		if s := strings.Join(other.work(30, true), " "); s != numbers(0, 30) {
+		got := other.work(30, true)
+		if at == 1 { // the log redelivers to other nodes in an order of its own
+			sorted(got)
+		}
+		if s := strings.Join(got, " "); s != numbers(0, 30) {
 			t.Errorf("at %d got %s", at, s)
 		}
 	}
