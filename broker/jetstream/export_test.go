@@ -181,6 +181,13 @@ func NewLane(most int) *Lane { return &Lane{lane: lane{most: most, room: most}} 
 // Push queues a message.
 func (l *Lane) Push(m *broker.Message) { l.push(entry{m: m, entered: l.now}) }
 
+// Check lets time pass and looks for what has waited too long.
+func (l *Lane) Check(d time.Duration) bool {
+	l.now += d
+	gaveUp, _ := l.check(l.now)
+	return gaveUp
+}
+
 // Take tells what is sent now, in short, and its number. A second passes.
 func (l *Lane) Take() (sent string, number uint64) {
 	l.now += time.Second

@@ -150,7 +150,9 @@ func (b *Bus) complete(e *entry) {
 		b.counters.duplicates.Add(1)
 	}
 	m.Position.Seq = out.seq
-	if !b.Alone() {
+	if b.Alone() {
+		m.Previous = 0
+	} else {
 		previous := b.previous.swap(m.Topic, out.seq, out.duplicate, time.Now())
 		if out.duplicate || m.Previous == broker.UnknownPrevious || previous == broker.UnknownPrevious {
 			previous = out.seq // any message before it may be the one
