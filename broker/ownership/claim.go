@@ -20,6 +20,9 @@ func (t *Table) Connect(key string, r Request, conn any, now time.Time) *Seat {
 		t.evict(p.last)
 	}
 	t.seat(p, s)
+	if b := p.busy; b != nil {
+		b.retry, b.tries = time.Time{}, 0 // somebody waits for it now
+	}
 	if t.assert.IsZero() && !t.cfg.Alone {
 		t.assert = now.Add(time.Duration(t.random.Int64N(int64(t.cfg.AssertEvery))))
 	}
