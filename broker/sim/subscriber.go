@@ -43,11 +43,10 @@ func (s *subscriber) has(number int) bool { return number < len(s.times) && s.ti
 func (s *subscriber) arrives(a arrival, name string) {
 	k := &s.w.oracle.messages[a.number]
 	times, exact := at(&s.times, a.number), at(&s.exact, a.number)
+	if !topic.InsideWall(s.client.org, name) || k.foreign || name != k.topic {
+		s.w.violate("%s of %s got m%d of %s as %s", s.client.name, s.client.org, a.number, k.topic, name)
+	}
 	switch {
-	case !topic.InsideWall(s.client.org, name) || k.foreign:
-		s.w.violate("%s of %s got m%d of %s", s.client.name, s.client.org, a.number, name)
-	case name != k.topic:
-		s.w.violate("%s got m%d of %s as %s", s.client.name, a.number, k.topic, name)
 	case *exact && a.qos == 2 && s.w.oracle.once(k):
 		s.w.violate("%s got m%d twice, with QoS %d", s.client.name, a.number, a.qos)
 	case s.w.faults.calm && s.knows(a.number) && k.first == k.last:
