@@ -106,6 +106,21 @@ func TestOrphanThatIsTakenUp(t *testing.T) {
 	d.one("list-orphans") // nobody was told to be disconnected
 }
 
+// What stays as it is, because it lives for ever or cannot be read, is listed
+// each time: it must not be gone through without end.
+func TestOrphansThatStay(t *testing.T) {
+	d := newDesk(t, gone(broker.LeaseLeft))
+	keys := []string{"for ever", "newer"}
+	d.Orphaned(d.one("list-orphans").Op, keys, nil, d.now)
+	effects := d.next("list-wills load load")
+	d.Listed(effects[0].Op, nil, nil, d.now)
+	d.Loaded(effects[1].Op, broker.Stored{Record: &broker.Record{Owner: "gone"}, Revision: 1}, nil, d.now)
+	d.Loaded(effects[2].Op, broker.Stored{Revision: 2}, broker.ErrRecord, d.now)
+	d.Orphaned(d.one("list-orphans").Op, keys, nil, d.now)
+	d.Listed(d.one("list-wills").Op, nil, nil, d.now)
+	d.one("bury")
+}
+
 func TestForgottenWill(t *testing.T) {
 	d := newDesk(t)
 	w := &broker.Will{Instance: "me", Key: "k", Durable: true, Due: d.now.Add(time.Minute), Message: &broker.Message{ID: ulid.Make(), QoS: 1}}

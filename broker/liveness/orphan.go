@@ -8,7 +8,8 @@ import (
 )
 
 // orphan is a session whose connection ended with its node: from then on its
-// time runs. One that lives for ever is left as it is.
+// time runs. One that lives for ever is left as it is, and so is one that cannot
+// be read: perhaps a newer program can.
 type orphan struct {
 	timer
 	house *house
@@ -22,6 +23,9 @@ func (t *orphan) step(e *Estate, _ time.Time) {
 		case a.err != nil && !errors.Is(a.err, broker.ErrRecord):
 			e.again(t, now)
 		case a.err != nil || r == nil || r.Owner != t.house.lease.Instance || !r.Expires.IsZero() || r.Expiry == 0:
+			if a.err != nil || (r != nil && r.Owner == t.house.lease.Instance && r.Expires.IsZero()) {
+				t.house.pass(t.key)
+			}
 			t.house.done(e, now)
 		default:
 			t.save(e, a.stored)
