@@ -12,12 +12,12 @@ import (
 type house struct {
 	timer
 	lease   broker.Lease
-	since   time.Time // when it was first seen to be gone
-	ours    bool      // to look after
-	swept   bool      // no records were left, and none can come any more
+	since   time.Time           // when it was first seen to be gone
+	ours    bool                // to look after
+	swept   bool                // no records were left, and none can come any more
 	passed  map[string]struct{} // keys of records that stay as they are, however often they are listed
-	busy    int       // tasks of this round
-	found   bool      // by this round
+	busy    int                 // tasks of this round
+	found   bool                // by this round
 	listing bool
 	next    time.Time // the earliest will that was left where it is
 }
