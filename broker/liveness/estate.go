@@ -28,8 +28,8 @@ func (c Config) filled() Config {
 }
 
 const (
-	// horizon is how long before they are due the wills of the gone are kept in
-	// memory. Others are read again then.
+	// horizon is how long before they are due wills are kept in memory. Others
+	// are read again then: of the gone the whole, of our own the messages.
 	horizon = time.Minute
 	// pause is between two readings of what a gone instance has left.
 	pause = time.Second
@@ -130,7 +130,10 @@ func hash(a, b string) uint64 {
 func (e *Estate) Keep(w *broker.Will, ref any, now time.Time) {
 	e.forget(w.Key) // the client was back, since it is gone again
 	sure := !e.doubt && (!w.Durable || (w.Delay == 0 && !w.Due.After(now)))
-	t := &will{will: w, key: w.Key, refs: refs(ref), sure: sure}
+	t := &will{will: w, from: w.Instance, key: w.Key, refs: refs(ref), sure: sure}
+	if w.Revision != 0 && w.Due.After(now.Add(horizon)) {
+		t.will = light(w)
+	}
 	e.kept[w.Key] = t
 	e.wait(t, w.Due)
 	e.Tick(now)
