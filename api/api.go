@@ -43,6 +43,7 @@ func New(cfg Config, deps Deps) (*API, error) {
 	if cfg.Retention <= 0 {
 		cfg.Retention = DefaultRetention
 	}
+	cfg.MaxRetention = cmp.Or(cfg.MaxRetention, cfg.Retention)
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}

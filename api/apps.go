@@ -116,7 +116,7 @@ func (a *API) changed(ctx context.Context, org, app string) {
 func (a *API) appView(app tenant.App) spec.App {
 	return spec.App{
 		ID: app.ID, Name: app.Name, Organization: app.Organization, TopicPrefix: app.TopicPrefix(),
-		RetentionSeconds: int64(app.Retention / time.Second), Settings: settingsView(app.Settings), CreatedAt: app.CreatedAt,
+		RetentionSeconds: int64(app.Retention / time.Second), Settings: settingsView(app), CreatedAt: app.CreatedAt,
 		Endpoints: spec.Endpoints{
 			API: a.cfg.PublicHTTP, MQTT: ref(a.cfg.PublicMQTT), MQTTS: ref(a.cfg.PublicMQTTS),
 			WS: ref(a.cfg.PublicWS), WSS: ref(a.cfg.PublicWSS),

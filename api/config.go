@@ -37,6 +37,9 @@ type Config struct {
 	// Retention is how long the log keeps a new app's messages. The default is
 	// DefaultRetention.
 	Retention time.Duration
+	// MaxRetention is the longest that an app may have its messages kept. The
+	// default is Retention.
+	MaxRetention time.Duration
 }
 
 // Deps are the parts that the API speaks to.

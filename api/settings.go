@@ -21,7 +21,7 @@ func (a *API) UpdateApp(ctx context.Context, request spec.UpdateAppRequestObject
 		return nil, err
 	}
 	app, err := a.deps.Store.UpdateApp(ctx, caller.Organization, request.App, version, func(app *tenant.App) error {
-		return changeApp(app, request.Body)
+		return changeApp(app, request.Body, a.cfg.MaxRetention)
 	})
 	if err != nil {
 		return nil, err
@@ -32,8 +32,9 @@ func (a *API) UpdateApp(ctx context.Context, request spec.UpdateAppRequestObject
 	}, nil
 }
 
-// changeApp makes the changes that a body asks for.
-func changeApp(app *tenant.App, body *spec.AppChange) error {
+// changeApp makes the changes that a body asks for; longest is what the log may
+// keep.
+func changeApp(app *tenant.App, body *spec.AppChange, longest time.Duration) error {
 	var wrong error
 	if body.Name != nil {
 		app.Name = *body.Name
@@ -51,10 +52,21 @@ func changeApp(app *tenant.App, body *spec.AppChange) error {
 	setCount(&s.MaxSubscriptions, wanted.MaxSubscriptions)
 	setCount(&s.PublishRate, wanted.PublishRate)
 	setCount(&s.PublishBytes, wanted.PublishBytes)
-	if f, ok := errors.AsType[*fault.Error](s.Check()); ok {
-		wrong = errors.Join(wrong, f.At("/settings"+f.Field))
+	set(&s.LogBytes, wanted.LogBytes)
+	wrong = errors.Join(wrong, within("/settings", s.Check()))
+	if wanted.LogRetentionSeconds != nil {
+		app.Retention = time.Duration(*wanted.LogRetentionSeconds) * time.Second
+		wrong = errors.Join(wrong, within("/settings", tenant.CheckRetention(app.Retention, longest)))
 	}
 	return wrong
+}
+
+// within puts a pointer in front of a fault's own.
+func within(pointer string, err error) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f.At(pointer + f.Field)
+	}
+	return err
 }
 
 // set, setSeconds and setCount change what a body names.
@@ -76,7 +88,8 @@ func setCount[T int32 | int64](dst *int, src *T) {
 	}
 }
 
-func settingsView(s tenant.Settings) spec.Settings {
+func settingsView(app tenant.App) spec.Settings {
+	s := app.Settings
 	return spec.Settings{
 		Mounted:               s.Mounted,
 		SessionExpirySeconds:  int32(s.SessionExpiry / time.Second),  //nolint:gosec // checked to be at most 90 days
@@ -86,5 +99,7 @@ func settingsView(s tenant.Settings) spec.Settings {
 		MaxSubscriptions:      int32(s.MaxSubscriptions),             //nolint:gosec // likewise
 		PublishRate:           int32(s.PublishRate),                  //nolint:gosec // likewise
 		PublishBytes:          int64(s.PublishBytes),
+		LogRetentionSeconds:   int64(app.Retention / time.Second),
+		LogBytes:              s.LogBytes,
 	}
 }

@@ -18,6 +18,7 @@ func TestSettings(t *testing.T) {
 	want := map[string]any{
 		"mounted": false, "session_expiry_seconds": 604800.0, "retained_expiry_seconds": 0.0, "max_retained": 100000.0,
 		"max_connections": 0.0, "max_subscriptions": 0.0, "publish_rate": 0.0, "publish_bytes": 0.0,
+		"log_retention_seconds": 604800.0, "log_bytes": 0.0,
 	}
 	if !reflect.DeepEqual(app["settings"], any(want)) {
 		t.Errorf("a new app has %v", app["settings"])
@@ -27,6 +28,7 @@ func TestSettings(t *testing.T) {
 		{"session_expiry_seconds": 0.0, "retained_expiry_seconds": 315360000.0},
 		{"max_retained": 1e9, "max_connections": 1.0, "max_subscriptions": 2.0, "publish_rate": 3.0, "publish_bytes": 1e12},
 		{"mounted": false, "max_connections": 0.0},
+		{"log_retention_seconds": 60.0, "log_bytes": 1e15},
 		{},
 	}
 	for _, change := range changes {
@@ -40,12 +42,18 @@ func TestSettings(t *testing.T) {
 			t.Errorf("changed to %s, read %s", got.text, read.text)
 		}
 	}
-	named := s.call("PATCH", path, member, `{"name":"Chat & more"}`, "If-Match", `"5"`).want(t, http.StatusOK)
+	named := s.call("PATCH", path, member, `{"name":"Chat & more"}`, "If-Match", `"6"`).want(t, http.StatusOK)
 	if named["name"] != "Chat & more" || !reflect.DeepEqual(named["settings"], any(want)) {
 		t.Errorf("renamed: %v", named)
 	}
 	s.call("PATCH", path, key, `{"name":"x"}`, "If-Match", fresh.Header.Get("ETag")).problem(t, 412, "precondition_failed")
 	s.call("PATCH", path, key, `{"name":"x"}`, "If-Match", "what").problem(t, 422, "invalid")
+	for _, seconds := range []int{59, 604801} { // the server of the test allows what a new app has
+		s.call("PATCH", path, key, map[string]any{"settings": map[string]any{"log_retention_seconds": seconds}}).problem(t, 422, "invalid")
+	}
+	if kept := s.call("GET", path, member, nil).want(t, http.StatusOK); kept["retention_seconds"] != 60.0 {
+		t.Errorf("kept for %v", kept["retention_seconds"])
+	}
 	page := s.call("GET", "/v1/apps", member, nil).want(t, http.StatusOK)
 	if item := page["items"].([]any)[0].(map[string]any); !reflect.DeepEqual(item["settings"], any(want)) {
 		t.Errorf("listed as %v", item)

@@ -272,21 +272,21 @@ func TestLoginsWhileTheSourceIsAway(t *testing.T) {
 func TestUnknownLoginTakesItsTime(t *testing.T) {
 	v, src := newDevices(t)
 	src.setLogin(t, "acme/chat/robot")
-	// The fastest of a few: what the machine does besides only slows down.
-	fastest := func(username string) time.Duration {
-		best := time.Hour
-		for range 3 {
-			begin := time.Now()
-			_, err := connect(t, v, username, "wrong password")
-			best = min(best, time.Since(begin))
-			wantFault(t, err, fault.Unauthenticated)
-		}
-		return best
+	try := func(best time.Duration, username string) time.Duration {
+		begin := time.Now()
+		_, err := connect(t, v, username, "wrong password")
+		wantFault(t, err, fault.Unauthenticated)
+		return min(best, time.Since(begin))
 	}
-	wrong := fastest("acme/chat/robot")
+	// The fastest of as many as it takes: what the machine does besides only
+	// slows down, and it may do that to one of them for long.
 	for _, username := range []string{"acme/chat/nobody", "acme/nope/robot", "nope/chat/robot", "acme/chat/#"} {
-		if took := fastest(username); took < wrong/2 {
-			t.Errorf("%s took %v, a wrong password %v", username, took, wrong)
+		wrong, unknown := time.Hour, time.Hour
+		for round := 0; round < 3 || (unknown < wrong/2 && round < 30); round++ {
+			wrong, unknown = try(wrong, "acme/chat/robot"), try(unknown, username)
+		}
+		if unknown < wrong/2 {
+			t.Errorf("%s took %v, a wrong password %v", username, unknown, wrong)
 		}
 	}
 }

@@ -28,6 +28,8 @@ type Settings struct {
 	// node, in messages and in payload bytes a second.
 	PublishRate  int `json:"publish_rate,omitempty"`
 	PublishBytes int `json:"publish_bytes,omitempty"`
+	// LogBytes is how many bytes of the app's messages the log may hold.
+	LogBytes int64 `json:"log_bytes,omitempty"`
 }
 
 // DefaultSettings are those of a new app.
@@ -36,6 +38,20 @@ func DefaultSettings() Settings {
 		SessionExpiry: 7 * 24 * time.Hour, // a phone that was off over a week's holiday resumes
 		MaxRetained:   100_000,
 	}
+}
+
+// MinRetention is the shortest that the log keeps an app's messages: a device
+// that only changes its network is away for as long.
+const MinRetention = time.Minute
+
+// CheckRetention refuses a retention of the log that is out of range; most is
+// what the operator allows.
+func CheckRetention(retention, most time.Duration) error {
+	if retention < MinRetention || retention > most {
+		return fault.Newf(fault.Invalid, "must be %d to %d seconds", int64(MinRetention/time.Second), int64(most/time.Second)).
+			At("/log_retention_seconds")
+	}
+	return nil
 }
 
 // The largest settings; openapi.yaml says the same.
@@ -47,6 +63,8 @@ const (
 	MaxRetainedExpiry = 10 * 365 * 24 * time.Hour
 	// maxCount is far beyond any node; it keeps slips of the unit away.
 	maxCount = 1_000_000_000
+	// maxLogBytes is a petabyte.
+	maxLogBytes = 1_000_000_000_000_000
 	// maxPublishBytes is a terabyte a second.
 	maxPublishBytes = 1_000_000_000_000
 )
@@ -66,6 +84,7 @@ func (s Settings) Check() error {
 		{"/max_subscriptions", int64(s.MaxSubscriptions), maxCount, ""},
 		{"/publish_rate", int64(s.PublishRate), maxCount, " messages"},
 		{"/publish_bytes", int64(s.PublishBytes), maxPublishBytes, " bytes"},
+		{"/log_bytes", s.LogBytes, maxLogBytes, " bytes"},
 	} {
 		if one.value < 0 || one.value > one.most {
 			return fault.Newf(fault.Invalid, "must be 0 to %d%s", one.most, one.unit).At(one.field)

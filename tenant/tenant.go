@@ -41,7 +41,7 @@ type App struct {
 	// Retention is how long the log keeps the app's messages.
 	Retention time.Duration
 	Settings  Settings
-	// Version grows with every change of the name or the settings.
+	// Version grows with every change of the name, the settings or the retention.
 	Version   int64
 	CreatedAt time.Time
 }

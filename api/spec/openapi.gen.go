@@ -901,6 +901,16 @@ type SessionSubscription struct {
 
 // Settings What an app's owner decides about its devices. A limit of 0 means that only the node's own limits apply.
 type Settings struct {
+	// LogBytes How many bytes of the app's messages the log may hold, about; 0 for no limit. Beyond it publishers are refused with `quota_exceeded`. A message counts, with about 200 bytes more than it has, until its time to live or the retention is over, even if another of its collapse key has taken its place.
+	//
+	// Example: 0
+	LogBytes int64 `json:"log_bytes"`
+
+	// LogRetentionSeconds How long the log keeps the app's messages for devices that are away, and no longer than the server allows, 90 days unless its operator says otherwise. It holds for messages that come after the change.
+	//
+	// Example: 604800
+	LogRetentionSeconds int64 `json:"log_retention_seconds"`
+
 	// MaxConnections The most connections of the app to one node.
 	//
 	// Example: 0
@@ -942,6 +952,16 @@ type Settings struct {
 
 // SettingsChange The settings to change. What is absent stays as it is.
 type SettingsChange struct {
+	// LogBytes How many bytes of the app's messages the log may hold, about; 0 for no limit. Beyond it publishers are refused with `quota_exceeded`. A message counts, with about 200 bytes more than it has, until its time to live or the retention is over, even if another of its collapse key has taken its place.
+	//
+	// Example: 0
+	LogBytes *int64 `json:"log_bytes,omitempty"`
+
+	// LogRetentionSeconds How long the log keeps the app's messages for devices that are away, and no longer than the server allows, 90 days unless its operator says otherwise. It holds for messages that come after the change.
+	//
+	// Example: 604800
+	LogRetentionSeconds *int64 `json:"log_retention_seconds,omitempty"`
+
 	// MaxConnections The most connections of the app to one node.
 	//
 	// Example: 0

@@ -112,7 +112,7 @@ func (c *conn) part(m *broker.Message, now time.Time) bool {
 		return false
 	}
 	w := *c.will
-	w.Message, w.Lifetime, w.Due = m, 0, now
+	w.Message, w.Lifetime, w.Due, w.Delay = m, 0, now, 0
 	c.parting = &w
 	return true
 }

@@ -33,7 +33,8 @@ type conn struct {
 	cursors     map[uint32]broker.Cursor
 	memberships []*member       // in share groups
 	said        load            // what they know of the session
-	complained  time.Time       // when a denial was logged
+	joining     bool            // they wait for its SUBACK
+	complained  time.Time       // when a denial was last logged
 	assigned    bool            // the client identifier was made up here
 	admitted    bool            // the session is this connection's
 	known       bool            // events have told of it
@@ -95,7 +96,10 @@ func (c *conn) settle() {
 	if !c.closed {
 		c.loop.wheel.arm(c, c.session.Deadline())
 	}
-	if c.memberships != nil {
+	switch {
+	case c.joining:
+		c.begin()
+	case c.memberships != nil:
 		c.report(false)
 	}
 }

@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -306,5 +307,57 @@ func TestServerKeepAlive(t *testing.T) {
 		if ack.Properties.ServerKeepAlive != want {
 			t.Errorf("asked for %d: %d, want %d", asked, ack.Properties.ServerKeepAlive, want)
 		}
+	}
+}
+
+// While the store is away connections stay and what needs it waits; what they
+// leave meanwhile is kept, and the next connection goes on with it.
+func TestConnectionsOutliveTheStore(t *testing.T) {
+	w := start(t)
+	ana := w.connect("acme", "ana", "phone", durable)
+	ana.subscribe(1, "acme/chat/room/1")
+	w.bus.setAway(true)
+	sub := packet.Subscribe{PacketID: 7, Subscriptions: []packet.Subscription{{Filter: "acme/chat/room/2", QoS: 1}}}
+	ana.send(sub.Append(nil))
+	ana.ping() // no SUBACK
+	w.bus.setAway(false)
+	ana.next(packet.SUBACK)
+
+	bob := w.connect("acme", "bob", "laptop")
+	w.bus.setAway(true)
+	bob.send(publish("acme/chat/room/1", "seen", 1, 1))
+	bob.next(packet.PUBACK)
+	ana.send(puback(ana.message().PacketID))
+	ana.ping()
+	ana.nc.Close()
+	back := w.dial()
+	answered := make(chan packet.Connack)
+	go func() { answered <- back.greet(w, "acme", "ana", "phone", durable) }()
+	eventually(t, "the last connection is gone", func() bool { return len(w.bus.told("phone")) == 2 })
+	bob.send(publish("acme/chat/room/2", "missed", 1, 2))
+	bob.next(packet.PUBACK)
+	w.bus.setAway(false)
+	if ack := <-answered; !ack.SessionPresent {
+		t.Fatal("no session present")
+	}
+	if p := back.message(); p.Dup || string(p.Payload) != "missed" {
+		t.Errorf("got %+v", p)
+	}
+}
+
+// Events tell who is connected, once each.
+func TestEvents(t *testing.T) {
+	w := start(t)
+	ana := w.connect("acme", "ana", "phone")
+	w.connect("acme", "ana", "phone").send(packet.Disconnect{}.Append(nil))
+	ana.closed()
+	bad := w.dial()
+	bad.hello(w, "acme", "ana", "phone", func(p *packet.Connect) { p.Password = []byte("wrong") })
+	eventually(t, "told", func() bool { return len(w.bus.told("phone")) == 4 })
+	told := w.bus.told("phone")
+	slices.Sort(told)
+	want := []string{"connected", "connected", "disconnected disconnected", "disconnected taken_over"}
+	if !slices.Equal(told, want) {
+		t.Errorf("got %q, want %q", told, want)
 	}
 }

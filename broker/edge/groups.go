@@ -53,6 +53,9 @@ func (e *Edge) join(c *conn, filter string, parsed topic.Subscription, ready fun
 // begin lets the session have messages of the groups it has joined: not before
 // the SUBACK, as clients like it.
 func (c *conn) begin() {
+	if c.joining = c.session.Subscribing(); c.joining {
+		return
+	}
 	for _, m := range c.memberships {
 		m.group.enter(m)
 	}

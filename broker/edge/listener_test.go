@@ -46,7 +46,7 @@ func (w *world) metric(name, label string) float64 {
 }
 
 // until waits for something to become true.
-func until(t *testing.T, what string, done func() bool) {
+func until(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
@@ -87,6 +87,12 @@ func (l *lines) has(parts ...string) bool {
 		}
 	}
 	return false
+}
+
+func (l *lines) count(part string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.buf.String(), part)
 }
 
 func (l *lines) into(c *edge.Config) { c.Logger = slog.New(slog.NewTextHandler(l, nil)) }

@@ -82,7 +82,7 @@ func (tenants) SessionByHash(context.Context, [32]byte, time.Time) (tenant.Membe
 
 // world is a running edge with what it needs.
 type world struct {
-	t    *testing.T
+	t    testing.TB
 	bus  *bus
 	edge *edge.Edge
 	dir  *auth.Directory
@@ -108,7 +108,7 @@ type nodeBus interface {
 }
 
 // build makes an edge on a bus; it has to run.
-func build(t *testing.T, b nodeBus, change ...func(*edge.Config)) *world {
+func build(t testing.TB, b nodeBus, change ...func(*edge.Config)) *world {
 	t.Helper()
 	cfg := edge.Config{Node: "n1", TCP: "127.0.0.1:0", WS: "127.0.0.1:0", Loops: 2}
 	for _, f := range change {
@@ -175,7 +175,7 @@ func (w *world) token(org, user string) string {
 
 // device is a client of the tests.
 type device struct {
-	t   *testing.T
+	t   testing.TB
 	nc  net.Conn
 	buf []byte
 	// version is what frames are decoded as; zero: 3.1.1.

@@ -32,6 +32,7 @@ type appender struct {
 	lanes    []lane
 	batched  bool
 	cfg      Config
+	accounts *accounts
 	dial     func(onClosed func()) (*nats.Conn, error)
 	complete func(*entry)
 	counters *counters
@@ -65,16 +66,22 @@ func (a *appender) now() time.Duration { return time.Since(a.start) }
 
 // add queues a message. It fails at once when too many wait.
 func (a *appender) add(m *broker.Message, ack broker.Acknowledger, tag uint64) error {
-	e := entry{m: m, ack: ack, tag: tag, entered: a.now()}
+	charge, err := a.accounts.charge(m, time.Now())
+	if err != nil {
+		return err
+	}
+	e := entry{m: m, ack: ack, tag: tag, entered: a.now(), charge: charge}
 	// Decided once: when it is sent again it must have the same subject.
 	e.aged = m.Undated && m.CollapseKey == "" && time.Since(m.ID.Timestamp()) > agedAfter
 	messages, bytes := a.pending.Add(1), a.pendingBytes.Add(int64(e.bytes()))
 	if messages > int64(a.cfg.MaxPending) || bytes > int64(a.cfg.MaxPendingBytes) {
 		a.free(&e)
+		charge.refund()
 		return broker.ErrOverloaded
 	}
 	if !a.lanes[m.Position.Shard].push(e) {
 		a.free(&e)
+		charge.refund()
 		return errClosed
 	}
 	a.bell.ring()
@@ -245,6 +252,9 @@ func (a *appender) settle(l *lane) {
 		for i := range l.finished {
 			e := &l.finished[i]
 			a.free(e)
+			if e.outcome.err != nil || e.outcome.duplicate {
+				e.charge.refund()
+			}
 			a.complete(e)
 			*e = entry{}
 		}

@@ -304,3 +304,24 @@ func TestElections(t *testing.T) {
 		t.Errorf("%d messages in the log", n)
 	}
 }
+
+// TestGivesUpAPublisher: what a publisher sent after a message that was given up
+// must not reach the log before that is sent again.
+func TestGivesUpAPublisher(t *testing.T) {
+	of := func(publisher, text string) *broker.Message {
+		m := message(1, "acme/a", text)
+		m.Publisher = publisher
+		return m
+	}
+	l := laneOf(of("ana", "a1"), of("", "api1"))
+	takes(t, l, "a1 api1")
+	l.Check(20 * time.Second)
+	for _, m := range []*broker.Message{of("ana", "a2"), of("bob", "b1"), of("", "api2")} {
+		l.Push(m)
+	}
+	if !l.Check(10 * time.Second) {
+		t.Fatal("nothing was given up")
+	}
+	finished(t, l, "a1:unavailable api1:unavailable a2:unavailable")
+	takes(t, l, "b1 api2")
+}

@@ -49,7 +49,8 @@ type Bus struct {
 	ids           *ids
 	appender      *appender
 	previous      *previous
-	disk          *disk // of the embedded server; nil otherwise
+	usage         jetstream.KeyValue // the apps' bytes in the log
+	disk          *disk              // of the embedded server; nil otherwise
 	outbox        *outbox
 	inlet         *inlet
 	interests     *interests
@@ -191,6 +192,9 @@ func (b *Bus) setUp(ctx context.Context) error {
 	if err := b.chooseBatches(ctx, js); err != nil {
 		return err
 	}
+	if b.usage, err = openBucket(ctx, b.js, usageBucket); err != nil {
+		return err
+	}
 	return b.setUpStore(ctx, js)
 }
 
@@ -241,6 +245,7 @@ func (b *Bus) start() {
 	b.previous = newPrevious(time.Now())
 	b.appender = newAppender(b.cfg, b.shards, b.batched, &b.counters)
 	b.appender.complete = b.complete
+	b.appender.accounts = newAccounts(b.cfg)
 	b.appender.dial = func(onClosed func()) (*nats.Conn, error) {
 		return b.upstream.connect(b.upstream.servers(b.trunk), "log", nats.NoReconnect(),
 			nats.ClosedHandler(func(*nats.Conn) { onClosed() }))
@@ -253,6 +258,10 @@ func (b *Bus) start() {
 		b.living.Go(func() { b.disk.run(liveCtx) })
 	}
 	b.startStore()
+	if b.appender.accounts != nil {
+		keeper := &books{accounts: b.appender.accounts, kv: b.usage, log: b.cfg.Logger}
+		b.living.Go(func() { keeper.run(liveCtx) })
+	}
 	b.living.Go(b.outbox.run)
 	b.living.Go(func() { b.inlet.run(liveCtx) })
 	b.living.Go(func() { b.interests.run(liveCtx) })

@@ -46,8 +46,14 @@ type Config struct {
 	// but the server's, and embedded what leaves 256 MiB of the disk. At the
 	// bound new messages are refused.
 	MaxBytes int64
-	// Retention is the age at which the log forgets a message; 0 means 7 days.
+	// Retention is the age at which the log forgets a message, whatever its app
+	// says; 0 means 7 days.
 	Retention time.Duration
+	// Log tells how long the log keeps an app's messages and how many bytes of
+	// them it may hold; the app is a topic's second level, and 0 means no limit
+	// of its own. It is called for the first message of an app and from then on
+	// every few seconds. Nil sets no limits and counts nothing.
+	Log func(org, app string) (retention time.Duration, bytes int64)
 	// Retained tells how many retained messages an app may have and how long one
 	// is kept at most; the app is a topic's second level, and 0 means no limit.
 	// It is called for every retained message and must not block. Nil sets no

@@ -181,6 +181,13 @@ func NewLane(most int) *Lane { return &Lane{lane: lane{most: most, room: most}} 
 // Push queues a message.
 func (l *Lane) Push(m *broker.Message) { l.push(entry{m: m, entered: l.now}) }
 
+// Check lets time pass and looks for what has waited too long.
+func (l *Lane) Check(d time.Duration) bool {
+	l.now += d
+	gaveUp, _ := l.check(l.now)
+	return gaveUp
+}
+
 // Take tells what is sent now, in short, and its number. A second passes.
 func (l *Lane) Take() (sent string, number uint64) {
 	l.now += time.Second
@@ -274,4 +281,21 @@ func ReadBy(b *Bus, conn *nats.Conn, q broker.Query, fn func(broker.Page, error)
 		b.read(b.readCtx, a, q, subjects, time.Now(), fn)
 	}
 	return err
+}
+
+// BytesOf is what the log holds of a topic's app, as far as this node knows.
+func BytesOf(b *Bus, topic string) int64 {
+	o := b.appender.accounts.of(topic, time.Now())
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sum
+}
+
+// Account is that of one app.
+func Account(retention time.Duration, most int64) func(*broker.Message, time.Time) error {
+	a := newAccounts(Config{Log: func(string, string) (time.Duration, int64) { return retention, most }})
+	return func(m *broker.Message, now time.Time) error {
+		_, err := a.charge(m, now)
+		return err
+	}
 }

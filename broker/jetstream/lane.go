@@ -53,6 +53,7 @@ type entry struct {
 	entered time.Duration // on the appender's clock, as all times here
 	sent    time.Duration
 	state   int
+	charge  charge
 	asking  lookup // of the question that is under way
 	aged    bool   // the id is too old for its hour
 	absent  bool   // and the log does not have it there
@@ -128,6 +129,7 @@ type parcel struct {
 	m     *broker.Message
 	ask   lookup // instead of an append
 	aged  bool
+	until int64 // when the log forgets it, Unix ms; 0: when the stream does
 }
 
 // take moves entries that may be sent now to batch, as many as it has room for.
@@ -145,7 +147,7 @@ func (l *lane) take(batch []parcel, now time.Duration) (parcels []parcel, number
 				break
 			}
 			l.launch(e, now)
-			batch = append(batch, parcel{index: l.next, m: e.m, ask: e.asking, aged: e.aged})
+			batch = append(batch, parcel{index: l.next, m: e.m, ask: e.asking, aged: e.aged, until: e.charge.until})
 		}
 		l.next++
 		l.reach = max(l.reach, l.next)
@@ -255,21 +257,35 @@ func (l *lane) restart() {
 func (l *lane) check(now time.Duration) (gaveUp, wentBack bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := l.queue.head; i < l.queue.tail; i++ {
-		e := l.queue.at(i)
-		if now-e.entered < giveUp {
-			break
-		}
-		if e.state != done {
-			l.finish(e, outcome{err: broker.ErrUnavailable})
-			gaveUp = true
-		}
-	}
+	gaveUp = l.giveUp(now)
 	if l.queue.head == l.queue.tail || !l.lost(l.queue.at(l.queue.head), now) {
 		return gaveUp, false
 	}
 	l.back(l.queue.head)
 	return gaveUp, true
+}
+
+// giveUp gives up what is too old, and what the same publishers have sent since:
+// they will send all of it again, and in the log the first copy of a later
+// message must not come before that of an earlier one.
+func (l *lane) giveUp(now time.Duration) bool {
+	var publishers map[string]bool
+	for i := l.queue.head; i < l.queue.tail; i++ {
+		e := l.queue.at(i)
+		old := now-e.entered >= giveUp
+		if !old && publishers == nil {
+			break
+		}
+		if e.state == done || (!old && !publishers[e.m.Publisher]) {
+			continue
+		}
+		l.finish(e, outcome{err: broker.ErrUnavailable})
+		if publishers == nil {
+			publishers = make(map[string]bool)
+		}
+		publishers[e.m.Publisher] = e.m.Publisher != "" // the API has no order
+	}
+	return publishers != nil
 }
 
 // lost tells whether the first entry's answer is missing for too long: a

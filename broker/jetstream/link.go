@@ -77,7 +77,7 @@ func (l *link) send(shard int, p parcel) error {
 func (l *link) write(shard int, p parcel) error {
 	l.subject = appendLogSubject(l.subject[:0], shard, p.m, p.aged)
 	l.envelope = appendEnvelopeAt(l.envelope[:0], p.m, broker.Position{Shard: uint16(shard)}, 0) //nolint:gosec // at most maxShards
-	l.setHeader(p.m)
+	l.setHeader(p)
 	l.msg.Subject, l.msg.Reply, l.msg.Data, l.msg.Header = string(l.subject), string(l.reply), l.envelope, l.head
 	return l.conn.PublishMsg(&l.msg)
 }
@@ -105,16 +105,16 @@ func (l *link) address(shard int, index uint64, mark string) {
 
 // setHeader writes what NATS reads of a message. Whatever must not be there
 // twice is known by its subject; a collapse key has one for many messages.
-func (l *link) setHeader(m *broker.Message) {
-	if m.CollapseKey == "" {
+func (l *link) setHeader(p parcel) {
+	if p.m.CollapseKey == "" {
 		l.head[headerExpected] = l.never
 		delete(l.head, headerID)
 	} else {
 		delete(l.head, headerExpected)
-		l.id[0] = string(appendMessageID(nil, m))
+		l.id[0] = string(appendMessageID(nil, p.m))
 		l.head[headerID] = l.id
 	}
-	if ttl := l.timeToLive(m); ttl > 0 {
+	if ttl := l.timeToLive(p.until); ttl > 0 {
 		l.ttl[0] = strconv.FormatInt(ttl, 10)
 		l.head[headerTTL] = l.ttl
 	} else {
@@ -123,11 +123,11 @@ func (l *link) setHeader(m *broker.Message) {
 }
 
 // timeToLive is in seconds; 0 when the stream forgets the message earlier.
-func (l *link) timeToLive(m *broker.Message) int64 {
-	if m.Expires == 0 {
+func (l *link) timeToLive(until int64) int64 {
+	if until == 0 {
 		return 0
 	}
-	left := m.Expires - time.Now().UnixMilli()
+	left := until - time.Now().UnixMilli()
 	if left >= l.retention.Milliseconds() {
 		return 0
 	}

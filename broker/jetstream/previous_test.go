@@ -30,7 +30,7 @@ func TestPrevious(t *testing.T) {
 	note(first)
 	note(retained(1, "acme/z", "kept"))
 	publish(t, a, &broker.Message{ID: first.ID, Topic: first.Topic, Payload: first.Payload, QoS: 2}) // where it was
-	want = append(want, last["acme/z"]-1) // itself: any before it may be the one
+	want = append(want, last["acme/z"]-1)                                                            // itself: any before it may be the one
 	publish(t, a, message(0, "acme/z", "not logged"))
 	want = append(want, 0)
 	note(message(1, "acme/z", "m"))

@@ -37,7 +37,8 @@ const maxQoS = 2
 // first of an app with a limit after a start gets broker.ErrOverloaded until
 // the app's topics are counted.
 //
-// When the log has no room, ack gets broker.ErrLogFull, and whether there is room
+// When the app has as many bytes in the log as it may, Publish returns
+// broker.ErrAppFull. When the log has no room, ack gets broker.ErrLogFull, and whether there is room
 // again only the next message can tell.
 // Without an answer from the log for 30 seconds, ack gets
 // broker.ErrUnavailable; then it is not known whether the message is in the
@@ -149,7 +150,9 @@ func (b *Bus) complete(e *entry) {
 		b.counters.duplicates.Add(1)
 	}
 	m.Position.Seq = out.seq
-	if !b.Alone() {
+	if b.Alone() {
+		m.Previous = 0
+	} else {
 		previous := b.previous.swap(m.Topic, out.seq, out.duplicate, time.Now())
 		if out.duplicate || m.Previous == broker.UnknownPrevious || previous == broker.UnknownPrevious {
 			previous = out.seq // any message before it may be the one

@@ -20,6 +20,9 @@ func (t *Table) Connect(key string, r Request, conn any, now time.Time) *Seat {
 		t.evict(p.last)
 	}
 	t.seat(p, s)
+	if b := p.busy; b != nil {
+		b.retry, b.tries = time.Time{}, 0 // somebody waits for it now
+	}
 	if t.assert.IsZero() && !t.cfg.Alone {
 		t.assert = now.Add(time.Duration(t.random.Int64N(int64(t.cfg.AssertEvery))))
 	}
@@ -266,7 +269,11 @@ func (t *Table) entrust(p *place, s *Seat) bool {
 	}
 	w.Instance, w.Key, w.Epoch = t.cfg.Instance, p.key, s.claim.epoch
 	s.willed = true // it may be stored whatever the answer is
-	t.operate(p, forClaim, Effect{Kind: PutWill, Will: w})
+	entrusted := *w
+	if e := s.claim.Expiry; s.claim.Durable && e > 0 {
+		entrusted.Delay = min(w.Delay, e) // it does not outwait the session [MQTT-3.1.3-9]
+	}
+	t.operate(p, forClaim, Effect{Kind: PutWill, Will: &entrusted})
 	return false
 }
 

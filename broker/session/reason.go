@@ -98,7 +98,7 @@ func failure(err error) Reason {
 		return ReasonLogFull.with(err.Error())
 	case fault.PayloadTooLarge:
 		return ReasonPacketTooLarge.with(err.Error())
-	case fault.Unavailable:
+	case fault.Unavailable, fault.Conflict: // another connection came at the same moment
 		return ReasonUnavailable.with(err.Error())
 	default:
 		return ReasonInternal.with(err.Error())

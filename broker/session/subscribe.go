@@ -308,6 +308,9 @@ func (s *Session) acknowledgeSubscribes(now time.Time) {
 	s.pump(now)
 }
 
+// Subscribing reports whether some SUBSCRIBE has no SUBACK yet.
+func (s *Session) Subscribing() bool { return len(s.rare().subscribing) > 0 }
+
 func (s *Session) receiveUnsubscribe(f packet.Frame, now time.Time) {
 	var p packet.Unsubscribe
 	if err := p.Decode(f); err != nil {

@@ -37,10 +37,12 @@ type client struct {
 	attempts int   // connections without a CONNACK yet
 	online   bool
 
-	sub      *subscriber // its session, as the oracle sees it
-	epoch    uint64      // of the connection that it has used last
-	cleaning bool        // it goes on asking for a clean start
-	known    bool        // the session is sure to be there when it comes back
+	sub      *subscriber   // its session, as the oracle sees it
+	epoch    uint64        // of the connection that it has used last
+	opened   time.Duration // when that was
+	cleaning bool          // it goes on asking for a clean start
+	known    bool          // the session is sure to be there when it comes back
+	entered  bool          // some connection of it was let in, ever
 	leftAt   time.Duration
 	lastID   uint16
 	out      []outgoing // publishes that are not completed, oldest first
@@ -153,13 +155,14 @@ func (c *client) connack(l *link, f packet.Frame) {
 		c.w.say(c.name, "refused: %d %d", p.Code, p.Reason)
 		return // the end of the connection follows
 	}
-	if old := c.link; old != nil && old.opened >= l.opened { // of several at once, the first
+	if l.opened <= c.opened { // of several at once, the first
 		l.sever(true)
 		c.lost(l)
 		return
-	} else if old != nil {
+	}
+	if old := c.link; old != nil {
 		c.link = nil
-		if c.w.oneIn(3) {
+		if !c.w.oneIn(3) {
 			old.haunt()
 		} else {
 			old.sever(c.w.oneIn(2))
@@ -169,7 +172,7 @@ func (c *client) connack(l *link, f packet.Frame) {
 	l.answered, c.cleaning = true, false
 	c.attempts--
 	c.w.say(c.name, "CONNACK of %s, present %v", l.conn.node.name, p.SessionPresent)
-	c.link, c.online, c.arrivals, c.epoch = l, true, nil, l.conn.epoch
+	c.link, c.online, c.arrivals, c.epoch, c.opened = l, true, nil, l.conn.epoch, l.opened
 	l.testament.establish(c.w.now)
 	c.meet(l, p.SessionPresent)
 	c.ping(l)

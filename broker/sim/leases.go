@@ -35,6 +35,7 @@ func (s *store) renew(n *node, instance string) bool {
 // declareDead ends an instance whose lease still has the revision.
 func (s *store) declareDead(instance string, revision uint64, now time.Time) {
 	if l := s.lease(instance); l != nil && l.State == broker.LeaseAlive && l.Revision == revision {
+		s.w.oracle.declared(instance)
 		s.revision++
 		l.State, l.Since, l.Revision = broker.LeaseDead, now, s.revision
 		s.w.say("store", "%s is declared dead", instance)

@@ -18,13 +18,14 @@ var epoch = time.Date(2030, 1, 1, 11, 59, 0, 0, time.UTC)
 
 // node is an edge. What is below life is in its memory and lost with it.
 type node struct {
-	w      *world
-	index  int
-	name   string
-	skew   time.Duration // of its clock
-	cutOff bool          // from NATS
-	up     bool
-	life   int // counts its starts
+	w        *world
+	index    int
+	name     string
+	skew     time.Duration // of its clock
+	cutOff   bool          // from NATS
+	rejoined time.Duration // when it was cut off no more
+	up       bool
+	life     int // counts its starts
 
 	conns    []*conn
 	tree     topic.Tree[*conn] // of filters and the connections they are of

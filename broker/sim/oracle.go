@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/liveness"
 	"github.com/fanfare-mq/fanfare/broker/topic"
 )
 
@@ -185,4 +186,27 @@ func (o *oracle) saved(key string, old, r *broker.Record) {
 			c.sub.recorded(r)
 		}
 	}
+}
+
+// declared holds the death of an instance against the truth. One that is cut
+// off, or whose requests fail, cannot say that it lives; that all of NATS was
+// away says nothing of anybody.
+func (o *oracle) declared(instance string) {
+	n := o.w.instance(instance)
+	if n == nil || o.w.faults.fails || n.cutOff || (n.rejoined > 0 && o.w.now-n.rejoined < lease) {
+		return
+	}
+	o.w.violate("%s is declared dead, and lives", instance)
+}
+
+// lease is how long an instance may be without a sign of life.
+const lease = 4 * liveness.Period
+
+// entered is a connection's being let in: a session that is present was somebody's
+// before.
+func (o *oracle) entered(c *client, present bool) {
+	if present && !c.entered {
+		o.w.violate("%s is offered a session that nobody had", c.name)
+	}
+	c.entered = true
 }

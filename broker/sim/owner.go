@@ -41,6 +41,9 @@ func (c *conn) entered(r *broker.Record, epoch uint64, err error) {
 		return
 	}
 	c.holds, c.epoch = err == nil, epoch
+	if c.holds {
+		c.w.oracle.entered(c.link.client, r != nil)
+	}
 	if r != nil {
 		r.Renew(c.w.shards[c.shard].generations)
 		c.resumed = r.Inflight
@@ -182,7 +185,7 @@ func (n *node) keep(e *ownership.Effect) {
 		n.write(e)
 	case ownership.PutWill:
 		will, revision := *e.Will, uint64(0)
-		n.request(func() { revision = s.putWill(&will) },
+		n.requestIn(storePatience, func() { revision = s.putWill(&will) },
 			func(err error) { n.table.Saved(op, revision, err, n.time()); n.advance() })
 	case ownership.DropWill:
 		n.forgetWill(e.Instance, e.Key)

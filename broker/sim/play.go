@@ -200,7 +200,9 @@ func (w *world) heal() {
 	w.healed = true
 	w.faults.heal()
 	for _, n := range w.nodes {
-		n.cutOff = false
+		if n.cutOff {
+			n.cutOff, n.rejoined = false, w.now
+		}
 		if !n.up {
 			n.start()
 		}
@@ -241,7 +243,7 @@ func (w *world) misfortune() {
 		n := w.nodes[w.IntN(len(w.nodes))]
 		at := w.between(0, healing)
 		w.after(at, func() { w.say(n.name, "is cut off"); n.cutOff = !w.healed })
-		w.after(at+w.between(0, 20*time.Second), func() { w.say(n.name, "is cut off no more"); n.cutOff = false; n.reconnected() })
+		w.after(at+w.between(0, 20*time.Second), func() { w.say(n.name, "is cut off no more"); n.cutOff, n.rejoined = false, w.now; n.reconnected() })
 	}
 }
 

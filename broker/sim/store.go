@@ -109,8 +109,14 @@ func clone(r *broker.Record) *broker.Record {
 const storePatience = 2 * time.Second
 
 // request has work done at the store, and then answer here. Without an answer
-// in time it says that there is none; the work may be done, or still to come.
+// in time it says that there is none; the work may be done, or still to come: a
+// compare-and-set does no harm then.
 func (n *node) request(work func(), answer func(err error)) {
+	n.requestIn(3*storePatience, work, answer)
+}
+
+// requestIn is request for work that is done by most, or not at all.
+func (n *node) requestIn(most time.Duration, work func(), answer func(err error)) {
 	w, answered := n.w, false
 	reply := func(err error) {
 		if !answered {
@@ -124,8 +130,8 @@ func (n *node) request(work func(), answer func(err error)) {
 		return
 	}
 	delay := w.short(w.faults.delay)
-	if w.faults.lost(w) {
-		delay = w.between(storePatience, 3*storePatience) // later than anybody waits
+	if w.faults.lost(w) && most > storePatience {
+		delay = w.between(storePatience, most) // later than anybody waits
 	}
 	w.after(delay, func() {
 		if w.faults.outage {

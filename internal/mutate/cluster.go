@@ -28,10 +28,6 @@ var ofOwnership = []mutant{
 		old: "		t.emit(Effect{Kind: Assert, Claims: batch})\n", new: "		_ = batch\n",
 	},
 	{
-		name: "takeover does not wait for appends", rule: "10", file: "broker/ownership/leave.go",
-		old: "settled: end.Settled, limit:", new: "settled: true, limit:",
-	},
-	{
 		name: "failed claim leaves a session", rule: "10", file: "broker/ownership/claim.go",
 		old: "r != nil && !r.Fresh && ", new: "r != nil && ",
 	},
@@ -50,16 +46,13 @@ var ofOwnership = []mutant{
 	},
 	{
 		name: "will of a client that is back", rule: "11", file: "broker/liveness/will.go",
-		old: "r != nil && r.Epoch > t.will.Epoch:", new: "false:",
+		old: "r != nil && r.Epoch > t.will.Epoch:", new: "r != nil && r.Epoch > t.will.Epoch && false:",
 	},
 	{
 		name: "wills of the dead are forgotten", rule: "11", file: "broker/liveness/estate.go",
 		old: "heir(l.Instance, living) == e.cfg.Instance", new: "false",
 	},
 }
-
-// ofLog are faults of broker/jetstream, which the simulation has a model of.
-var ofLog = []mutant{}
 
 // mutants are all of them.
 var mutants = append(append(ofSession, ofOwnership...), ofLog...)

@@ -85,7 +85,7 @@ func (s *Store) App(ctx context.Context, org, app string) (tenant.App, error) {
 	return a, nil
 }
 
-// UpdateApp changes an app's name and settings by the function change if the
+// UpdateApp changes an app's name, retention and settings by the function change if the
 // app has the version ifVersion, or in any case with AnyVersion, and returns
 // the app with its new version. It fails with what change fails with, with
 // fault.PreconditionFailed if the app has changed since, and with
@@ -117,8 +117,9 @@ func (s *Store) UpdateApp(
 		if err != nil {
 			return err
 		}
-		_, err = tx.exec(ctx, `UPDATE apps SET name = $1, settings = $2 WHERE organization = $3 AND id = $4`,
-			a.Name, settings, org, app)
+		_, err = tx.exec(ctx, `UPDATE apps SET name = $1, retention_micros = $2, settings = $3
+			 WHERE organization = $4 AND id = $5`,
+			a.Name, a.Retention.Microseconds(), settings, org, app)
 		return err
 	})
 	if err != nil {

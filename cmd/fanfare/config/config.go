@@ -35,6 +35,8 @@ type Config struct {
 	Connections int
 	// LogBytes is LogMaxBytes; 0: no bound.
 	LogBytes int64
+	// RetentionDays is LogRetentionDays.
+	RetentionDays int
 	// HalfOpen, HalfOpenPerAddress and FailedConnects are the numbers of their
 	// settings.
 	HalfOpen, HalfOpenPerAddress, FailedConnects int
@@ -100,6 +102,7 @@ func (c *Config) numbers() {
 		{&c.HalfOpenPerAddress, c.MaxHalfOpenPerAddress},
 		{&c.FailedConnects, c.MaxFailedConnects},
 		{&c.KeepAlive, c.MaxKeepAlive},
+		{&c.RetentionDays, c.LogRetentionDays},
 	} {
 		*n.to, _ = strconv.Atoi(n.from) // "" is 0
 	}

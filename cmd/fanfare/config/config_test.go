@@ -119,6 +119,7 @@ func TestCheck(t *testing.T) {
 
 		{"log size", func(s *config.Settings) { s.LogMaxBytes = "20 GiB" }, "", ""},
 		{"log size in bytes", func(s *config.Settings) { s.LogMaxBytes = "1048576" }, "", ""},
+		{"no retention", func(s *config.Settings) { s.LogRetentionDays = "0" }, "FANFARE_LOG_RETENTION_DAYS", "from 1 to 3650"},
 		{"small log", func(s *config.Settings) { s.LogMaxBytes = "1023KiB" }, "FANFARE_LOG_MAX_BYTES", "1MiB"},
 		{"huge log", func(s *config.Settings) { s.LogMaxBytes = "9999999999TiB" }, "FANFARE_LOG_MAX_BYTES", "1MiB"},
 		{"log of another unit", func(s *config.Settings) { s.LogMaxBytes = "20GB" }, "FANFARE_LOG_MAX_BYTES", "GiB"},

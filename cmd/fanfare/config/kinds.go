@@ -44,6 +44,7 @@ func kinds() map[string]kind {
 		"choice":    {describe: oneOf, check: checkChoice},
 		"choices":   {describe: someOf, check: checkChoices},
 		"count":     {describe: said("number, at least 1"), check: checkCount},
+		"days":      {describe: said("days, 1 to 3650"), check: checkDays},
 		"file":      {describe: said("path of a file"), check: checkFile},
 		"folder":    {describe: said("path of a folder"), check: nothing},
 		"keepalive": {describe: said("seconds, 1 to 65535"), check: checkKeepAlive},
@@ -169,6 +170,13 @@ func byteSize(value string) (n int64, ok bool) {
 		return 0, false
 	}
 	return n * unit, true
+}
+
+func checkDays(_ Setting, value string) string {
+	if n, err := strconv.Atoi(value); err != nil || n < 1 || n > 3650 {
+		return "it must be a number of days from 1 to 3650"
+	}
+	return ""
 }
 
 func checkKeepAlive(_ Setting, value string) string {

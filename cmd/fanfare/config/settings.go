@@ -31,6 +31,11 @@ type Settings struct {
 	// room. Without one the embedded log leaves 256 MiB of its disk free.
 	LogMaxBytes string `name:"log-max-bytes" var:"FANFARE_LOG_MAX_BYTES" kind:"bytes" empty:"what the disk has room for" group:"Storage" help:"Size of each shard of the message log on disk."`
 
+	// Apps choose how long the log keeps their messages, 7 days unless they say
+	// otherwise; nothing is kept longer than this. A lower number also shortens
+	// the life of what is there.
+	LogRetentionDays string `name:"log-retention-days" var:"FANFARE_LOG_RETENTION_DAYS" default:"90" kind:"days" group:"Storage" help:"Longest that the message log keeps a message, in days."`
+
 	// The API, its reference and the portal. Put a TLS proxy in front of it.
 	HTTPAddr string `name:"http-addr" var:"FANFARE_HTTP_ADDR" default:":8080" kind:"address" empty:"off" group:"Addresses" help:"HTTP API and portal."`
 	// 1883 is the port that IANA assigns to MQTT.

@@ -71,6 +71,8 @@ func (p *process) apiConfig(surface api.Surface) api.Config {
 		SignupClosed:         p.cfg.Signup == "closed",
 		OperatorOrganization: p.cfg.OperatorOrg,
 		Shards:               p.bus.Spread,
+		Retention:            min(api.DefaultRetention, p.retention()),
+		MaxRetention:         p.retention(),
 	}
 }
 

@@ -43,6 +43,8 @@ func (p *process) openBus(ctx context.Context) (closer, error) {
 		Shards:     p.cfg.LogShards,
 		SyncAlways: p.cfg.Sync == "always",
 		MaxBytes:   p.cfg.LogBytes,
+		Retention:  p.retention(),
+		Log:        p.logLimits,
 		Retained:   p.retainedLimits,
 		Logger:     p.log,
 	})
@@ -57,18 +59,35 @@ func (p *process) openBus(ctx context.Context) (closer, error) {
 // publisher's loop that waits.
 const retainedPatience = 100 * time.Millisecond
 
+// retention is the longest that the log keeps a message.
+func (p *process) retention() time.Duration {
+	return time.Duration(p.cfg.RetentionDays) * 24 * time.Hour
+}
+
+// logLimits is how long the log keeps an app's messages and how many bytes it
+// may hold of them.
+func (p *process) logLimits(org, app string) (retention time.Duration, bytes int64) {
+	known := p.app(org, app)
+	return known.Retention, known.Settings.LogBytes
+}
+
 // retainedLimits is how many retained messages an app may have and how long
 // they are kept. Second levels that are no app count like a new one.
 func (p *process) retainedLimits(org, app string) (most int, expiry time.Duration) {
-	settings := tenant.DefaultSettings()
+	settings := p.app(org, app).Settings
+	return settings.MaxRetained, settings.RetainedExpiry
+}
+
+// app is what is known of an app, or a new one.
+func (p *process) app(org, app string) tenant.App {
 	if directory := p.directory; directory != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), retainedPatience)
 		defer cancel()
 		if known, err := directory.App(ctx, org, app); err == nil {
-			settings = known.Entry().App.Settings
+			return known.Entry().App
 		}
 	}
-	return settings.MaxRetained, settings.RetainedExpiry
+	return tenant.App{Retention: min(api.DefaultRetention, p.retention()), Settings: tenant.DefaultSettings()}
 }
 
 func (p *process) openDirectory(context.Context) (closer, error) {
