@@ -110,3 +110,43 @@ func TestFloorTimeOfAPart(t *testing.T) {
 		t.Errorf("floor %d since %v, want 5 since %v", floor, since, began)
 	}
 }
+
+// TestFloorOfALongBacklog: who reads more than a session may remember of
+// acknowledgements is not sent away, and its record says how far it is.
+func TestFloorOfALongBacklog(t *testing.T) {
+	c := newFloorClock(t)
+	began := c.now
+	c.now = c.now.Add(time.Hour)
+	const head, page = 70_000, 64
+	c.s.Deliver(&broker.Message{
+		Topic: "acme/a", QoS: 1, Previous: head - 1, Position: broker.Position{Seq: head},
+	}, new(session.Encodings), false, c.now)
+	var p packet.Publish
+	for read := uint64(0); read < head; {
+		answer := broker.Page{More: true}
+		for range min(page, head-read) {
+			read++
+			answer.Messages = append(answer.Messages, &broker.Message{Topic: "acme/a", QoS: 1, Position: broker.Position{Seq: read}})
+		}
+		answer.UpTo = read
+		c.s.Page(answer, nil, c.now)
+		for out := c.s.Output(); len(out) > 0; {
+			f, n, err := packet.Split(out, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = out[n:]
+			if f.Type != packet.PUBLISH || p.Decode(f) != nil || read == head && p.PacketID%8 == 0 {
+				continue // one of the last page is not acknowledged
+			}
+			c.receive(packet.Ack{Type: packet.PUBACK, PacketID: p.PacketID}.Append(nil))
+		}
+		if c.s.Closed() {
+			t.Fatalf("the session ended at %d", read)
+		}
+		c.s.Effects()
+	}
+	if floor, since := c.floor(); floor < head-page || floor >= head || !since.Equal(began) {
+		t.Errorf("floor %d since %v, want nearly %d since %v", floor, since, head, began)
+	}
+}

@@ -112,10 +112,11 @@ func (s *Session) catchUp(now time.Time) {
 }
 
 // settle lifts the floor as far as it is known, and sets when to look again.
-// What was asked long ago says nothing of what came since.
+// What was asked long ago says nothing of what came since. A session that is
+// behind knows as much as it has read.
 func (s *Session) settle(now time.Time) {
 	upTo, since := s.reader.upTo, s.reader.since
-	if s.lossless {
+	if s.lossless && !s.reader.behind {
 		upTo, since = s.known(), at(now)
 	}
 	s.settleFloor(upTo, since)
@@ -207,14 +208,14 @@ func (s *Session) advance(p broker.Page, now time.Time) {
 }
 
 // lookUp asks how far the session has come when it remembers many
-// acknowledgements since it last knew.
+// acknowledgements since it last knew. One that reads the log need not ask.
 func (s *Session) lookUp(now time.Time) {
 	r := &s.reader
-	if r.behind || r.asked || len(s.progress.acked) < max(r.look, s.limits.MaxAcked) {
+	if r.asked && !r.behind || len(s.progress.acked) < max(r.look, s.limits.MaxAcked) {
 		return
 	}
 	s.settle(now) // what was on its way at the last answer may be done by now
-	if len(s.progress.acked) >= s.limits.MaxAcked {
+	if !r.behind && len(s.progress.acked) >= s.limits.MaxAcked {
 		s.Probe(now)
 	}
 }
