@@ -17,7 +17,9 @@ import (
 type bus struct {
 	mu        sync.Mutex
 	edge      *edge.Edge
-	full      bool // refuse publishes
+	full      bool  // refuse publishes
+	room      int   // but take so many
+	refusal   error // of publishes with QoS 1 and 2, for good
 	refused   int
 	interest  map[string]int
 	announced map[string]func(data []byte)
@@ -32,9 +34,13 @@ var _ edge.Bus = (*bus)(nil)
 func (b *bus) Publish(m *broker.Message, ack broker.Acknowledger, tag uint64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.full {
+	if b.full && b.room == 0 {
 		b.refused++
 		return broker.ErrOverloaded
+	}
+	b.room = max(0, b.room-1)
+	if b.refusal != nil && m.QoS > 0 {
+		return b.refusal
 	}
 	if m.ID.IsZero() {
 		m.ID = ulid.Make()
@@ -158,6 +164,13 @@ func (b *bus) setFull(full bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.full = full
+}
+
+// take lets so many publishes pass while the bus is full.
+func (b *bus) take(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.room = n
 }
 
 func (b *bus) refusals() int {

@@ -34,7 +34,7 @@ type conn struct {
 	memberships []*member       // in share groups
 	said        load            // what they know of the session
 	joining     bool            // they wait for its SUBACK
-	complained  time.Time       // when a denial was logged
+	complained  time.Time       // when a denial was last logged
 	assigned    bool            // the client identifier was made up here
 	admitted    bool            // the session is this connection's
 	known       bool            // events have told of it

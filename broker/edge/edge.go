@@ -217,9 +217,13 @@ func (e *Edge) listenToNodes() error {
 func (e *Edge) drain() {
 	grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 	defer cancel()
-	for _, l := range e.loops {
+	ends := make([]chan struct{}, len(e.loops))
+	for i, l := range e.loops { // all at once: a client that does not read holds up its own loop alone
 		done := make(chan struct{})
+		ends[i] = done
 		l.post(event{kind: evDo, do: func(now time.Time) { l.shutdown(now, done) }})
+	}
+	for _, done := range ends {
 		select {
 		case <-done:
 		case <-grace.Done():

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/edge"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/broker/session"
@@ -229,6 +230,37 @@ func TestOverloadedBusHoldsPublishersBack(t *testing.T) {
 	}
 }
 
+// A publish that stalls while a stalled one is offered again is not forgotten.
+func TestStallsWhileItIsReadOn(t *testing.T) {
+	w := start(t)
+	bob := w.connect("acme", "bob", "laptop")
+	w.bus.setFull(true)
+	var all []byte
+	for id := range uint16(3) {
+		all = append(all, publish("acme/chat/room/1", "x", 1, id+1)...)
+	}
+	bob.send(all)
+	for range 3 {
+		w.bus.take(1)
+		bob.next(packet.PUBACK)
+	}
+}
+
+// What an app has no room for is not logged for every message.
+func TestRefusedMessagesDoNotFillTheLog(t *testing.T) {
+	var log lines
+	w := start(t, log.into)
+	w.bus.refusal = broker.ErrAppFull
+	bob := w.connect("acme", "bob", "laptop", func(p *packet.Connect) { p.Version = packet.V5 })
+	for id := range uint16(10) {
+		bob.send(packet.Publish{Version: packet.V5, Topic: []byte("acme/chat/room/1"), QoS: 1, PacketID: id + 1}.Append(nil))
+		bob.next(packet.PUBACK)
+	}
+	if n := log.count("message not accepted"); n != 1 {
+		t.Errorf("%d lines", n)
+	}
+}
+
 // A client that does not read loses QoS 0, and only its own.
 func TestClientThatDoesNotReadHurtsNobody(t *testing.T) {
 	w := start(t)
@@ -374,4 +406,25 @@ func TestStop(t *testing.T) {
 	if w.edge.Ready() {
 		t.Error("ready after stop")
 	}
+}
+
+// A client that does not read holds up nobody on another loop when the edge
+// stops.
+func TestStopBesideAClientThatDoesNotRead(t *testing.T) {
+	w := start(t)
+	ana, lazy, bob := w.connect("acme", "ana", "phone"), w.connect("acme", "eve", "lazy"), w.connect("acme", "bob", "laptop")
+	lazy.subscribe(0, "acme/chat/room/#")
+	payload := strings.Repeat("x", 64<<10)
+	for range 400 { // 25 MiB, more than socket buffers take
+		bob.send(publish("acme/chat/room/1", payload, 0, 0))
+	}
+	bob.ping()
+	begun := time.Now()
+	go w.stop()
+	ana.closed()
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	_ = lazy.nc.Close()
+	w.stop()
 }

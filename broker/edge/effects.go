@@ -119,7 +119,9 @@ func (c *conn) offer(m *broker.Message, tag uint64) bool {
 	case tag != 0:
 		c.Published(tag, m, err) // the session says what becomes of it
 	}
-	c.log().Warn("message not accepted", slog.String("topic", m.Topic), slog.Any("error", err))
+	if c.complains() {
+		c.log().Warn("message not accepted", slog.String("topic", m.Topic), slog.Any("error", err))
+	}
 	return true
 }
 
@@ -217,12 +219,20 @@ func (c *conn) denied(ef *session.Effect) {
 		what, name = "subscribe", ef.Filters[0]
 	}
 	c.loop.edge.stats.denied.WithLabelValues(what).Inc()
+	if c.complains() {
+		c.log().Info("denied", slog.String("packet", what), slog.String("topic", name), slog.String("reason", ef.Reason.Name))
+	}
+}
+
+// complains reports whether it is time for another line of what the client may
+// not do or its app has no room for.
+func (c *conn) complains() bool {
 	now := time.Now()
 	if now.Sub(c.complained) < complainEvery {
-		return
+		return false
 	}
 	c.complained = now
-	c.log().Info("denied", slog.String("packet", what), slog.String("topic", name), slog.String("reason", ef.Reason.Name))
+	return true
 }
 
 // complainEvery is how often one connection's denials are logged.

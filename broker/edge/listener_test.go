@@ -89,6 +89,12 @@ func (l *lines) has(parts ...string) bool {
 	return false
 }
 
+func (l *lines) count(part string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.buf.String(), part)
+}
+
 func (l *lines) into(c *edge.Config) { c.Logger = slog.New(slog.NewTextHandler(l, nil)) }
 
 // gone waits for the server to close a connection that never spoke MQTT.

@@ -2,7 +2,6 @@ package edge
 
 import (
 	"context"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -150,22 +149,20 @@ func (l *loop) flush() {
 	}
 }
 
-// retry offers stalled publishes to the bus again, in order.
+// retry offers stalled publishes to the bus again, in order. A client that is
+// read on may add another.
 func (l *loop) retry(now time.Time) {
-	for i := range l.stalled {
-		s := &l.stalled[i]
+	for len(l.stalled) > 0 {
+		s := l.stalled[0]
 		if !s.conn.offer(s.message, s.tag) {
-			l.stalled = slices.Delete(l.stalled, 0, i)
 			return
 		}
+		l.stalled[0] = stalled{}
+		l.stalled = l.stalled[1:]
 		s.conn.stalled--
 		s.conn.readOn(now)
 	}
-	clear(l.stalled)
-	l.stalled = l.stalled[:0]
-	if len(l.held) > 0 {
-		l.flush()
-	}
+	l.stalled = nil // not what was gone through
 }
 
 // shutdown ends every session; done is closed when the last bytes are out.

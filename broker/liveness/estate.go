@@ -28,8 +28,8 @@ func (c Config) filled() Config {
 }
 
 const (
-	// horizon is how long before they are due the wills of the gone are kept in
-	// memory. Others are read again then.
+	// horizon is how long before they are due wills are kept in memory. Others
+	// are read again then: of the gone the whole, of our own the messages.
 	horizon = time.Minute
 	// pause is between two readings of what a gone instance has left.
 	pause = time.Second
@@ -42,6 +42,7 @@ const (
 // and nothing is published twice.
 type Estate struct {
 	cfg     Config
+	doubt   bool
 	houses  map[string]*house
 	kept    map[string]*will // of this instance, by key
 	waiting queue            // until a time
@@ -128,11 +129,20 @@ func hash(a, b string) uint64 {
 // even if it comes here too late. Finished with ref follows, if that is not nil.
 func (e *Estate) Keep(w *broker.Will, ref any, now time.Time) {
 	e.forget(w.Key) // the client was back, since it is gone again
-	t := &will{will: w, key: w.Key, refs: refs(ref), sure: !w.Durable || (w.Delay == 0 && !w.Due.After(now))}
+	sure := !e.doubt && (!w.Durable || (w.Delay == 0 && !w.Due.After(now)))
+	t := &will{will: w, from: w.Instance, key: w.Key, refs: refs(ref), sure: sure}
+	if w.Revision != 0 && w.Due.After(now.Add(horizon)) {
+		t.will = light(w)
+	}
 	e.kept[w.Key] = t
 	e.wait(t, w.Due)
 	e.Tick(now)
 }
+
+// Doubt says whether the others may have declared this instance dead. Then they
+// may have looked after its wills already, and its clients may long be back: a
+// will that Keep is given is published only if that is not so.
+func (e *Estate) Doubt(doubt bool) { e.doubt = doubt }
 
 // Forget says that the client of key is back on this node before its will was
 // due.

@@ -106,6 +106,21 @@ func TestOrphanThatIsTakenUp(t *testing.T) {
 	d.one("list-orphans") // nobody was told to be disconnected
 }
 
+// What stays as it is, because it lives for ever or cannot be read, is listed
+// each time: it must not be gone through without end.
+func TestOrphansThatStay(t *testing.T) {
+	d := newDesk(t, gone(broker.LeaseLeft))
+	keys := []string{"for ever", "newer"}
+	d.Orphaned(d.one("list-orphans").Op, keys, nil, d.now)
+	effects := d.next("list-wills load load")
+	d.Listed(effects[0].Op, nil, nil, d.now)
+	d.Loaded(effects[1].Op, broker.Stored{Record: &broker.Record{Owner: "gone"}, Revision: 1}, nil, d.now)
+	d.Loaded(effects[2].Op, broker.Stored{Revision: 2}, broker.ErrRecord, d.now)
+	d.Orphaned(d.one("list-orphans").Op, keys, nil, d.now)
+	d.Listed(d.one("list-wills").Op, nil, nil, d.now)
+	d.one("bury")
+}
+
 func TestForgottenWill(t *testing.T) {
 	d := newDesk(t)
 	w := &broker.Will{Instance: "me", Key: "k", Durable: true, Due: d.now.Add(time.Minute), Message: &broker.Message{ID: ulid.Make(), QoS: 1}}
@@ -124,6 +139,44 @@ func TestForgottenWill(t *testing.T) {
 	d.Done(d.one("publish").Op, nil, d.now)
 	if d.next(""); d.Kept() != 0 {
 		t.Errorf("%d are kept", d.Kept())
+	}
+}
+
+// The message of a will that waits for long is not held in memory: it is read
+// again when it is due, if it is still that connection's.
+func TestWillThatWaitsForLong(t *testing.T) {
+	d := newDesk(t)
+	message := &broker.Message{ID: ulid.Make(), QoS: 1}
+	w := broker.Will{Instance: "me", Key: "k", Durable: true, Delay: time.Hour, Due: d.now.Add(time.Hour), Message: message, Revision: 5}
+	for _, stored := range []uint64{5, 6, 0} {
+		kept, earlier, there := w, w, w
+		earlier.Revision, there.Revision = 4, stored
+		kept.Due = d.now.Add(time.Hour)
+		d.Keep(&kept, nil, d.now)
+		d.Loaded(d.one("load").Op, broker.Stored{}, nil, d.now)
+		if d.now.Before(kept.Due) {
+			t.Fatal("it is not due")
+		}
+		d.Listed(d.one("fetch").Op, []*broker.Will{&earlier}, nil, d.now) // of a replica that is behind
+		fetch := d.one("fetch")
+		if fetch.Instance != "me" || fetch.Key != "k" {
+			t.Errorf("fetched is %+v", fetch)
+		}
+		if stored != 5 {
+			d.Listed(fetch.Op, map[uint64][]*broker.Will{6: {&there}}[stored], nil, d.now)
+			if d.next(""); d.Kept() != 0 {
+				t.Errorf("%d are kept", d.Kept())
+			}
+			continue
+		}
+		d.Listed(fetch.Op, []*broker.Will{&there}, nil, d.now)
+		publish := d.one("publish")
+		if publish.Message.ID != message.ID {
+			t.Errorf("published is %+v", publish.Message)
+		}
+		d.Done(publish.Op, nil, d.now)
+		d.Done(d.one("take").Op, nil, d.now)
+		d.next("")
 	}
 }
 
@@ -155,4 +208,34 @@ func TestManyWills(t *testing.T) {
 	if published != len(wills) {
 		t.Errorf("%d of %d are published", published, len(wills))
 	}
+}
+
+// A node that was held up may have been declared dead: its client may be back
+// elsewhere, and its will published. (DESIGN §7 rule 11.)
+func TestWillOfWhoMayBeDead(t *testing.T) {
+	d := newDesk(t)
+	w := &broker.Will{
+		Instance: "me", Key: "o/a/u/back", Epoch: 5, Durable: true, Revision: 3, Due: d.now,
+		Message: &broker.Message{ID: ulid.Make(), Topic: "o/t"},
+	}
+	d.Doubt(true)
+	d.Keep(w, "kept", d.now)
+	d.Loaded(d.one("load").Op, broker.Stored{Record: &broker.Record{Epoch: 6}, Revision: 9}, nil, d.now)
+	d.Done(d.one("take").Op, broker.ErrConflict, d.now)
+	if e := d.one("finished"); e.Ref != "kept" {
+		t.Errorf("finished is %v", e.Ref)
+	}
+
+	gone := *w
+	gone.Key = "o/a/u/gone"
+	d.Keep(&gone, nil, d.now)
+	d.Loaded(d.one("load").Op, broker.Stored{Record: &broker.Record{Epoch: 5}, Revision: 9}, nil, d.now)
+	d.Done(d.one("take").Op, nil, d.now) // QoS 0: first
+	if e := d.one("publish"); e.Message.Topic != "o/t" {
+		t.Errorf("published is %v", e.Message.Topic)
+	}
+
+	d.Doubt(false)
+	d.Keep(&gone, nil, d.now)
+	d.one("take")
 }

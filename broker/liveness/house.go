@@ -12,11 +12,12 @@ import (
 type house struct {
 	timer
 	lease   broker.Lease
-	since   time.Time // when it was first seen to be gone
-	ours    bool      // to look after
-	swept   bool      // no records were left, and none can come any more
-	busy    int       // tasks of this round
-	found   bool      // by this round
+	since   time.Time           // when it was first seen to be gone
+	ours    bool                // to look after
+	swept   bool                // no records were left, and none can come any more
+	passed  map[string]struct{} // keys of records that stay as they are, however often they are listed
+	busy    int                 // tasks of this round
+	found   bool                // by this round
 	listing bool
 	next    time.Time // the earliest will that was left where it is
 }
@@ -38,9 +39,11 @@ func (h *house) step(e *Estate, now time.Time) {
 			return
 		}
 		for _, key := range a.keys {
-			h.add(e, &orphan{house: h, key: key})
+			if _, ok := h.passed[key]; !ok {
+				h.add(e, &orphan{house: h, key: key})
+			}
 		}
-		h.swept = len(a.keys) == 0 && h.settled(e, now)
+		h.swept = !h.found && h.settled(e, now)
 		h.listWills(e)
 	})
 }
@@ -94,6 +97,15 @@ func (h *house) add(e *Estate, t task) {
 	h.busy++
 	h.found = true
 	e.ready = append(e.ready, t)
+}
+
+// pass notes that the record of a key stays as it is: it is listed again each
+// time, and must not keep the house from being buried.
+func (h *house) pass(key string) {
+	if h.passed == nil {
+		h.passed = make(map[string]struct{})
+	}
+	h.passed[key] = struct{}{}
 }
 
 // done notes that a task of this round has ended.

@@ -8,7 +8,8 @@ import (
 )
 
 // orphan is a session whose connection ended with its node: from then on its
-// time runs. One that lives for ever is left as it is.
+// time runs. One that lives for ever is left as it is, and so is one that cannot
+// be read: perhaps a newer program can.
 type orphan struct {
 	timer
 	house *house
@@ -21,12 +22,20 @@ func (t *orphan) step(e *Estate, _ time.Time) {
 		switch {
 		case a.err != nil && !errors.Is(a.err, broker.ErrRecord):
 			e.again(t, now)
-		case a.err != nil || r == nil || r.Owner != t.house.lease.Instance || !r.Expires.IsZero() || r.Expiry == 0:
+		case a.err == nil && !t.held(r): // somebody has it, or its time runs
+			t.house.done(e, now)
+		case a.err != nil || r.Expiry == 0:
+			t.house.pass(t.key)
 			t.house.done(e, now)
 		default:
 			t.save(e, a.stored)
 		}
 	})
+}
+
+// held reports whether a record is as the gone instance had it.
+func (t *orphan) held(r *broker.Record) bool {
+	return r != nil && r.Owner == t.house.lease.Instance && r.Expires.IsZero()
 }
 
 func (t *orphan) save(e *Estate, stored broker.Stored) {

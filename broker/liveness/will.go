@@ -16,7 +16,7 @@ const claimTries = 8
 // copy, remove it first.
 type will struct {
 	timer
-	will      *broker.Will // nil: to be fetched, from and key say which
+	will      *broker.Will // nil, or without its message: to be fetched, from and key say which
 	from, key string
 	house     *house // nil: of this instance, or roused
 	refs      []any
@@ -24,6 +24,14 @@ type will struct {
 	removed   bool
 	published bool
 	cancelled bool
+}
+
+// light is a will without its message, which the store has: a client may leave
+// one for months, and more clients than there is memory for.
+func light(w *broker.Will) *broker.Will {
+	out := *w
+	out.Message = nil
+	return &out
 }
 
 func (t *will) step(e *Estate, now time.Time) {
@@ -47,6 +55,10 @@ func (t *will) fetch(e *Estate) {
 			e.again(t, now)
 		case len(a.wills) == 0:
 			t.leave(e, now)
+		case t.will != nil && a.wills[0].Revision < t.will.Revision:
+			e.again(t, now) // a replica that is behind
+		case t.will != nil && a.wills[0].Revision > t.will.Revision:
+			t.leave(e, now) // a later connection's, so the client was back
 		default:
 			t.will, t.tries = a.wills[0], 0
 			t.execute(e, now)
@@ -92,6 +104,8 @@ func (t *will) dismiss(e *Estate, now time.Time) {
 func (t *will) execute(e *Estate, now time.Time) {
 	t.sure = true
 	switch {
+	case t.will.Message == nil:
+		t.fetch(e)
 	case t.published && t.removed:
 		t.end(e, now)
 	case t.published:

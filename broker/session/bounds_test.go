@@ -40,6 +40,53 @@ func TestNeverAcknowledged(t *testing.T) {
 	}
 }
 
+// TestLongWay reads more of the log in one go than may be remembered above the
+// floor: what was read and acknowledged lifts it on the way.
+func TestLongWay(t *testing.T) {
+	s := open(t, "phone", 1, false)
+	const way = 70_000
+	s.Deliver(&broker.Message{
+		Topic: "acme/chat/users/ana/0", QoS: 1, Position: broker.Position{Seq: way + 1}, Previous: way,
+	}, new(session.Encodings), false, epoch)
+	got := uint64(0)
+	for got < way && !s.Closed() {
+		var after uint64
+		asked := false
+		for _, e := range s.Effects() {
+			if e.Kind == session.Read {
+				asked, after = true, e.Query.After
+			}
+		}
+		if !asked {
+			t.Fatalf("no question after message %d", got)
+		}
+		page := broker.Page{More: true}
+		for seq := after + 1; seq <= min(after+100, way); seq++ {
+			page.Messages = append(page.Messages, &broker.Message{
+				Topic: "acme/chat/users/ana/0", QoS: 1, Position: broker.Position{Seq: seq},
+			})
+		}
+		s.Page(page, nil, epoch)
+		for out := s.Output(); len(out) > 0; out = s.Output() {
+			for len(out) > 0 {
+				f, n, err := packet.Split(out, len(out))
+				if err != nil || n == 0 {
+					t.Fatal(n, err)
+				}
+				var p packet.Publish
+				if err := p.Decode(f); err != nil {
+					t.Fatal(err)
+				}
+				got, out = got+1, out[n:]
+				s.Receive(packet.Frame{Type: packet.PUBACK, Body: []byte{byte(p.PacketID >> 8), byte(p.PacketID)}}, epoch)
+			}
+		}
+	}
+	if s.Closed() {
+		t.Fatalf("closed after message %d", got)
+	}
+}
+
 // TestUnloggedBacklog fills the room for messages that are nowhere else.
 func TestUnloggedBacklog(t *testing.T) {
 	s := open(t, "phone", 1, false)

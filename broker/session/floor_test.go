@@ -18,10 +18,16 @@ type floorClock struct {
 
 func newFloorClock(t *testing.T) *floorClock {
 	t.Helper()
+	return newFloorClockOn(t, false)
+}
+
+func newFloorClockOn(t *testing.T, lossless bool) *floorClock {
+	t.Helper()
 	c := &floorClock{t: t, s: session.New(&standard, epoch), now: epoch}
 	c.receive(packet.Connect{ClientID: "c"}.Append(nil))
 	c.s.Accept(session.Admission{
 		Key: "acme/chat/ana/c", Authorizer: grants{allow: []string{"acme/#"}}, MaxExpiry: 1000 * time.Hour,
+		Lossless: lossless,
 	}, c.now)
 	c.s.Claimed(nil, nil, c.now)
 	c.receive(packet.Subscribe{PacketID: 1, Subscriptions: []packet.Subscription{{Filter: "acme/a", QoS: 1}}}.Append(nil))
@@ -112,9 +118,16 @@ func TestFloorTimeOfAPart(t *testing.T) {
 }
 
 // TestFloorOfALongBacklog: who reads more than a session may remember of
-// acknowledgements is not sent away, and its record says how far it is.
+// acknowledgements is not sent away, and its record says how far it is, and that
+// what follows may be old, also on a node that is alone.
 func TestFloorOfALongBacklog(t *testing.T) {
-	c := newFloorClock(t)
+	for name, lossless := range map[string]bool{"cluster": false, "alone": true} {
+		t.Run(name, func(t *testing.T) { readLongBacklog(t, newFloorClockOn(t, lossless)) })
+	}
+}
+
+func readLongBacklog(t *testing.T, c *floorClock) {
+	t.Helper()
 	began := c.now
 	c.now = c.now.Add(time.Hour)
 	const head, page = 70_000, 64

@@ -207,15 +207,16 @@ func (s *Session) advance(p broker.Page, now time.Time) {
 	}
 }
 
-// lookUp asks how far the session has come when it remembers many
-// acknowledgements since it last knew. One that reads the log need not ask.
+// lookUp lifts the floor when the session remembers many acknowledgements, and
+// asks how far it has come if it is still low. While it reads on, however far it
+// has to go, what it has read tells.
 func (s *Session) lookUp(now time.Time) {
 	r := &s.reader
 	if r.asked && !r.behind || len(s.progress.acked) < max(r.look, s.limits.MaxAcked) {
 		return
 	}
 	s.settle(now) // what was on its way at the last answer may be done by now
-	if !r.behind && len(s.progress.acked) >= s.limits.MaxAcked {
+	if len(s.progress.acked) >= s.limits.MaxAcked {
 		s.Probe(now)
 	}
 }

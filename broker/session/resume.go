@@ -146,14 +146,15 @@ func (s *Session) Fetched(seqs []uint64, messages []*broker.Message, err error, 
 }
 
 // fetched gives the flights of a sequence their message; those whose message is
-// gone are over. A QoS 2 exchange has to be completed all the same.
+// gone are over. Another organization's message is none of theirs: it would mean
+// that the sequence was given out again, and the wall does not depend on that. A QoS 2 exchange has to be completed all the same.
 func (s *Session) fetched(seq uint64, m *broker.Message) {
 	for i := 0; i < len(s.flights.list); i++ {
 		e := &s.flights.list[i]
 		if !e.unsent || e.Seq != seq || e.Released {
 			continue
 		}
-		if m != nil {
+		if m != nil && topic.InsideWall(topic.Organization(s.key), m.Topic) {
 			e.message, e.at = m, m.ID.Time()
 			continue
 		}

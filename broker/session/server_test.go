@@ -185,6 +185,11 @@ func cmdFetched(w *world, a *args) {
 	for _, m := range w.logged(list(a.text("gone", ""))) {
 		delete(w.log, m.Position.Seq)
 	}
+	for _, m := range w.logged(list(a.text("foreign", ""))) {
+		other := *m
+		other.Topic = "globex/t"
+		w.log[m.Position.Seq] = &other
+	}
 	messages := make([]*broker.Message, len(w.seqs))
 	for i, seq := range w.seqs {
 		messages[i] = w.log[seq]

@@ -162,7 +162,7 @@ func (c *client) connack(l *link, f packet.Frame) {
 	}
 	if old := c.link; old != nil {
 		c.link = nil
-		if c.w.oneIn(3) {
+		if !c.w.oneIn(3) {
 			old.haunt()
 		} else {
 			old.sever(c.w.oneIn(2))

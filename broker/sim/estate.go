@@ -95,7 +95,7 @@ func (n *node) lookUp(e *liveness.Effect) {
 		case liveness.ListOrphans:
 			keys = s.orphans(instance)
 		default:
-			found = s.load(key, n.w.oneIn(n.w.faults.failOf))
+			found = s.load(key, false) // the leader's view; there is no compare-and-set behind it
 		}
 	}, func(err error) {
 		switch kind {

@@ -17,6 +17,7 @@ type subscriber struct {
 	published int
 	stored    [len(topics)]int // the last message in the log, by topic
 	times     []uint8          // how often a message has arrived, by number
+	exact     []bool           // whether it has arrived with QoS 2
 	acked     []bool           // whether the edge may know that it has
 	known     []bool           // whether the edge does know, of a message that was acknowledged
 	last      []int            // the newest message, by publisher and topic
@@ -41,13 +42,10 @@ func (s *subscriber) has(number int) bool { return number < len(s.times) && s.ti
 // arrives is a message's arrival at the application.
 func (s *subscriber) arrives(a arrival, name string) {
 	k := &s.w.oracle.messages[a.number]
-	times := at(&s.times, a.number)
+	times, exact := at(&s.times, a.number), at(&s.exact, a.number)
+	s.checkTopic(a.number, k, name)
 	switch {
-	case !topic.InsideWall(s.client.org, name) || k.foreign:
-		s.w.violate("%s of %s got m%d of %s", s.client.name, s.client.org, a.number, name)
-	case name != k.topic:
-		s.w.violate("%s got m%d of %s as %s", s.client.name, a.number, k.topic, name)
-	case *times > 0 && a.qos == 2 && s.w.oracle.once(k):
+	case *exact && a.qos == 2 && s.w.oracle.once(k):
 		s.w.violate("%s got m%d twice, with QoS %d", s.client.name, a.number, a.qos)
 	case s.w.faults.calm && s.knows(a.number) && k.first == k.last:
 		s.w.violate("%s got m%d again, which it has acknowledged", s.client.name, a.number)
@@ -55,6 +53,14 @@ func (s *subscriber) arrives(a arrival, name string) {
 		s.checkFirst(a.number, k)
 	}
 	*times = min(*times+1, 100)
+	*exact = *exact || a.qos == 2
+}
+
+// checkTopic holds what the client was told against the wall.
+func (s *subscriber) checkTopic(number int, k *message, name string) {
+	if !topic.InsideWall(s.client.org, name) || k.foreign || name != k.topic {
+		s.w.violate("%s of %s got m%d of %s as %s", s.client.name, s.client.org, number, k.topic, name)
+	}
 }
 
 // checkFirst holds the first arrival of a message against the order of its
