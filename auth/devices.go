@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,18 +48,23 @@ type Devices struct {
 	directory *Directory
 	now       func() time.Time
 	parser    *jwt.Parser
+	validator *jwt.Validator
+	seen      *seenTokens
 	passwords *passwords
 }
 
 // NewDevices returns an authenticator of the directory's apps' devices.
 func NewDevices(dir *Directory, now func() time.Time) *Devices {
+	options := []jwt.ParserOption{
+		jwt.WithTimeFunc(now), jwt.WithLeeway(leeway), jwt.WithStrictDecoding(),
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
+	}
 	return &Devices{
 		directory: dir,
 		now:       now,
-		parser: jwt.NewParser(
-			jwt.WithTimeFunc(now), jwt.WithLeeway(leeway), jwt.WithStrictDecoding(),
-			jwt.WithExpirationRequired(), jwt.WithIssuedAt(),
-		),
+		parser:    jwt.NewParser(options...),
+		validator: jwt.NewValidator(options...),
+		seen:      newSeenTokens(),
 		passwords: newPasswords(),
 	}
 }
@@ -85,46 +91,48 @@ func (v *Devices) byToken(ctx context.Context, c Credentials) (*Device, error) {
 	if len(c.Password) > maxToken {
 		return nil, unauthenticated("the token has more than %d bytes", maxToken)
 	}
-	var app *App
-	var refused error
-	claims := new(claims)
-	token, err := v.parser.ParseWithClaims(string(c.Password), claims, func(t *jwt.Token) (any, error) {
-		var secret []byte
-		app, secret, refused = v.key(ctx, c.Username, t)
-		return secret, refused
-	})
-	switch {
-	case refused != nil:
-		return nil, refused
-	case err != nil:
-		return nil, explain(err)
+	app, p, err := v.verify(ctx, &c)
+	if err != nil {
+		return nil, err
 	}
-	now := v.now()
+	now, claims, kid := v.now(), p.claims, p.kid
 	if err := claims.check(c.ClientID, now); err != nil {
 		return nil, err
 	}
 	of := app.Entry().App
 	d := &Device{app: app, Identity: Identity{
 		Org: of.Organization, App: of.ID, User: claims.user, ClientID: c.ClientID,
-		Tags: claims.tags, Role: claims.role, Expires: claims.ends(now),
+		Tags: slices.Clone(claims.tags), Role: claims.role, Expires: claims.ends(now),
 	}}
-	if kid, err := keyID(token); err == nil {
-		d.holds = func() bool { return app.signingKey(kid) != nil }
-	}
+	d.holds = func() bool { return app.signingKey(kid) != nil }
 	if claims.device != nil {
 		d.Device = *claims.device
 	}
 	return d, nil
 }
 
-// key returns the app that the credentials name, and the secret to verify the
-// token with. The app's key decides about the algorithm, the token has to
-// agree: this is also what refuses "none".
-func (v *Devices) key(ctx context.Context, username string, t *jwt.Token) (*App, []byte, error) {
-	kid, err := keyID(t)
-	if err != nil {
-		return nil, nil, err
+// key returns the app that the credentials name, and the key's identifier and
+// secret to verify the token with. The app's key decides about the algorithm,
+// the token has to agree: this is also what refuses "none".
+func (v *Devices) key(ctx context.Context, username string, t *jwt.Token) (app *App, kid, secret string, err error) {
+	if kid, err = keyID(t); err != nil {
+		return nil, "", "", err
 	}
+	app, key, err := v.signingKey(ctx, username, kid)
+	if err != nil {
+		return nil, "", "", err
+	}
+	if alg := t.Method.Alg(); alg != string(key.Algorithm) {
+		return nil, "", "", unauthenticated("the token is signed with %s and the key %q is for %s", alg, kid, key.Algorithm)
+	}
+	if key.Algorithm != tenant.HS256 || key.Secret == "" {
+		return nil, "", "", fault.Newf(fault.Internal, "the signing key %q cannot be used", kid)
+	}
+	return app, kid, key.Secret, nil
+}
+
+// signingKey returns the app that the credentials name, and its key.
+func (v *Devices) signingKey(ctx context.Context, username, kid string) (*App, *tenant.SigningKey, error) {
 	app, err := v.app(ctx, username, kid)
 	if err != nil {
 		return nil, nil, err
@@ -133,13 +141,7 @@ func (v *Devices) key(ctx context.Context, username string, t *jwt.Token) (*App,
 	if key == nil {
 		return nil, nil, unauthenticated("%s has no signing key %q", username, kid)
 	}
-	if alg := t.Method.Alg(); alg != string(key.Algorithm) {
-		return nil, nil, unauthenticated("the token is signed with %s and the key %q is for %s", alg, kid, key.Algorithm)
-	}
-	if key.Algorithm != tenant.HS256 || key.Secret == "" {
-		return nil, nil, fault.Newf(fault.Internal, "the signing key %q cannot be used", kid)
-	}
-	return app, []byte(key.Secret), nil
+	return app, key, nil
 }
 
 // keyID returns the kid of a token's header.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
 )
@@ -132,6 +133,9 @@ func (s *store) Leases(fn func([]broker.Lease, error)) {
 func (s *store) DeclareDead(_ broker.Lease, fn func(error)) { s.answer(func() { fn(nil) }) }
 
 func (s *store) Bury(_ broker.Lease, fn func(error)) { s.answer(func() { fn(nil) }) }
+
+// Renewed is now: nobody is held up.
+func (s *store) Renewed() time.Time { return time.Now() }
 
 func (s *store) Instance() string {
 	s.mu.Lock()

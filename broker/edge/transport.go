@@ -11,8 +11,9 @@ import (
 
 const (
 	// readStart and readMost bound a connection's read buffer. It grows while
-	// reads fill it and starts over when they do not.
-	readStart = 4 << 10
+	// reads fill it and starts over when they do not: most connections say
+	// little, and every one has a buffer.
+	readStart = 1 << 10
 	readMost  = 64 << 10
 	// writeGrace is how long a closing connection may take for its last bytes.
 	writeGrace = 3 * time.Second

@@ -24,6 +24,8 @@ const lookEvery = time.Second
 type Leases interface {
 	// Instance is this node's own; it changes when it was declared dead.
 	Instance() string
+	// Renewed is when its lease was last renewed.
+	Renewed() time.Time
 	Leases(fn func([]broker.Lease, error))
 	DeclareDead(seen broker.Lease, fn func(error))
 	Bury(gone broker.Lease, fn func(error))
@@ -112,7 +114,10 @@ func New(cfg Config, bus Bus, claims Claims) (*Estate, error) {
 // waits when Run ends is published by another instance. fn, if not nil, is
 // called from any goroutine when all is done, and must not block.
 func (e *Estate) Keep(w *broker.Will, fn func()) {
-	e.post(func(now time.Time) { e.core.Keep(w, ref(fn), now) })
+	e.post(func(now time.Time) {
+		e.core.Doubt(e.watch.Doubtful(e.bus.Renewed(), now))
+		e.core.Keep(w, ref(fn), now)
+	})
 }
 
 // Forget says that the client of key is back on this node before its will was

@@ -70,10 +70,11 @@ type leaseholder struct {
 	kv  jetstream.KeyValue
 	log *slog.Logger
 
-	mu     sync.Mutex // guards the fields below; nothing is asked under it
-	lease  broker.Lease
-	lost   bool
-	onLost func()
+	mu      sync.Mutex // guards the fields below; nothing is asked under it
+	lease   broker.Lease
+	renewed time.Time // before the write of the lease that is known to be stored
+	lost    bool
+	onLost  func()
 
 	// unread are the instances whose lease could not be read, which is told once:
 	// leases are looked at every second.
@@ -83,6 +84,7 @@ type leaseholder struct {
 // take begins the life of an instance.
 func (h *leaseholder) take(ctx context.Context, l broker.Lease) error {
 	l.State, l.Since = broker.LeaseAlive, time.Now()
+	began := l.Since
 	var err error
 	l.Revision, err = h.kv.Create(ctx, l.Instance, leaseData(&l, l.Instance))
 	if isConflict(err) { // an attempt whose answer was lost
@@ -95,7 +97,7 @@ func (h *leaseholder) take(ctx context.Context, l broker.Lease) error {
 		return fmt.Errorf("jetstream: lease: %w", err)
 	}
 	h.mu.Lock()
-	h.lease, h.lost = l, false
+	h.lease, h.renewed, h.lost = l, began, false
 	h.mu.Unlock()
 	return nil
 }
@@ -141,8 +143,10 @@ func (h *leaseholder) renew(ctx context.Context) error {
 	if lost {
 		return nil
 	}
+	began := time.Now()
 	revision, err := h.kv.Update(ctx, l.Instance, leaseData(&l, l.Instance), l.Revision)
 	if isConflict(err) {
+		began = time.Time{} // what is stored was written at some time before
 		revision, err = h.look(ctx, &l)
 	}
 	if err != nil {
@@ -150,8 +154,11 @@ func (h *leaseholder) renew(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.lease.Instance == l.Instance {
-		h.lease.Revision = revision
+	if h.lease.Instance != l.Instance {
+		return nil
+	}
+	if h.lease.Revision = revision; !began.IsZero() {
+		h.renewed = began
 	}
 	return nil
 }
@@ -224,6 +231,14 @@ func (b *Bus) openLease(ctx context.Context, js jetstream.JetStream) error {
 func (b *Bus) Instance() string {
 	l, _ := b.leaseholder.current()
 	return l.Instance
+}
+
+// Renewed is when this instance's lease was last renewed, or earlier: who
+// watches it has seen it stand still for no longer.
+func (b *Bus) Renewed() time.Time {
+	b.leaseholder.mu.Lock()
+	defer b.leaseholder.mu.Unlock()
+	return b.leaseholder.renewed
 }
 
 // OnLost has fn called, from any goroutine, when others have declared this

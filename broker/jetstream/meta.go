@@ -47,6 +47,9 @@ func agree(ctx context.Context, kv jetstream.KeyValue, key string, ours int) (in
 		return 0, fmt.Errorf("jetstream: %s of the cluster: %w", key, err)
 	}
 	entry, err := kv.Get(ctx, key)
+	for errors.Is(err, jetstream.ErrKeyNotFound) && wait(ctx, retryDelay) { // another node's is under way
+		entry, err = kv.Get(ctx, key)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("jetstream: %s of the cluster: %w", key, err)
 	}

@@ -145,12 +145,20 @@ func openStream(ctx context.Context, js jetstream.JetStream, cfg Config, ours fu
 	return putSentinel(ctx, js, sentinel)
 }
 
+// putSentinel sees to it that the sentinel is there: another node's may be
+// under way, which is no more than a hope.
 func putSentinel(ctx context.Context, js jetstream.JetStream, subject string) error {
-	m := nats.NewMsg(subject)
-	m.Header.Set(headerTTL, "never")
-	_, err := js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(0))
-	if e := (*jetstream.APIError)(nil); errors.As(err, &e) && e.ErrorCode == errWrongLast {
-		return nil // it is there
+	for {
+		m := nats.NewMsg(subject)
+		m.Header.Set(headerTTL, "never")
+		_, err := js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(0))
+		e := (*jetstream.APIError)(nil)
+		switch {
+		case errors.As(err, &e) && e.ErrorCode == errWrongLast:
+			return nil // it is there
+		case errors.As(err, &e) && e.ErrorCode == errBusyLast && wait(ctx, retryDelay):
+		default:
+			return err
+		}
 	}
-	return err
 }

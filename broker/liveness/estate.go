@@ -42,6 +42,7 @@ const (
 // and nothing is published twice.
 type Estate struct {
 	cfg     Config
+	doubt   bool
 	houses  map[string]*house
 	kept    map[string]*will // of this instance, by key
 	waiting queue            // until a time
@@ -128,7 +129,8 @@ func hash(a, b string) uint64 {
 // even if it comes here too late. Finished with ref follows, if that is not nil.
 func (e *Estate) Keep(w *broker.Will, ref any, now time.Time) {
 	e.forget(w.Key) // the client was back, since it is gone again
-	t := &will{will: w, from: w.Instance, key: w.Key, refs: refs(ref), sure: !w.Durable || (w.Delay == 0 && !w.Due.After(now))}
+	sure := !e.doubt && (!w.Durable || (w.Delay == 0 && !w.Due.After(now)))
+	t := &will{will: w, from: w.Instance, key: w.Key, refs: refs(ref), sure: sure}
 	if w.Revision != 0 && w.Due.After(now.Add(horizon)) {
 		t.will = light(w)
 	}
@@ -136,6 +138,11 @@ func (e *Estate) Keep(w *broker.Will, ref any, now time.Time) {
 	e.wait(t, w.Due)
 	e.Tick(now)
 }
+
+// Doubt says whether the others may have declared this instance dead. Then they
+// may have looked after its wills already, and its clients may long be back: a
+// will that Keep is given is published only if that is not so.
+func (e *Estate) Doubt(doubt bool) { e.doubt = doubt }
 
 // Forget says that the client of key is back on this node before its will was
 // due.

@@ -209,3 +209,33 @@ func TestManyWills(t *testing.T) {
 		t.Errorf("%d of %d are published", published, len(wills))
 	}
 }
+
+// A node that was held up may have been declared dead: its client may be back
+// elsewhere, and its will published. (DESIGN §7 rule 11.)
+func TestWillOfWhoMayBeDead(t *testing.T) {
+	d := newDesk(t)
+	w := &broker.Will{
+		Instance: "me", Key: "o/a/u/back", Epoch: 5, Durable: true, Revision: 3, Due: d.now,
+		Message: &broker.Message{ID: ulid.Make(), Topic: "o/t"},
+	}
+	d.Doubt(true)
+	d.Keep(w, "kept", d.now)
+	d.Loaded(d.one("load").Op, broker.Stored{Record: &broker.Record{Epoch: 6}, Revision: 9}, nil, d.now)
+	d.Done(d.one("take").Op, broker.ErrConflict, d.now)
+	if e := d.one("finished"); e.Ref != "kept" {
+		t.Errorf("finished is %v", e.Ref)
+	}
+
+	gone := *w
+	gone.Key = "o/a/u/gone"
+	d.Keep(&gone, nil, d.now)
+	d.Loaded(d.one("load").Op, broker.Stored{Record: &broker.Record{Epoch: 5}, Revision: 9}, nil, d.now)
+	d.Done(d.one("take").Op, nil, d.now) // QoS 0: first
+	if e := d.one("publish"); e.Message.Topic != "o/t" {
+		t.Errorf("published is %v", e.Message.Topic)
+	}
+
+	d.Doubt(false)
+	d.Keep(&gone, nil, d.now)
+	d.one("take")
+}

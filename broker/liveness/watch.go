@@ -41,6 +41,11 @@ func NewWatch(self string, period time.Duration) *Watch {
 	return &Watch{self: self, period: period, others: make(map[string]sight)}
 }
 
+// Doubtful reports whether the others may have declared this instance dead, as
+// far as it knows, whose lease was last renewed at renewed: it was cut off, or
+// held up.
+func (w *Watch) Doubtful(renewed, now time.Time) bool { return now.Sub(renewed) >= 2*w.period }
+
 // Missed says that a look at the leases failed.
 func (w *Watch) Missed() { w.asked = time.Time{} }
 

@@ -144,3 +144,12 @@ func TestWatch(t *testing.T) {
 		}
 	})
 }
+
+func TestDoubtful(t *testing.T) {
+	w, now := liveness.NewWatch("me", 4*time.Second), time.Unix(1_700_000_000, 0)
+	for ago, want := range map[time.Duration]bool{0: false, 7 * time.Second: false, 8 * time.Second: true, time.Minute: true} {
+		if got := w.Doubtful(now.Add(-ago), now); got != want {
+			t.Errorf("renewed %v ago: in doubt %v, want %v", ago, got, want)
+		}
+	}
+}

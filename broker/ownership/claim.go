@@ -269,7 +269,11 @@ func (t *Table) entrust(p *place, s *Seat) bool {
 	}
 	w.Instance, w.Key, w.Epoch = t.cfg.Instance, p.key, s.claim.epoch
 	s.willed = true // it may be stored whatever the answer is
-	t.operate(p, forClaim, Effect{Kind: PutWill, Will: w})
+	entrusted := *w
+	if e := s.claim.Expiry; s.claim.Durable && e > 0 {
+		entrusted.Delay = min(w.Delay, e) // it does not outwait the session [MQTT-3.1.3-9]
+	}
+	t.operate(p, forClaim, Effect{Kind: PutWill, Will: &entrusted})
 	return false
 }
 

@@ -93,7 +93,7 @@ func TestResume(t *testing.T) {
 	}
 	b.table.Done(drop.Op, nil, b.now)
 	put := b.next(ownership.PutWill)
-	if w := put.Will; w != will || w.Instance != "us" || w.Key != key || w.Epoch != 41 {
+	if w := put.Will; w.Message != will.Message || w.Instance != "us" || w.Key != key || w.Epoch != 41 {
 		t.Errorf("puts %+v", w)
 	}
 	b.table.Saved(put.Op, 7, nil, b.now)

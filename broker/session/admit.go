@@ -63,7 +63,11 @@ func (s *Session) Claimed(record *broker.Record, err error, now time.Time) {
 	s.phase, s.own().connect, s.own().admission = connected, nil, nil // [MQTT-3.1.2-8]
 	if record != nil {
 		s.resume(record, a.Retention, now)
+		return
 	}
+	// The client knows of the session now, and must find it again even if there
+	// is nothing in it. [MQTT-3.2.2-2]
+	s.touched(now)
 }
 
 // keep puts a record that was not used into the Close effect: the session is

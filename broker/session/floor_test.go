@@ -18,10 +18,16 @@ type floorClock struct {
 
 func newFloorClock(t *testing.T) *floorClock {
 	t.Helper()
+	return newFloorClockOn(t, false)
+}
+
+func newFloorClockOn(t *testing.T, lossless bool) *floorClock {
+	t.Helper()
 	c := &floorClock{t: t, s: session.New(&standard, epoch), now: epoch}
 	c.receive(packet.Connect{ClientID: "c"}.Append(nil))
 	c.s.Accept(session.Admission{
 		Key: "acme/chat/ana/c", Authorizer: grants{allow: []string{"acme/#"}}, MaxExpiry: 1000 * time.Hour,
+		Lossless: lossless,
 	}, c.now)
 	c.s.Claimed(nil, nil, c.now)
 	c.receive(packet.Subscribe{PacketID: 1, Subscriptions: []packet.Subscription{{Filter: "acme/a", QoS: 1}}}.Append(nil))
@@ -108,5 +114,52 @@ func TestFloorTimeOfAPart(t *testing.T) {
 	c.s.Page(broker.Page{Messages: []*broker.Message{foreign}, More: true}, nil, c.now)
 	if floor, since := c.floor(); floor != 5 || !since.Equal(began) {
 		t.Errorf("floor %d since %v, want 5 since %v", floor, since, began)
+	}
+}
+
+// TestFloorOfALongBacklog: who reads more than a session may remember of
+// acknowledgements is not sent away, and its record says how far it is, and that
+// what follows may be old, also on a node that is alone.
+func TestFloorOfALongBacklog(t *testing.T) {
+	for name, lossless := range map[string]bool{"cluster": false, "alone": true} {
+		t.Run(name, func(t *testing.T) { readLongBacklog(t, newFloorClockOn(t, lossless)) })
+	}
+}
+
+func readLongBacklog(t *testing.T, c *floorClock) {
+	t.Helper()
+	began := c.now
+	c.now = c.now.Add(time.Hour)
+	const head, page = 70_000, 64
+	c.s.Deliver(&broker.Message{
+		Topic: "acme/a", QoS: 1, Previous: head - 1, Position: broker.Position{Seq: head},
+	}, new(session.Encodings), false, c.now)
+	var p packet.Publish
+	for read := uint64(0); read < head; {
+		answer := broker.Page{More: true}
+		for range min(page, head-read) {
+			read++
+			answer.Messages = append(answer.Messages, &broker.Message{Topic: "acme/a", QoS: 1, Position: broker.Position{Seq: read}})
+		}
+		answer.UpTo = read
+		c.s.Page(answer, nil, c.now)
+		for out := c.s.Output(); len(out) > 0; {
+			f, n, err := packet.Split(out, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = out[n:]
+			if f.Type != packet.PUBLISH || p.Decode(f) != nil || read == head && p.PacketID%8 == 0 {
+				continue // one of the last page is not acknowledged
+			}
+			c.receive(packet.Ack{Type: packet.PUBACK, PacketID: p.PacketID}.Append(nil))
+		}
+		if c.s.Closed() {
+			t.Fatalf("the session ended at %d", read)
+		}
+		c.s.Effects()
+	}
+	if floor, since := c.floor(); floor < head-page || floor >= head || !since.Equal(began) {
+		t.Errorf("floor %d since %v, want nearly %d since %v", floor, since, head, began)
 	}
 }

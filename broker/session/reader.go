@@ -112,10 +112,11 @@ func (s *Session) catchUp(now time.Time) {
 }
 
 // settle lifts the floor as far as it is known, and sets when to look again.
-// What was asked long ago says nothing of what came since.
+// What was asked long ago says nothing of what came since. A session that is
+// behind knows as much as it has read.
 func (s *Session) settle(now time.Time) {
 	upTo, since := s.reader.upTo, s.reader.since
-	if s.lossless {
+	if s.lossless && !s.reader.behind {
 		upTo, since = s.known(), at(now)
 	}
 	s.settleFloor(upTo, since)

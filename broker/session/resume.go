@@ -11,9 +11,7 @@ import (
 
 // record is what outlives the connection.
 func (s *Session) record(now time.Time) *broker.Record {
-	if !s.reader.behind {
-		s.settle(now)
-	}
+	s.settle(now)
 	r := &broker.Record{
 		Generation: s.generation, Expiry: s.outlives(), Floor: s.progress.floor, FloorTime: s.progress.since.time(), Acked: slices.Clone(s.progress.acked),
 		Truncated: s.rare().truncated.time(), Received: slices.Clone(s.rare().received), Publishing: slices.Clone(s.rare().publishing),

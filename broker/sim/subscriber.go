@@ -43,9 +43,7 @@ func (s *subscriber) has(number int) bool { return number < len(s.times) && s.ti
 func (s *subscriber) arrives(a arrival, name string) {
 	k := &s.w.oracle.messages[a.number]
 	times, exact := at(&s.times, a.number), at(&s.exact, a.number)
-	if !topic.InsideWall(s.client.org, name) || k.foreign || name != k.topic {
-		s.w.violate("%s of %s got m%d of %s as %s", s.client.name, s.client.org, a.number, k.topic, name)
-	}
+	s.checkTopic(a.number, k, name)
 	switch {
 	case *exact && a.qos == 2 && s.w.oracle.once(k):
 		s.w.violate("%s got m%d twice, with QoS %d", s.client.name, a.number, a.qos)
@@ -56,6 +54,13 @@ func (s *subscriber) arrives(a arrival, name string) {
 	}
 	*times = min(*times+1, 100)
 	*exact = *exact || a.qos == 2
+}
+
+// checkTopic holds what the client was told against the wall.
+func (s *subscriber) checkTopic(number int, k *message, name string) {
+	if !topic.InsideWall(s.client.org, name) || k.foreign || name != k.topic {
+		s.w.violate("%s of %s got m%d of %s as %s", s.client.name, s.client.org, number, k.topic, name)
+	}
 }
 
 // checkFirst holds the first arrival of a message against the order of its

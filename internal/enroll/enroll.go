@@ -15,18 +15,31 @@ import (
 // patience bounds one request.
 const patience = 10 * time.Second
 
-// Device makes an organization and its app through the API, and returns a
-// token that any client identifier of the user "device" may connect with. The
-// username is "org/app".
+// Account is what an app's owner has in hand.
+type Account struct {
+	APIKey string
+	// Token is what any client identifier of the user "device" may connect with.
+	// The username is "org/app".
+	Token string
+}
+
+// Device makes an organization and its app through the API, and returns the
+// token of its account.
 func Device(ctx context.Context, api, org, app string) (token string, err error) {
+	account, err := App(ctx, api, org, app)
+	return account.Token, err
+}
+
+// App makes an organization and its app through the API.
+func App(ctx context.Context, api, org, app string) (Account, error) {
 	var member struct {
 		Token string `json:"token"`
 	}
-	err = call(ctx, "POST", api+"/v1/signup", "", map[string]any{
+	err := call(ctx, "POST", api+"/v1/signup", "", map[string]any{
 		"organization": org, "email": org + "@example.com", "password": "fan out and fare well",
 	}, &member)
 	if err != nil {
-		return "", err
+		return Account{}, err
 	}
 	var made struct {
 		APIKey struct {
@@ -34,19 +47,19 @@ func Device(ctx context.Context, api, org, app string) (token string, err error)
 		} `json:"api_key"`
 	}
 	if err := call(ctx, "POST", api+"/v1/apps", member.Token, map[string]any{"id": app, "name": app}, &made); err != nil {
-		return "", err
+		return Account{}, err
 	}
 	rules := []map[string]any{{
 		"effect": "allow", "action": "all", "topic": org + "/" + app + "/#", "who": map[string]any{"everyone": true},
 	}}
 	if err := call(ctx, "PUT", api+"/v1/apps/"+app+"/acl", member.Token, map[string]any{"rules": rules}, nil); err != nil {
-		return "", err
+		return Account{}, err
 	}
 	var device struct {
 		Token string `json:"token"`
 	}
 	err = call(ctx, "POST", api+"/v1/apps/"+app+"/tokens", made.APIKey.Secret, map[string]any{"user": "device", "ttl_seconds": 86_400}, &device)
-	return device.Token, err
+	return Account{APIKey: made.APIKey.Secret, Token: device.Token}, err
 }
 
 // call sends JSON and decodes the answer into out, unless that is nil.

@@ -1,0 +1,51 @@
+package ownership_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/ownership"
+)
+
+// What is entrusted to others says all that they need, should the connection's
+// node die: they do not know how long its session lasts.
+func TestWillDoesNotOutwaitItsSession(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	for _, k := range []struct {
+		name                string
+		durable             bool
+		expiry, delay, want time.Duration
+	}{
+		{"shorter than the session", true, time.Hour, time.Minute, time.Minute},
+		{"longer than the session", true, time.Minute, time.Hour, time.Minute},
+		{"of a session for ever", true, 0, time.Hour, time.Hour},
+	} {
+		table := ownership.New(ownership.Config{Instance: "me", Alone: true})
+		will := &broker.Will{Message: &broker.Message{}, Durable: k.durable, Delay: k.delay}
+		s := table.Connect("o/a/u/c", ownership.Request{Durable: k.durable, Expiry: k.expiry, Will: will}, nil, now)
+		table.Claimed(s, 1, "", nil, now)
+		var put *broker.Will
+		for range 10 {
+			for _, e := range table.Effects() {
+				switch e.Kind {
+				case ownership.Load:
+					table.Loaded(e.Op, broker.Stored{}, nil, now)
+				case ownership.Save:
+					table.Saved(e.Op, 1, nil, now)
+				case ownership.PutWill:
+					put = e.Will
+				default:
+				}
+			}
+		}
+		switch {
+		case put == nil:
+			t.Errorf("%s: no will is stored", k.name)
+		case put.Delay != k.want || put.Key != "o/a/u/c" || put.Instance != "me":
+			t.Errorf("%s: stored with delay %v of %s by %s, want %v", k.name, put.Delay, put.Key, put.Instance, k.want)
+		case will.Delay != k.delay:
+			t.Errorf("%s: the session's own will has delay %v, want %v", k.name, will.Delay, k.delay)
+		}
+	}
+}
