@@ -40,6 +40,7 @@ const (
 
 var (
 	errMatches = errors.New("more subjects match than one answer holds")
+	errSlow    = errors.New("JetStream is slow to answer")
 	errAnswer  = errors.New("JetStream gave no whole answer")
 )
 

@@ -63,7 +63,8 @@ type Bus struct {
 	retainedHead  head
 	keeper        *keeper
 	quotas        *quotas
-	readers       *pool
+	readers       *pool // of probes
+	getters       *pool // of messages by their sequences
 	scanners      *pool
 	sweeps        []*sweep     // of the shards
 	places        atomic.Int64 // that the readings of all sweeps hold
@@ -273,9 +274,13 @@ func (b *Bus) start() {
 func (b *Bus) startReading() {
 	b.readCtx, b.stopRead = context.WithCancel(context.Background())
 	b.readers = newPool(b.side, readQueue, b.cfg.Logger)
+	b.getters = newPool(b.side, readQueue, b.cfg.Logger)
 	b.scanners = newPool(b.side, scanQueue, b.cfg.Logger)
 	for range readers {
 		b.reading.Go(func() { b.readers.work(b.readCtx) })
+	}
+	for range getters {
+		b.reading.Go(func() { b.getters.work(b.readCtx) })
 	}
 	for range scanners {
 		b.reading.Go(func() { b.scanners.work(b.readCtx) })
@@ -376,6 +381,7 @@ func (b *Bus) stopReading() {
 	b.lastHeads()
 	b.reading.Wait()
 	b.readers.close()
+	b.getters.close()
 	b.scanners.close()
 }
 

@@ -268,6 +268,21 @@ func SetErrands(b *Bus, most int) {
 // MaxConsumers is how many a stream may have.
 const MaxConsumers = maxConsumers
 
+// ReadBy is Read with the probes put over another connection, at once. It
+// returns when the probe is over.
+func ReadBy(b *Bus, conn *nats.Conn, q broker.Query, fn func(broker.Page, error)) error {
+	a, err := newAsker(conn)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	subjects, err := b.questionOf(q)
+	if err == nil {
+		b.read(b.readCtx, a, q, subjects, time.Now(), fn)
+	}
+	return err
+}
+
 // BytesOf is what the log holds of a topic's app, as far as this node knows.
 func BytesOf(b *Bus, topic string) int64 {
 	o := b.appender.accounts.of(topic, time.Now())

@@ -2,6 +2,7 @@ package jetstream_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -62,4 +63,52 @@ func TestReadInspectsTheAnswer(t *testing.T) {
 	if n := b.Stats().ProbesBroken; n != 3 {
 		t.Errorf("%d broken answers", n)
 	}
+}
+
+// BenchmarkStorm has 1,000 sessions read at once that a probe cannot serve, by
+// pages as small as a session's. The first kind has nearly read all of a common
+// topic that matches very often, the second has much of its own.
+func BenchmarkStorm(b *testing.B) {
+	bus := openAlone(b, jetstream.Config{})
+	const sessions, each, news = 1_000, 1_100, 400_000
+	const text = "0123456789012345678901234567890123456789"
+	fill(b, bus, news, func(int) *broker.Message { return message(1, "acme/news/x", text) })
+	fill(b, bus, sessions*each, func(i int) *broker.Message { return message(1, fmt.Sprintf("acme/own/%d/x", i%sessions), text) })
+	fill(b, bus, sessions, func(i int) *broker.Message { return message(1, fmt.Sprintf("acme/few/%d/x", i), text) })
+	end := head(b, bus)
+	run := func(name string, after uint64, want int, filters func(i int) []string) {
+		b.Run(name, func(b *testing.B) {
+			before := bus.Stats()
+			for b.Loop() {
+				var all sync.WaitGroup
+				for i := range sessions {
+					all.Go(func() {
+						if got := catchUpBy(b, bus, 64, after, filters(i)...); got != want {
+							b.Errorf("%d messages, want %d", got, want)
+						}
+					})
+				}
+				all.Wait()
+			}
+			s := bus.Stats()
+			b.ReportMetric(float64(s.Probes-before.Probes)/float64(b.N), "probes")
+			b.ReportMetric(float64(s.Passes-before.Passes)/float64(b.N), "passes")
+		})
+	}
+	run("a common topic", end-3*sessions, 1, func(i int) []string { return []string{"acme/news/#", fmt.Sprintf("acme/few/%d/#", i)} })
+	run("topics of their own", 0, each, func(i int) []string { return []string{fmt.Sprintf("acme/own/%d/#", i)} })
+}
+
+// catchUpBy reads by pages of the same size.
+func catchUpBy(t testing.TB, bus *jetstream.Bus, page int, after uint64, filters ...string) (got int) {
+	q := broker.Query{Filters: filters, Limit: page, After: after}
+	for more := true; more; {
+		p, err := tryRead(t, bus, q)
+		if err != nil {
+			t.Error(err)
+			return got
+		}
+		got, q.After, more = got+len(p.Messages), p.UpTo, p.More
+	}
+	return got
 }

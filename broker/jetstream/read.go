@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	// readers is how many questions this node has under way, and scanners how
-	// many scans of retained messages, each of which is a consumer on the server.
+	// readers is how many probes this node has under way, getters how many
+	// questions for messages by their sequences, and scanners how many scans of
+	// retained messages, each of which is a consumer on the server.
 	readers  = 8
+	getters  = 8
 	scanners = 8
 	// readQueue and scanQueue are how many may wait for their turn.
 	readQueue = 8192
@@ -46,7 +48,8 @@ func (b *Bus) Read(q broker.Query, fn func(broker.Page, error)) {
 	if b.sweeps[q.Shard].goOn(q, fn) {
 		return
 	}
-	if !b.readers.offer(func(ctx context.Context, a *asker) { b.read(ctx, a, q, subjects, fn) }) {
+	asked := time.Now()
+	if !b.readers.offer(func(ctx context.Context, a *asker) { b.read(ctx, a, q, subjects, asked, fn) }) {
 		fn(broker.Page{}, b.refusal())
 	}
 }
@@ -67,28 +70,48 @@ func (b *Bus) refusal() error {
 }
 
 // read is Read on a goroutine that may wait.
-func (b *Bus) read(ctx context.Context, a *asker, q broker.Query, subjects []string, fn func(broker.Page, error)) {
-	if a == nil {
+func (b *Bus) read(
+	ctx context.Context, a *asker, q broker.Query, subjects []string, asked time.Time, fn func(broker.Page, error),
+) {
+	s := b.sweeps[q.Shard]
+	switch {
+	case a == nil:
 		fn(broker.Page{}, errClosed)
 		return
+	case s.goOn(q, fn): // learnt while it waited for its turn
+		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	// Whoever has waited long gets one attempt: in an outage all are turned away
+	// sooner so, and else one will do.
+	patience := max(askPatience-time.Since(asked), answerPatience)
+	patient, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	page, err := b.probeAll(patient, a, q, subjects)
+	switch {
+	case errors.Is(err, errMatches):
+		s.join(q, true, fn)
+		s.learn(ctx, a, q)
+	case errors.Is(err, errSlow):
+		s.join(q, false, fn)
+	case err != nil:
+		fn(broker.Page{}, unavailable(err))
+	default:
+		fn(page, nil)
+	}
+}
+
+// probeAll puts all questions that subjects take.
+func (b *Bus) probeAll(ctx context.Context, a *asker, q broker.Query, subjects []string) (broker.Page, error) {
 	c := &collector{bus: b, shard: q.Shard, now: time.Now()}
 	var parts []*part
 	for chunk := range questions(subjects) {
 		p, err := b.probe(ctx, a, c, q, chunk)
-		switch {
-		case errors.Is(err, errMatches):
-			b.sweeps[q.Shard].join(q, fn)
-			return
-		case err != nil:
-			fn(broker.Page{}, unavailable(err))
-			return
+		if err != nil {
+			return broker.Page{}, err
 		}
 		parts = append(parts, p)
 	}
-	fn(pageOf(parts, q), nil)
+	return pageOf(parts, q), nil
 }
 
 // questions cuts subjects into what one question may hold.
@@ -108,19 +131,15 @@ func questions(subjects []string) func(yield func([]string) bool) {
 	}
 }
 
-// probe asks one question until the answer is whole or the page full.
+// probe asks one question until the answer is whole or the page full. It fails
+// with errMatches if a scan has to find out, and with errSlow if it had better.
 func (b *Bus) probe(ctx context.Context, a *asker, c *collector, q broker.Query, subjects []string) (*part, error) {
 	p := &part{upTo: q.After}
 	asked := append(subjects, sentinel(int(q.Shard)))
-	each := func(seq uint64, m *nats.Msg) { c.take(p, subjectOf(m), seq, m.Data) }
 	for {
-		b.counters.probes.Add(1)
-		ans, err := a.multiLast(ctx, streamName(int(q.Shard)), question{
-			MultiLast: asked, Seq: p.upTo + 1, Batch: limit(q.Limit) - len(p.messages), MaxBytes: pageBytes,
-		}, each)
-		p.upTo = max(p.upTo, ans.last) // all of it was seen, whatever is missing behind
+		ans, err := b.probeOnce(ctx, a, c, q, p, asked)
 		switch {
-		case errors.Is(err, errMatches):
+		case errors.Is(err, errMatches), errors.Is(err, errSlow):
 			return nil, err
 		case err == nil && ans.whole && ans.pending == 0:
 			p.upTo = max(p.upTo, ans.upTo)
@@ -136,6 +155,24 @@ func (b *Bus) probe(ctx context.Context, a *asker, c *collector, q broker.Query,
 			return nil, errors.Join(errAnswer, err)
 		}
 	}
+}
+
+// probeOnce asks for what follows p.
+func (b *Bus) probeOnce(ctx context.Context, a *asker, c *collector, q broker.Query, p *part, subjects []string) (replicaAnswer, error) {
+	leave, ok := b.sweeps[q.Shard].gate.enter(ctx)
+	if !ok {
+		return replicaAnswer{}, errSlow
+	}
+	defer leave()
+	b.counters.probes.Add(1)
+	ans, err := a.multiLast(ctx, streamName(int(q.Shard)), question{
+		MultiLast: subjects, Seq: p.upTo + 1, Batch: limit(q.Limit) - len(p.messages), MaxBytes: pageBytes,
+	}, func(seq uint64, m *nats.Msg) { c.take(p, subjectOf(m), seq, m.Data) })
+	p.upTo = max(p.upTo, ans.last) // all of it was seen, whatever is missing behind
+	if ans.last == 0 && errors.Is(err, context.DeadlineExceeded) && a.conn.IsConnected() {
+		return ans, errSlow // the server still counts: another question would only add to it
+	}
+	return ans, err
 }
 
 // pageOf puts together what several questions said. None of them knows

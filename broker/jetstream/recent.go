@@ -4,9 +4,12 @@ import "github.com/fanfare-mq/fanfare/broker"
 
 const (
 	// recentBytes is how much of what was read last a node keeps, shared by its
-	// shards, and leastRecent what each has in any case: two pages.
-	recentBytes = 4 << 20
+	// shards, and leastRecent what each has in any case: two pages. Up to there it
+	// is recentEach for each reading, so that what lies between two messages of one
+	// does not push them out.
+	recentBytes = 32 << 20
 	leastRecent = 2 * pageBytes
+	recentEach  = 48 << 10
 	// messageOverhead is about what a message takes in memory beside its data.
 	messageOverhead = 512
 )
@@ -14,6 +17,7 @@ const (
 // recent holds the messages of a shard that were read last, as many sessions
 // want the same ones. It is guarded by the sweep's lock.
 type recent struct {
+	limit int // of most
 	most  int
 	bytes int
 	bySeq map[uint64]*broker.Message
@@ -21,8 +25,13 @@ type recent struct {
 }
 
 func newRecent(shards int) recent {
-	return recent{most: max(leastRecent, recentBytes/shards), bySeq: make(map[uint64]*broker.Message)}
+	return recent{
+		limit: max(leastRecent, recentBytes/shards), most: leastRecent, bySeq: make(map[uint64]*broker.Message),
+	}
 }
+
+// fit makes room for as many readings.
+func (c *recent) fit(readings int) { c.most = min(c.limit, max(leastRecent, readings*recentEach)) }
 
 // add keeps a message, and lets the oldest go.
 func (c *recent) add(m *broker.Message, at place) {
@@ -55,4 +64,6 @@ func (c *recent) goesSoon(at place) bool {
 	return c.bytes > c.most/2 && at <= c.order[len(c.order)/2] && c.bySeq[at.seq()] != nil
 }
 
-func (c *recent) clear() { *c = recent{most: c.most, bySeq: make(map[uint64]*broker.Message)} }
+func (c *recent) clear() {
+	*c = recent{limit: c.limit, most: c.most, bySeq: make(map[uint64]*broker.Message)}
+}

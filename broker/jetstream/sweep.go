@@ -26,14 +26,9 @@ const (
 	keptIdle = 30 * time.Second
 	// sweepTick is how often idle things are looked for.
 	sweepTick = time.Second
-	// knownBroad is how long a query is known to match more than a probe can
-	// answer: to find out costs the server a look at every match.
-	knownBroad = time.Minute
 	// seeAtOnce is how many messages are handed out under one lock, as callers
 	// of Read must not wait.
 	seeAtOnce = 64
-	// maxBroad bounds what is remembered of that.
-	maxBroad = 1 << 14
 )
 
 // sweep is the shared scan of one shard. Queries that a probe cannot answer
@@ -43,6 +38,7 @@ type sweep struct {
 	bus   *Bus
 	shard uint16
 	bell  bell
+	gate  *gate // of probes
 
 	mu      sync.Mutex // guards the fields below and all readings
 	closed  bool
@@ -50,7 +46,7 @@ type sweep struct {
 	joined  map[*reading]struct{} // attached to the pass
 	recent  recent
 	kept    map[uint64]*reading // by key: go on from here
-	broad   map[uint64]time.Time
+	broad   broad
 	pass    *pass // changed by the goroutine alone
 	err     error // why the last pass failed
 }
@@ -70,10 +66,10 @@ func give(answers []answered) {
 
 func newSweep(b *Bus, shard int) *sweep {
 	return &sweep{
-		bus: b, shard: uint16(shard), bell: bell{rung: make(chan struct{}, 1)}, //nolint:gosec // at most maxShards
+		bus: b, shard: uint16(shard), bell: bell{rung: make(chan struct{}, 1)}, gate: newGate(), //nolint:gosec // at most maxShards
 		waiting: make(map[*reading]struct{}), joined: make(map[*reading]struct{}),
 		recent: newRecent(b.shards),
-		kept:   make(map[uint64]*reading), broad: make(map[uint64]time.Time),
+		kept:   make(map[uint64]*reading), broad: newBroad(),
 	}
 }
 
@@ -97,7 +93,7 @@ func queryKey(filters []string, after uint64) uint64 {
 // goOn answers a query from what was found for the one before it, or by a scan
 // if it is known to need one. It reports false if a probe has to be tried.
 func (s *sweep) goOn(q broker.Query, fn func(broker.Page, error)) bool {
-	now, key, plain := time.Now(), queryKey(q.Filters, q.After), queryKey(q.Filters, 0)
+	now, key := time.Now(), queryKey(q.Filters, q.After)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -106,7 +102,7 @@ func (s *sweep) goOn(q broker.Query, fn func(broker.Page, error)) bool {
 	r := s.kept[key]
 	if r != nil && r.fn == nil && r.after == q.After && slices.Equal(r.filters, q.Filters) {
 		delete(s.kept, r.key)
-	} else if now.Before(s.broad[plain]) {
+	} else if s.broad.has(q.Filters, now) {
 		r = &reading{filters: q.Filters, after: q.After, upTo: q.After}
 	} else {
 		return false
@@ -115,8 +111,8 @@ func (s *sweep) goOn(q broker.Query, fn func(broker.Page, error)) bool {
 	return true
 }
 
-// join queues a query that a probe cannot answer.
-func (s *sweep) join(q broker.Query, fn func(broker.Page, error)) {
+// join queues a query that no probe is to answer; refused says that none can.
+func (s *sweep) join(q broker.Query, refused bool, fn func(broker.Page, error)) {
 	now := time.Now()
 	s.mu.Lock()
 	if s.closed {
@@ -125,10 +121,9 @@ func (s *sweep) join(q broker.Query, fn func(broker.Page, error)) {
 		return
 	}
 	defer s.mu.Unlock()
-	if len(s.broad) >= maxBroad {
-		clear(s.broad)
+	if refused {
+		note(s.broad.queries, q.Filters, now)
 	}
-	s.broad[queryKey(q.Filters, 0)] = now.Add(knownBroad)
 	s.ask(&reading{filters: q.Filters, after: q.After, upTo: q.After}, q, fn, now)
 }
 
@@ -206,6 +201,7 @@ func (s *sweep) see(batch []fetched, end uint64) {
 	now := time.Now()
 	for some := range slices.Chunk(batch, seeAtOnce) {
 		s.mu.Lock()
+		s.recent.fit(len(s.joined))
 		for i := range some {
 			m, at, err := s.pass.see(&some[i], s.shard, &s.bus.places, now)
 			if err != nil {

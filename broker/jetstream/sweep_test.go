@@ -137,3 +137,69 @@ func TestSweepOfANarrowFilter(t *testing.T) {
 		t.Errorf("%d passes", b.Stats().Passes)
 	}
 }
+
+// TestBroadFilterIsLearnt has sessions read that have one filter in common, which
+// matches more than a probe can answer: a few find out for all of them.
+func TestBroadFilterIsLearnt(t *testing.T) {
+	b := openAlone(t, jetstream.Config{})
+	const sessions, common = 400, 20_000
+	publishAll(t, b, common, func(i int) *broker.Message { return message(1, "acme/chat/news/x", "x") })
+	after := head(t, b)
+	publishAll(t, b, sessions, func(i int) *broker.Message { return message(1, fmt.Sprintf("acme/chat/users/%d", i), "own") })
+	var wg sync.WaitGroup
+	for i := range sessions {
+		wg.Go(func() {
+			if got := catchUpBy(t, b, 64, after, "acme/chat/news/#", fmt.Sprintf("acme/chat/users/%d", i)); got != 1 {
+				t.Errorf("%d messages", got)
+			}
+		})
+	}
+	wg.Wait()
+	if n := b.Stats().Probes; n > sessions/4 {
+		t.Errorf("%d probes", n)
+	}
+	before := b.Stats().Probes
+	narrow := catchUpBy(t, b, 64, after, "acme/chat/users/1", "acme/chat/users/2")
+	if n := b.Stats().Probes - before; narrow != 2 || n != 1 {
+		t.Errorf("without that filter: %d messages, %d probes", narrow, n)
+	}
+}
+
+// TestSweepFindsAGap has one message of a pass go missing on its way: it is not
+// passed over.
+func TestSweepFindsAGap(t *testing.T) {
+	everywhere(t, func(t *testing.T, b *jetstream.Bus) {
+		const n = 5000
+		publishAll(t, b, n, func(i int) *broker.Message { return message(1, "acme/chat/users/ana/x", fmt.Sprint(i)) })
+		const filter = "acme/chat/users/ana/#"
+		first := read(t, b, broker.Query{Filters: []string{filter}, Limit: 64})
+		if len(first.Messages) == 0 || !first.More {
+			t.Fatalf("%d messages, more %v", len(first.Messages), first.More)
+		}
+		stolen := 0
+		for name := range stream(t, b, 0).ConsumerNames(t.Context()).Name() {
+			m, err := b.Side().Request("$JS.API.CONSUMER.MSG.NEXT."+jetstream.StreamName(0)+"."+name, []byte(`{"batch":1,"no_wait":true}`), patience)
+			if err != nil || m.Header.Get("Status") != "" {
+				t.Fatalf("nothing to steal from %s: %v", name, err)
+			}
+			stolen++
+		}
+		if stolen == 0 {
+			t.Fatal("no consumer")
+		}
+		q, got := broker.Query{Filters: []string{filter}, Limit: 64, After: first.UpTo}, len(first.Messages)
+		for more := true; more; {
+			p := read(t, b, q)
+			for _, m := range p.Messages {
+				if string(m.Payload) != fmt.Sprint(got) {
+					t.Fatalf("%s, want %d", m.Payload, got)
+				}
+				got++
+			}
+			q.After, more = p.UpTo, p.More
+		}
+		if got != n {
+			t.Errorf("%d messages, want %d", got, n)
+		}
+	})
+}
