@@ -109,6 +109,7 @@ func (e *Estate) published(op uint64, m *broker.Message, err error) {
 	switch {
 	case err == nil:
 		e.stats.wills.Inc()
+	case passes(err) && !e.complains(time.Now()):
 	case passes(err):
 		e.log.Warn("will not published yet", slog.String("topic", m.Topic), slog.Any("error", err))
 	default:
@@ -117,6 +118,15 @@ func (e *Estate) published(op uint64, m *broker.Message, err error) {
 		err = nil
 	}
 	e.done(op, err)
+}
+
+// complainEvery is how often it is logged that wills have to wait: an app whose
+// log is full may have thousands of them.
+const complainEvery = 10 * time.Second
+
+func (e *Estate) complains(now time.Time) bool {
+	last := e.complained.Load()
+	return now.UnixNano()-last >= int64(complainEvery) && e.complained.CompareAndSwap(last, now.UnixNano())
 }
 
 // passes reports whether an error of a publish can go away.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
@@ -80,6 +81,8 @@ type Estate struct {
 	mail  []func(now time.Time)
 	rung  chan struct{}
 	stats *stats
+
+	complained atomic.Int64 // when a will that has to wait was last logged, Unix ns
 
 	// The rest belongs to Run's goroutine.
 	instance string

@@ -75,6 +75,10 @@ type leaseholder struct {
 	renewed time.Time // before the write of the lease that is known to be stored
 	lost    bool
 	onLost  func()
+
+	// unread are the instances whose lease could not be read, which is told once:
+	// leases are looked at every second.
+	unread sync.Map
 }
 
 // take begins the life of an instance.
@@ -294,7 +298,9 @@ func (b *Bus) leases(ctx context.Context, a *asker) ([]broker.Lease, error) {
 		instance := strings.TrimPrefix(m.Header.Get(headerSubject), prefix)
 		l, err := parseLease(instance, seq, m.Data)
 		if err != nil {
-			b.cfg.Logger.Error("a lease cannot be read", slog.String("instance", instance), slog.Any("error", err))
+			if _, told := b.leaseholder.unread.LoadOrStore(instance, struct{}{}); !told {
+				b.cfg.Logger.Error("a lease cannot be read", slog.String("instance", instance), slog.Any("error", err))
+			}
 		}
 		all = append(all, l)
 	})

@@ -3,9 +3,11 @@ package jetstream_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -231,6 +233,36 @@ func TestLeasesAlone(t *testing.T) {
 		t.Errorf("the former instance %+v", l)
 	}
 }
+
+// A lease that a newer program has written is told of once, however often the
+// leases are read.
+func TestLeaseThatCannotBeRead(t *testing.T) {
+	var log strings.Builder
+	var mu sync.Mutex
+	b := openAlone(t, jetstream.Config{Logger: slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return log.Write(p)
+	}), nil))})
+	if _, err := jetstream.JetStreamOf(b).Publish(t.Context(), "$KV.LEASES.newer", []byte(`{"v":99,"state":"alive"}`)); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if n := len(leases(t, b)); n != 2 {
+			t.Errorf("%d leases", n)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if n := strings.Count(log.String(), "a lease cannot be read"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+// Write implements io.Writer.
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func TestEvents(t *testing.T) {
 	b := openAlone(t, jetstream.Config{})
