@@ -66,7 +66,7 @@ func version(data []byte) int {
 // Save writes the record of a key if the stored one is that of revision, 0 for
 // none that ever was. fn is called as Load's, with the record's new revision.
 // r is read before Save returns. broker.ErrConflict says that somebody else has
-// written; after any other error it is not known whether the record was
+// written, perhaps upon this very record, if its answer was lost; after any other error it is not known whether the record was
 // stored, and saving again with the same revision settles it. A record with
 // Expires ends by itself.
 //
