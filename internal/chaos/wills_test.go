@@ -114,7 +114,7 @@ func (s *stage) willsCame(t *testing.T, all []testator, observers []*client, kil
 			continue
 		}
 		for _, o := range observers {
-			if !o.until(time.Until(killed.Add(30*time.Second)), func() bool { return o.heard[w.id] > 0 }) {
+			if !o.until(time.Until(killed.Add(time.Minute)), func() bool { return o.heard[w.id] > 0 }) {
 				t.Errorf("%s has not heard %s", o.id, w.id)
 			}
 		}
@@ -126,7 +126,7 @@ func (s *stage) willsCame(t *testing.T, all []testator, observers []*client, kil
 func (s *stage) noWills(t *testing.T) {
 	t.Helper()
 	kv := s.bucket(t, "WILLS")
-	eventually(t, 30*time.Second, "there are no wills in the store", func() bool { return len(keys(t, kv)) == 0 })
+	eventually(t, time.Minute, "there are no wills in the store", func() bool { return len(keys(t, kv)) == 0 })
 }
 
 // published: each will that is owed has come once, and no other.
