@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -156,7 +157,13 @@ func isElection(err error) bool {
 		}
 	}
 	e := (*jetstream.APIError)(nil)
-	return errors.As(err, &e) && (e.ErrorCode == errNoLeader || e.ErrorCode == errNotReady)
+	if !errors.As(err, &e) {
+		return false
+	}
+	// A server that has just joined, or is away, may be there in a moment; one
+	// that there is not never will be.
+	absent := e.ErrorCode == errNoPeers && strings.Contains(e.Description, "offline")
+	return absent || e.ErrorCode == errNoLeader || e.ErrorCode == errNotReady
 }
 
 // setUp agrees with the cluster on its shape and makes what is missing. It may

@@ -30,6 +30,8 @@ const (
 	maxConsumers = 100_000
 	// errWrongLast is JetStream's code for "wrong last sequence: N".
 	errWrongLast = 10071
+	// errNoPeers says that there are not servers enough for the replicas.
+	errNoPeers = 10005
 	// errNoLeader and errNotReady say that there is no leader just now.
 	errNoLeader = 10008
 	errNotReady = 10163
