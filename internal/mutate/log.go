@@ -19,6 +19,11 @@ var ofLog = []mutant{
 		pkg: "broker/jetstream", test: "^TestRead$|TestReadInspectsTheAnswer",
 	},
 	{
+		name: "ids are the whole log's", rule: "3", file: "broker/jetstream/collapse.go",
+		old: "	org, app := appOf(m.Topic)\n	dst = append(appendEncoded(dst, org), '.')\n	dst = append(appendEncoded(dst, app), '.')\n", new: "",
+		pkg: "broker/jetstream", test: "TestCollapseKeyRetry",
+	},
+	{
 		name: "log begins no generation", rule: "4", file: "broker/jetstream/generation.go",
 		old: "Start: last + 1}", new: "Start: last + 1000}",
 		pkg: "broker/jetstream", test: "TestGenerations",
