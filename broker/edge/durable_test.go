@@ -333,7 +333,7 @@ func TestConnectionsOutliveTheStore(t *testing.T) {
 	back := w.dial()
 	answered := make(chan packet.Connack)
 	go func() { answered <- back.greet(w, "acme", "ana", "phone", durable) }()
-	eventually(t, "the last connection is gone", func() bool { return len(w.bus.told("phone")) == 2 })
+	until(t, "the last connection is gone", func() bool { return len(w.bus.told("phone")) == 2 })
 	bob.send(publish("acme/chat/room/2", "missed", 1, 2))
 	bob.next(packet.PUBACK)
 	w.bus.setAway(false)
@@ -353,7 +353,7 @@ func TestEvents(t *testing.T) {
 	ana.closed()
 	bad := w.dial()
 	bad.hello(w, "acme", "ana", "phone", func(p *packet.Connect) { p.Password = []byte("wrong") })
-	eventually(t, "told", func() bool { return len(w.bus.told("phone")) == 4 })
+	until(t, "told", func() bool { return len(w.bus.told("phone")) == 4 })
 	told := w.bus.told("phone")
 	slices.Sort(told)
 	want := []string{"connected", "connected", "disconnected disconnected", "disconnected taken_over"}

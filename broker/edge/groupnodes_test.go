@@ -157,7 +157,7 @@ func TestGroupFollowsTheRoom(t *testing.T) {
 func TestGroupWaits(t *testing.T) {
 	n := nodes(t)
 	n[0].worker("first", 1, 20, true).nc.Close()
-	eventually(t, "left", func() bool { return n[0].real.Stats().Groups == 0 })
+	until(t, "left", func() bool { return n[0].real.Stats().Groups == 0 })
 	n[0].publishWork(1, 0, 100)
 	if s := strings.Join(n[1].worker("second", 1, 20, false).work(100, true), " "); s != numbers(0, 100) {
 		t.Errorf("got %s", s)
@@ -221,7 +221,7 @@ func TestGroupAfterUnsubscribe(t *testing.T) {
 	for i := range uint16(10) {
 		leaver.send(packet.Ack{Type: packet.PUBACK, Version: packet.V5, PacketID: i + 1}.Append(nil))
 	}
-	eventually(t, "completed", func() bool { return n.real.Stats().Loans == 0 })
+	until(t, "completed", func() bool { return n.real.Stats().Loans == 0 })
 	leaver.ping()
 }
 
@@ -256,7 +256,7 @@ func TestGroupMemberOfQoS0(t *testing.T) {
 	if s := strings.Join(d.work(100, false), " "); s != numbers(0, 100) {
 		t.Errorf("got %s", s)
 	}
-	eventually(t, "done with", func() bool { return n.real.Stats().Loans == 0 })
+	until(t, "done with", func() bool { return n.real.Stats().Loans == 0 })
 }
 
 // An app may have so many groups, and those that were left count.
@@ -279,19 +279,4 @@ func TestGroupLimit(t *testing.T) {
 		t.Errorf("a group that was left: SUBACK %x", codes)
 	}
 	d.ping()
-}
-
-// eventually waits until cond holds.
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/edge"
 	"github.com/fanfare-mq/fanfare/broker/estate"
 	"github.com/fanfare-mq/fanfare/broker/packet"
+	"github.com/fanfare-mq/fanfare/internal/testenv"
 )
 
 // metric is the value of a counter or gauge, with the label's value if it has
@@ -48,17 +49,7 @@ func (w *world) metric(name, label string) float64 {
 // until waits for something to become true.
 func until(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
+	testenv.Eventually(t, patience, what, done)
 }
 
 // lines is a log that can be read while it is written.

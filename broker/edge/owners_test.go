@@ -330,7 +330,7 @@ func TestANodeTakenForDeadLivesAgain(t *testing.T) {
 	ana := all[0].connect("acme", "ana", "phone", v5)
 	ana.subscribe(1, "acme/chat/room/#")
 	all[0].wire.cut()
-	eventually(t, "declared dead", func() bool {
+	until(t, "declared dead", func() bool {
 		leases := make(chan []broker.Lease, 1)
 		all[1].real.Leases(func(l []broker.Lease, err error) { leases <- l })
 		for _, l := range <-leases {
@@ -345,7 +345,7 @@ func TestANodeTakenForDeadLivesAgain(t *testing.T) {
 	if err := bye.Decode(ana.next(packet.DISCONNECT)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "another instance", func() bool { return all[0].real.Instance() != before && all[0].edge.Ready() })
+	until(t, "another instance", func() bool { return all[0].real.Instance() != before && all[0].edge.Ready() })
 	back := all[0].dial()
 	if ack := back.greet(all[0].world, "acme", "ana", "phone", v5); !ack.SessionPresent {
 		t.Error("no session present")

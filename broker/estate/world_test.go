@@ -19,6 +19,7 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/estate"
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
 	"github.com/fanfare-mq/fanfare/broker/presence"
+	"github.com/fanfare-mq/fanfare/internal/testenv"
 )
 
 const patience = 40 * time.Second
@@ -154,16 +155,7 @@ func (n *node) topics() (all []string) {
 
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
+	testenv.Eventually(t, patience, what, cond)
 }
 
 // await waits for an answer.

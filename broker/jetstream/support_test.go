@@ -16,6 +16,7 @@ import (
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
 	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/internal/testenv"
 )
 
 // patience is how long a test waits for what must come.
@@ -88,16 +89,7 @@ func tryOpen(t testing.TB, cfg jetstream.Config) (*jetstream.Bus, error) {
 // eventually waits until cond holds.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
+	testenv.Eventually(t, patience, what, cond)
 }
 
 // audience is a node's edge that remembers what it got.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/internal/cluster"
+	"github.com/fanfare-mq/fanfare/internal/testenv"
 )
 
 const (
@@ -71,7 +72,7 @@ func (s *stage) contest(t *testing.T, all []*contestant) {
 	wg.Wait()
 	answered := time.Since(began)
 	for _, c := range all {
-		eventually(t, answerPatience, c.as.id+" has one connection", func() bool { return len(c.open()) <= 1 })
+		testenv.Eventually(t, answerPatience, c.as.id+" has one connection", func() bool { return len(c.open()) <= 1 })
 		if len(c.open()) == 0 {
 			t.Errorf("%s has no connection", c.as.id)
 		}

@@ -4,7 +4,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -101,18 +100,4 @@ next:
 		n++
 	}
 	return n
-}
-
-// eventually looks again and again until something is so.
-func eventually(t *testing.T, patience time.Duration, what string, so func() bool) {
-	t.Helper()
-	look := time.NewTicker(50 * time.Millisecond)
-	defer look.Stop()
-	for limit := time.After(patience); !so(); {
-		select {
-		case <-look.C:
-		case <-limit:
-			t.Fatalf("not after %v: %s", patience, what)
-		}
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/fanfare-mq/fanfare/broker/packet"
+	"github.com/fanfare-mq/fanfare/internal/testenv"
 )
 
 // flight is a packet that a connection is owed again.
@@ -104,7 +105,7 @@ func (s *stage) testHandover(t *testing.T) {
 // time, and what is published next does.
 func (s *stage) nothingLeft(t *testing.T, now *client, as door, publisher *client) {
 	t.Helper()
-	eventually(t, answerPatience, as.id+" has completed its QoS 2 messages", func() bool {
+	testenv.Eventually(t, answerPatience, as.id+" has completed its QoS 2 messages", func() bool {
 		now.mu.Lock()
 		defer now.mu.Unlock()
 		return len(now.waiting) == 0

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker/packet"
+	"github.com/fanfare-mq/fanfare/internal/testenv"
 )
 
 // testPause: a node hangs until the others have declared it dead. When it goes
@@ -70,7 +71,7 @@ func (s *stage) testPause(t *testing.T) {
 		}
 	}
 	var back *client
-	eventually(t, 30*time.Second, "the node serves again", func() bool {
+	testenv.Eventually(t, 30*time.Second, "the node serves again", func() bool {
 		c, ack, err := s.dial(t.Context(), 3, door{id: "pause-stays", expiry: week})
 		if err != nil || refused(ack) {
 			return false
@@ -83,7 +84,7 @@ func (s *stage) testPause(t *testing.T) {
 		return true
 	})
 	say("the node serves again")
-	eventually(t, answerPatience, "who has stayed has its message, perhaps before the connection was closed", func() bool {
+	testenv.Eventually(t, answerPatience, "who has stayed has its message, perhaps before the connection was closed", func() bool {
 		return back.count("to the stayed")+stays.count("to the stayed") > 0
 	})
 	publisher.publish(s.topic("pause/moves"), "again", 2, 3)

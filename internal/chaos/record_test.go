@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fanfare-mq/fanfare/broker/packet"
+	"github.com/fanfare-mq/fanfare/internal/testenv"
 )
 
 // testRecord: a session whose record nobody understands is not begun anew over
@@ -25,7 +26,7 @@ func (s *stage) testRecord(t *testing.T) {
 		c.subscribe(t, s.topic(id), 1)
 		c.leave(t)
 		var key string
-		eventually(t, answerPatience, id+" has a record", func() bool {
+		testenv.Eventually(t, answerPatience, id+" has a record", func() bool {
 			all := keys(t, kv)
 			i := slices.IndexFunc(all, func(key string) bool { return strings.HasSuffix(key, "."+id) })
 			if i < 0 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker/packet"
+	"github.com/fanfare-mq/fanfare/internal/testenv"
 )
 
 // testator is a device with a will on the node that is killed.
@@ -126,7 +127,7 @@ func (s *stage) willsCame(t *testing.T, all []testator, observers []*client, kil
 func (s *stage) noWills(t *testing.T) {
 	t.Helper()
 	kv := s.bucket(t, "WILLS")
-	eventually(t, time.Minute, "there are no wills in the store", func() bool { return len(keys(t, kv)) == 0 })
+	testenv.Eventually(t, time.Minute, "there are no wills in the store", func() bool { return len(keys(t, kv)) == 0 })
 }
 
 // published: each will that is owed has come once, and no other.

@@ -17,7 +17,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/fanfare-mq/fanfare/api/spec"
 	"github.com/fanfare-mq/fanfare/broker/packet"
@@ -321,17 +320,8 @@ func (h *heard) all(f *flood) bool {
 	return true
 }
 
-// soon waits until cond holds.
+// soon waits until cond holds, twice as long as for anything else.
 func soon(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.After(2 * patience)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !cond() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
+	testenv.Eventually(t, 2*patience, what, cond)
 }
