@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/fanfare-mq/fanfare/internal/testenv"
 )
 
@@ -195,6 +197,23 @@ func (p *Part) hold(signal syscall.Signal, from, to State) error {
 	if err := syscall.Kill(-p.cmd.Process.Pid, signal); err != nil {
 		return fmt.Errorf("%s: %w", p.Name, err)
 	}
+	if to == Paused {
+		if err := stands(p.cmd.Process.Pid); err != nil {
+			return fmt.Errorf("%s: %w", p.Name, err)
+		}
+	}
 	p.state = to
 	return nil
+}
+
+// stands waits until a process that was sent SIGSTOP has stopped. On a busy
+// machine its threads run on for a while, and what happens right after the
+// signal would still be seen by them.
+func stands(pid int) error {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WSTOPPED, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
