@@ -15,7 +15,7 @@ import (
 const (
 	// answerPatience of a test is for what takes no time unless something is broken. A
 	// takeover from a node that does not answer takes 2 s, an election 9 s.
-	answerPatience = 20 * time.Second
+	answerPatience = time.Minute
 	week           = 7 * 24 * 3600 // a session expiry in seconds
 )
 
