@@ -37,6 +37,10 @@ type cache[K comparable, V any] struct {
 	gone   func(last *V) *V
 	now    func() time.Time
 	maxAge time.Duration
+	// merge makes the new value of a record that has one.
+	merge func(last, next *V) *V
+	// replaced is called when a record has another value than before.
+	replaced func()
 
 	mu      sync.Mutex // guards the following and the flights' fields
 	kept    bounded[K, *record[K, V]]
@@ -62,13 +66,15 @@ type flight[K comparable, V any] struct {
 
 func newCache[K comparable, V any](limit int, maxAge time.Duration, now func() time.Time) *cache[K, V] {
 	return &cache[K, V]{
-		gone:    func(last *V) *V { return last },
-		now:     now,
-		maxAge:  maxAge,
-		kept:    newBounded[K, *record[K, V]](limit),
-		live:    make(map[K]weak.Pointer[record[K, V]]),
-		unknown: newBounded[K, absence](limit),
-		flights: make(map[K]*flight[K, V]),
+		gone:     func(last *V) *V { return last },
+		now:      now,
+		maxAge:   maxAge,
+		merge:    func(_, next *V) *V { return next },
+		replaced: func() {},
+		kept:     newBounded[K, *record[K, V]](limit),
+		live:     make(map[K]weak.Pointer[record[K, V]]),
+		unknown:  newBounded[K, absence](limit),
+		flights:  make(map[K]*flight[K, V]),
 	}
 }
 
@@ -151,8 +157,11 @@ func (c *cache[K, V]) land(key K, f *flight[K, V], v *V, err error) {
 	case err == nil:
 		if r == nil {
 			r = c.add(key)
+			r.value.Store(v)
+		} else {
+			r.value.Store(c.merge(r.value.Load(), v))
+			c.replaced()
 		}
-		r.value.Store(v)
 		r.due.Store(c.now().Add(c.maxAge).UnixNano())
 		c.unknown.remove(key)
 	case fault.CodeOf(err) == fault.NotFound:
@@ -184,6 +193,7 @@ func (c *cache[K, V]) bury(r *record[K, V]) {
 	c.kept.remove(r.key)
 	r.value.Store(c.gone(r.value.Load()))
 	r.due.Store(never)
+	c.replaced()
 }
 
 // forget drops the trace of a record that nobody holds any more, unless the

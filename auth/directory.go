@@ -3,7 +3,9 @@ package auth
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/fault"
@@ -48,6 +50,7 @@ type Directory struct {
 	// A login is read when its device connects: an app may have very many.
 	logins  *cache[loginKey, tenant.Login]
 	issuers *cache[[32]byte, []issuer] // by the hash of their subject
+	changes atomic.Uint64
 }
 
 // appKey names an app.
@@ -79,6 +82,9 @@ func NewDirectory(src Source, now func() time.Time) *Directory {
 		logins:  newCache[loginKey, tenant.Login](maxLogins, maxAge, now),
 		issuers: newCache[[32]byte, []issuer](maxCached, issuerAge, now),
 	}
+	d.apps.replaced = func() { d.changes.Add(1) }
+	d.logins.replaced = d.apps.replaced
+	d.apps.merge = samePolicy
 	d.apps.gone = closed
 	d.apps.read = func(ctx context.Context, key appKey) (*appState, error) { return readApp(ctx, src, key) }
 	d.kids.read = func(ctx context.Context, kid string) (*appKey, error) {
@@ -140,6 +146,16 @@ func closed(last *appState) *appState {
 	return &appState{entry: tenant.Entry{App: last.entry.App}, policy: new(Policy)}
 }
 
+// samePolicy keeps the policy of the last state if the next one's is the same:
+// whoever was granted something by it need not ask again.
+func samePolicy(last, next *appState) *appState {
+	if last.policy.org != "" && last.entry.App.Settings.Mounted == next.entry.App.Settings.Mounted &&
+		slices.Equal(last.entry.ACL.Rules, next.entry.ACL.Rules) {
+		next.policy = last.policy
+	}
+	return next
+}
+
 // internal takes a fault's code away: it is not for whoever asks now.
 func internal(err error) error { return fault.Wrap(fault.Internal, "cannot be compiled", err) }
 
@@ -181,6 +197,11 @@ func (d *Directory) Invalidate(org, app string) {
 	d.apps.invalidate(appKey{org, app})
 	d.keys.invalidateIf(func(k *tenant.APIKey) bool { return k.Organization == org && k.App == app })
 }
+
+// Changes grows whenever an app or a login was read again: what a device that
+// was authenticated before may do can be another since. It is cheap and does
+// not wait.
+func (d *Directory) Changes() uint64 { return d.changes.Load() }
 
 // apiKey returns the API key whose secret has a hash, or fault.NotFound.
 func (d *Directory) apiKey(ctx context.Context, hash [32]byte) (*tenant.APIKey, error) {

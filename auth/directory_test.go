@@ -155,6 +155,44 @@ func TestInvalidateReachesALiveApp(t *testing.T) {
 	})
 }
 
+// TestChanges: a policy is another one only if the rules are, and whoever waits
+// for changes hears of those that somebody may hold.
+func TestChanges(t *testing.T) {
+	inBubble(t, func(t *testing.T, d *auth.Directory, src *source) {
+		a := lookUp(t, d, "acme", "chat")
+		if n := d.Changes(); n != 0 {
+			t.Errorf("%d changes after the first look-up", n)
+		}
+		was := a.Policy()
+		reread := func(what string, changed bool) {
+			t.Helper()
+			before := d.Changes()
+			d.Invalidate("acme", "chat")
+			synctest.Wait()
+			if d.Changes() == before {
+				t.Errorf("%s: no change is told", what)
+			}
+			if now := a.Policy(); (now != was) != changed {
+				t.Errorf("%s: the policy is another: %v", what, now != was)
+			}
+			was = a.Policy()
+		}
+		reread("nothing", false)
+		src.set(opened())
+		reread("a rule", true)
+		reread("nothing more", false)
+		mounted := opened()
+		mounted.App.Settings.Mounted = true
+		src.set(mounted)
+		reread("mounted", true)
+		src.remove("acme/chat")
+		reread("the end", true)
+		if mayPublish(a) {
+			t.Error("an app that is gone allows something")
+		}
+	})
+}
+
 func TestLookUpAfterInvalidateSeesTheChange(t *testing.T) {
 	inBubble(t, func(t *testing.T, d *auth.Directory, src *source) {
 		lookUp(t, d, "acme", "chat")

@@ -56,12 +56,16 @@ func (c *conn) ask(creds auth.Credentials, then func(*auth.Device, error, time.T
 
 func (c *conn) authenticated(device *auth.Device, err error, now time.Time) {
 	e := c.loop.edge
+	if err == nil && device.Revoked() {
+		err = errRevoked // since it was looked up, and perhaps since the last review
+	}
 	if err != nil {
 		c.refuse(err, now)
 		return
 	}
 	app := device.App().Entry().App
-	c.device, c.shard = device, app.Shard
+	c.proved(device)
+	c.shard = app.Shard
 	if c.usage, err = e.apps.connect(app.TopicPrefix(), device.Settings()); err != nil {
 		c.refuse(err, now)
 		return
@@ -113,10 +117,13 @@ func (c *conn) reauthenticate(token []byte) {
 		if err == nil && !device.Same(&c.device.Identity) {
 			err = errAnotherUser
 		}
+		if err == nil && device.Revoked() {
+			err = errRevoked
+		}
 		var a session.Authorizer
 		var expires time.Time
 		if err == nil {
-			c.device = device
+			c.proved(device)
 			a, expires = c.authorizer(), device.Expires
 		}
 		c.step(func(s *session.Session) { s.Reauthenticated(a, expires, err, now) })
@@ -124,7 +131,10 @@ func (c *conn) reauthenticate(token []byte) {
 	})
 }
 
-var errAnotherUser = fault.New(fault.Forbidden, "the new token is another user's")
+var (
+	errAnotherUser = fault.New(fault.Forbidden, "the new token is another user's")
+	errRevoked     = fault.New(fault.Unauthenticated, "the credentials were revoked")
+)
 
 func (c *conn) refuse(err error, now time.Time) {
 	reason := refusal(err)

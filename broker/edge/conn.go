@@ -20,6 +20,7 @@ type conn struct {
 	transport   *transport
 	session     *session.Session
 	device      *auth.Device    // after authentication
+	policy      *auth.Policy    // of the last review
 	username    string          // of CONNECT
 	shard       uint16          // of the log
 	table       *table          // of the session key, once it is claimed

@@ -70,6 +70,9 @@ type Deps struct {
 	Estate  Estate
 	// Claims tell who holds a session; nil: this node is alone.
 	Claims Claims
+	// Changes grows when what devices may do can have changed, so that those that
+	// are connected are looked at; nil: that never happens.
+	Changes func() uint64
 	// RetainedCount is the number of retained messages, for $SYS; nil: unknown.
 	RetainedCount func() int
 }
@@ -93,6 +96,7 @@ type Edge struct {
 	cutOff     atomic.Bool   // the other nodes take this one for dead
 	dead       chan struct{} // they have just said so
 	next       atomic.Uint64 // round robin over loops
+	reviewed   uint64        // Changes at the last review; house's
 	handshake  sync.WaitGroup
 	ctx        context.Context //nolint:containedctx // lifetime of Run, handed to authentications that outlive an event
 }

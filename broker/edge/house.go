@@ -6,7 +6,8 @@ import (
 )
 
 // house does what no connection is there for: wills whose delay is over,
-// messages that a share group could not take, and $SYS.
+// messages that a share group could not take, what connected devices may not do
+// any more, and $SYS.
 func (e *Edge) house(ctx context.Context) {
 	e.sys.started = time.Now()
 	sweep := time.NewTicker(sweepInterval)
@@ -20,6 +21,7 @@ func (e *Edge) house(ctx context.Context) {
 			return
 		case now := <-sweep.C:
 			e.sweepGroups(now)
+			e.review()
 		case now := <-stats.C:
 			e.publishSys(now)
 		}

@@ -23,6 +23,8 @@ var commands = map[string]func(*world, *args){
 	"refuse":          cmdRefuse,
 	"auth":            cmdAuth,
 	"reauthenticated": cmdReauthenticated,
+	"regrant":         cmdRegrant,
+	"revoke":          func(w *world, _ *args) { w.session.Revoke(w.now) },
 	"publish":         cmdPublish,
 	"published":       cmdPublished,
 	"puback":          func(w *world, a *args) { cmdAck(w, a, packet.PUBACK) },

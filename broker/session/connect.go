@@ -168,17 +168,23 @@ func (s *Session) Reauthenticated(a Authorizer, expires time.Time, err error, no
 	}
 	s.authorizer, s.expires = a, at(expires)
 	s.sendAuth(packet.Success)
-	s.regrant(now)
+	s.Regrant(now)
 }
 
-// regrant ends what the client may not do any more.
-func (s *Session) regrant(now time.Time) {
+// Regrant ends what the client may not do any more: its authorizer answers
+// otherwise than before. A subscription ends without a word, as the protocol has
+// none for it, unless its SUBACK is still to come.
+func (s *Session) Regrant(now time.Time) {
+	if s.phase != connected {
+		return // what it may do is asked when it comes to that
+	}
 	var removed []string
 	for _, filter := range s.subscriptions.filters() {
 		sub := &s.subscriptions.list[s.subscriptions.index(filter)]
 		if !s.authorizer.MaySubscribe(sub.match) {
 			s.subscriptions.remove(filter)
 			removed = append(removed, filter)
+			s.refuseLater(filter)
 			s.touched(now)
 			s.emit(Effect{Kind: Denied, Filters: []string{filter}, Reason: ReasonNotAuthorized})
 		}
@@ -187,6 +193,15 @@ func (s *Session) regrant(now time.Time) {
 	if s.will != nil && !s.authorizer.MayPublish(s.will.Message.Topic) {
 		s.will = nil
 	}
+}
+
+// Revoke reports that what the client has proved itself with was taken away.
+func (s *Session) Revoke(now time.Time) {
+	if s.phase == authenticating || s.phase == claiming {
+		s.refuse(ReasonRevoked, now)
+		return
+	}
+	s.end(ReasonRevoked, now)
 }
 
 // Refuse answers the Authenticate effect: the client may not come in, and the

@@ -28,6 +28,7 @@ var (
 	ReasonConnectTimeout   = Reason{Name: "connect_timeout", Text: "no CONNECT in time", Code: packet.MaximumConnectTime}
 	ReasonKeepAlive        = Reason{Name: "keep_alive_timeout", Text: "nothing heard for one and a half keep-alive periods", Code: packet.KeepAliveTimeout}
 	ReasonTokenExpired     = Reason{Name: "token_expired", Text: "the credentials have expired", Code: packet.NotAuthorizedV5}
+	ReasonRevoked          = Reason{Name: "revoked", Text: "the credentials were revoked", Code: packet.NotAuthorizedV5}
 	ReasonReauthentication = Reason{Name: "reauthentication_failed", Text: "the new credentials are not accepted", Code: packet.NotAuthorizedV5}
 
 	ReasonMalformed          = Reason{Name: "malformed_packet", Text: "a packet cannot be read", Code: packet.MalformedPacket}
@@ -58,7 +59,7 @@ var (
 func Reasons() []Reason {
 	return []Reason{
 		ReasonDisconnected, ReasonConnectionLost, ReasonTakenOver, ReasonShutdown, ReasonRedirected,
-		ReasonConnectTimeout, ReasonKeepAlive, ReasonTokenExpired, ReasonReauthentication,
+		ReasonConnectTimeout, ReasonKeepAlive, ReasonTokenExpired, ReasonRevoked, ReasonReauthentication,
 		ReasonMalformed, ReasonPacketTooLarge, ReasonProtocolError, ReasonUnsupportedVersion,
 		ReasonClientIDRejected, ReasonTopicFilterInvalid, ReasonTopicNameInvalid, ReasonTopicLimit, ReasonTopicAlias,
 		ReasonReceiveMaximum, ReasonPayloadFormat, ReasonBadAuthMethod,

@@ -94,6 +94,12 @@ func cmdReauthenticated(w *world, a *args) {
 	w.session.Reauthenticated(a.authorizer(), expires, a.failure(), w.now)
 }
 
+// cmdRegrant lets the authorizer answer otherwise from now on.
+func cmdRegrant(w *world, a *args) {
+	w.session.SetAuthorizer(a.authorizer())
+	w.session.Regrant(w.now)
+}
+
 func cmdPublished(w *world, a *args) {
 	w.session.Published(uint16(a.number("id", 0)), a.failure(), w.now)
 }

@@ -133,7 +133,7 @@ func (s *Session) failed(code packet.ReasonCode) byte {
 
 // subackCode is a reason as a SUBACK may say it.
 func subackCode(code packet.ReasonCode) packet.ReasonCode {
-	if code == packet.QuotaExceeded {
+	if code == packet.QuotaExceeded || code == packet.NotAuthorizedV5 {
 		return code
 	}
 	return packet.UnspecifiedError
@@ -262,6 +262,16 @@ func (s *Session) takeBack(i int, code packet.ReasonCode) {
 func (s *Session) leave(filters []string) {
 	if len(filters) > 0 {
 		s.emit(Effect{Kind: Unsubscribe, Filters: filters})
+	}
+}
+
+// refuseLater lets a SUBACK that is still to come say that a filter is not
+// granted, as its subscription has ended meanwhile.
+func (s *Session) refuseLater(filter string) {
+	for i := range s.rare().subscribing {
+		if slices.Contains(s.rare().subscribing[i].added, filter) {
+			s.failLater(i, filter, packet.NotAuthorizedV5)
+		}
 	}
 }
 

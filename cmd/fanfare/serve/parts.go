@@ -114,7 +114,10 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 		Admission:   p.admission(),
 		OperatorOrg: p.cfg.OperatorOrg, Version: p.version, DrainTo: p.cfg.DrainTo,
 		Logger: p.log,
-	}, edge.Deps{Bus: p.bus, Claims: p.claims, Estate: p.estate, RetainedCount: func() int { return p.bus.Stats().Retained }, Devices: auth.NewGuard(auth.NewDevices(p.directory, time.Now), time.Now)})
+	}, edge.Deps{
+		Bus: p.bus, Claims: p.claims, Estate: p.estate, RetainedCount: func() int { return p.bus.Stats().Retained },
+		Devices: auth.NewGuard(auth.NewDevices(p.directory, time.Now), time.Now), Changes: p.directory.Changes,
+	})
 	if err != nil {
 		return nil, err
 	}
