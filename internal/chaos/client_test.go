@@ -291,9 +291,9 @@ func (c *client) publish(topic, payload string, qos byte, id uint16) {
 }
 
 // acknowledged waits for the last answer to a publish.
-func (c *client) acknowledged(t *testing.T, patience time.Duration, qos byte, id uint16) {
+func (c *client) acknowledged(t *testing.T, qos byte, id uint16) {
 	t.Helper()
-	f, ok := c.wait(patience, map[byte]packet.Type{1: packet.PUBACK, 2: packet.PUBCOMP}[qos])
+	f, ok := c.wait(answerPatience, map[byte]packet.Type{1: packet.PUBACK, 2: packet.PUBCOMP}[qos])
 	var ack packet.Ack
 	if !ok || ack.Decode(f) != nil || ack.PacketID != id || ack.Reason >= packet.UnspecifiedError {
 		t.Fatalf("%s: publish %d with QoS %d: answered %v: %d %v", c.id, id, qos, ok, ack.PacketID, ack.Reason)

@@ -41,7 +41,7 @@ func (s *stage) testContest(t *testing.T) {
 		for i, c := range all {
 			payload := fmt.Sprintf("round %d", round)
 			publisher.publish(s.topic(c.as.id), payload, 1, uint16(i+1))
-			publisher.acknowledged(t, answerPatience, 1, uint16(i+1))
+			publisher.acknowledged(t, 1, uint16(i+1))
 			c.hears(t, payload)
 		}
 	}

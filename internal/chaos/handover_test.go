@@ -57,7 +57,7 @@ func (s *stage) testHandover(t *testing.T) {
 		for n := range uint16(messages) {
 			qos := byte(1 + n%2)
 			publisher.publish(s.topic(id), fmt.Sprint("m", n), qos, n+1)
-			publisher.acknowledged(t, answerPatience, qos, n+1)
+			publisher.acknowledged(t, qos, n+1)
 		}
 		if !old.until(answerPatience, func() bool { return len(old.order) == messages }) {
 			t.Fatalf("%s: %v have come", id, old.order)
@@ -114,7 +114,7 @@ func (s *stage) nothingLeft(t *testing.T, now *client, as door, publisher *clien
 	as.hold = false
 	last, _ := s.enter(t, 3, as)
 	publisher.publish(s.topic(as.id), "last", 1, 100)
-	publisher.acknowledged(t, answerPatience, 1, 100)
+	publisher.acknowledged(t, 1, 100)
 	if !last.until(answerPatience, func() bool { return len(last.order) > 0 }) || !slices.Equal(last.order, []string{"last"}) {
 		t.Errorf("%s: %v came after all was acknowledged", as.id, last.order)
 	}

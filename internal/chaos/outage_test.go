@@ -33,7 +33,7 @@ func (s *stage) testOutage(t *testing.T) {
 	for n := range messages / 2 {
 		for _, c := range clients {
 			c.publish(s.topic("outage/"+c.id), fmt.Sprint(c.id, " ", n), 1, uint16(n+1))
-			c.acknowledged(t, answerPatience, 1, uint16(n+1))
+			c.acknowledged(t, 1, uint16(n+1))
 		}
 	}
 	s.do(t, "stop", "nats")
@@ -57,7 +57,7 @@ func (s *stage) testOutage(t *testing.T) {
 	back := time.Now()
 	for _, c := range clients {
 		for n := messages / 2; n < messages; n++ {
-			c.acknowledged(t, time.Minute, 1, uint16(n+1))
+			c.acknowledged(t, 1, uint16(n+1))
 		}
 	}
 	t.Logf("all was acknowledged %v after NATS was back", time.Since(back).Round(time.Millisecond))

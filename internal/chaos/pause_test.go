@@ -47,9 +47,9 @@ func (s *stage) testPause(t *testing.T) {
 	}
 	publisher, _ := s.enter(t, 2, door{id: "pause-publisher"})
 	publisher.publish(s.topic("pause/moves"), "to the moved", 2, 1)
-	publisher.acknowledged(t, answerPatience, 2, 1)
+	publisher.acknowledged(t, 2, 1)
 	publisher.publish(s.topic("pause/stays"), "to the stayed", 1, 2)
-	publisher.acknowledged(t, answerPatience, 1, 2)
+	publisher.acknowledged(t, 1, 2)
 	if !moved.until(answerPatience, func() bool { return moved.heard["to the moved"] == 1 }) {
 		t.Error("the session that has moved gets nothing")
 	}
@@ -88,7 +88,7 @@ func (s *stage) testPause(t *testing.T) {
 		return back.count("to the stayed")+stays.count("to the stayed") > 0
 	})
 	publisher.publish(s.topic("pause/moves"), "again", 2, 3)
-	publisher.acknowledged(t, answerPatience, 2, 3)
+	publisher.acknowledged(t, 2, 3)
 	if !moved.until(answerPatience, func() bool { return moved.heard["again"] == 1 }) {
 		t.Error("the session that has moved gets nothing more")
 	}

@@ -135,7 +135,7 @@ func (s *stage) published(t *testing.T, all []testator, observers []*client) {
 	t.Helper()
 	last, _ := s.enter(t, 1, door{id: "will-last"})
 	last.publish(s.topic("will/last"), "last", 2, 1)
-	last.acknowledged(t, answerPatience, 2, 1)
+	last.acknowledged(t, 2, 1)
 	for _, o := range observers {
 		if !o.until(answerPatience, func() bool { return o.heard["last"] > 0 }) {
 			t.Errorf("%s has not heard the last message", o.id)
