@@ -19,6 +19,7 @@ var appOperations = []struct{ method, path, body, scope string }{
 	{"PATCH", "", `{"name":"Chat"}`, "manage"},
 	{"GET", "/acl", "", "read"},
 	{"PUT", "/acl", `{"rules":[]}`, "manage"},
+	{"POST", "/acl/test", `{"user":"ana","action":"publish","topic":"acme/chat/x"}`, "read"},
 	{"GET", "/logins", "", "read"},
 	{"POST", "/logins", `{"username":"new","password":"a long password","user":"ana"}`, "manage"},
 	{"GET", "/logins/robot", "", "read"},

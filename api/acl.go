@@ -53,6 +53,42 @@ func (a *API) PutACL(ctx context.Context, request spec.PutACLRequestObject) (spe
 	}, nil
 }
 
+// TestACL answers what a device may do, and why.
+func (a *API) TestACL(ctx context.Context, request spec.TestACLRequestObject) (spec.TestACLResponseObject, error) {
+	app, err := a.app(ctx, request.App)
+	if err != nil {
+		return nil, err
+	}
+	body := request.Body
+	question := auth.Question{
+		User: body.User, Device: deref(body.Device), Role: deref(body.Role),
+		Action: tenant.Action(body.Action), Topic: body.Topic,
+	}
+	if body.Tags != nil {
+		question.Tags = *body.Tags
+	}
+	why, err := app.Explain(question)
+	if err != nil {
+		return nil, err
+	}
+	return spec.TestACL200JSONResponse(decisionView(why)), nil
+}
+
+func decisionView(why auth.Explanation) spec.AccessDecision {
+	view := spec.AccessDecision{
+		Allowed: why.Allowed, DecidedBy: spec.AccessDecisionDecidedBy(why.By), Filter: ref(why.Filter),
+	}
+	if why.Relation != "" {
+		relation := spec.AccessDecisionRelation(why.Relation)
+		view.Relation = &relation
+	}
+	if why.By == auth.ByRule {
+		index, rule := int32(why.Index), ruleView(why.Rule) //nolint:gosec // an app has 1,000 at most
+		view.RuleIndex, view.Rule = &index, &rule
+	}
+	return view
+}
+
 func etag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
 
 // versionOf reads If-Match; absent and * match any version.
@@ -84,14 +120,19 @@ func rulesOf(acl *spec.ACL) []tenant.Rule {
 func aclView(acl tenant.ACL) spec.ACL {
 	view := spec.ACL{Rules: make([]spec.Rule, len(acl.Rules))}
 	for i, rule := range acl.Rules {
-		view.Rules[i] = spec.Rule{
-			Effect: spec.RuleEffect(rule.Effect), Action: spec.RuleAction(rule.Action), Topic: rule.Topic,
-			Who: spec.Who{User: ref(rule.Who.User), Tag: ref(rule.Who.Tag), Role: ref(rule.Who.Role)},
-		}
-		if rule.Who.Everyone {
-			everyone := spec.WhoEveryone(true)
-			view.Rules[i].Who.Everyone = &everyone
-		}
+		view.Rules[i] = ruleView(rule)
+	}
+	return view
+}
+
+func ruleView(rule tenant.Rule) spec.Rule {
+	view := spec.Rule{
+		Effect: spec.RuleEffect(rule.Effect), Action: spec.RuleAction(rule.Action), Topic: rule.Topic,
+		Who: spec.Who{User: ref(rule.Who.User), Tag: ref(rule.Who.Tag), Role: ref(rule.Who.Role)},
+	}
+	if rule.Who.Everyone {
+		everyone := spec.WhoEveryone(true)
+		view.Who.Everyone = &everyone
 	}
 	return view
 }

@@ -14,7 +14,8 @@ const maxRules = 1000
 // use. The zero Policy allows nothing.
 type Policy struct {
 	org, app string
-	rules    []rule
+	rules    []rule // the app's own first
+	own      int    // how many of them are the app's own
 }
 
 // Compile checks an app's rules. Its faults point at what is wrong, as in
@@ -25,7 +26,7 @@ func Compile(app tenant.App, acl tenant.ACL) (*Policy, error) {
 	}
 	grants := defaultGrants(app)
 	p := &Policy{
-		org: app.Organization, app: app.ID,
+		org: app.Organization, app: app.ID, own: len(acl.Rules),
 		rules: make([]rule, 0, len(acl.Rules)+len(grants)),
 	}
 	for i, r := range acl.Rules {
@@ -73,21 +74,7 @@ func defaultGrants(app tenant.App) []rule {
 // so; what no rule or default grant matches is denied. Nothing outside the
 // wall reaches the rules.
 func (p *Policy) MayPublish(id *Identity, name string) bool {
-	if !p.admits(id) || topic.ValidName(name) != nil || !topic.InsideWall(p.org, name) {
-		return false
-	}
-	for i := range p.rules {
-		r := &p.rules[i]
-		if !r.publish || !r.appliesTo(id) {
-			continue
-		}
-		for filter := range r.filters(id) {
-			if topic.Match(filter, name) {
-				return !r.deny
-			}
-		}
-	}
-	return false
+	return p.allows(p.publishing(id, name))
 }
 
 // MaySubscribe decides about a topic filter, with or without a prefix such as
@@ -98,9 +85,45 @@ func (p *Policy) MayPublish(id *Identity, name string) bool {
 // One grant has to cover the whole filter: that several together would is not
 // looked at.
 func (p *Policy) MaySubscribe(id *Identity, filter string) bool {
+	return p.allows(p.subscribing(id, filter))
+}
+
+// decision is what decided: the index of a rule or default grant and its
+// filter, filled in; or one of the indices below zero.
+type decision struct {
+	by     int
+	filter string
+}
+
+const (
+	byNone = -1 - iota // no rule and no default grant is about it
+	byWall             // it is outside of the wall, or no topic at all
+)
+
+func (p *Policy) allows(d decision) bool { return d.by >= 0 && !p.rules[d.by].deny }
+
+func (p *Policy) publishing(id *Identity, name string) decision {
+	if !p.admits(id) || topic.ValidName(name) != nil || !topic.InsideWall(p.org, name) {
+		return decision{by: byWall}
+	}
+	for i := range p.rules {
+		r := &p.rules[i]
+		if !r.publish || !r.appliesTo(id) {
+			continue
+		}
+		for filter := range r.filters(id) {
+			if topic.Match(filter, name) {
+				return decision{i, filter}
+			}
+		}
+	}
+	return decision{by: byNone}
+}
+
+func (p *Policy) subscribing(id *Identity, filter string) decision {
 	s, err := topic.Parse(filter)
 	if err != nil || !p.admits(id) || !topic.InsideWall(p.org, s.Filter) {
-		return false
+		return decision{by: byWall}
 	}
 	for i := range p.rules {
 		r := &p.rules[i]
@@ -108,15 +131,12 @@ func (p *Policy) MaySubscribe(id *Identity, filter string) bool {
 			continue
 		}
 		for of := range r.filters(id) {
-			switch {
-			case r.deny && topic.Intersects(of, s.Filter):
-				return false
-			case !r.deny && topic.Covers(of, s.Filter):
-				return true
+			if r.deny && topic.Intersects(of, s.Filter) || !r.deny && topic.Covers(of, s.Filter) {
+				return decision{i, of}
 			}
 		}
 	}
-	return false
+	return decision{by: byNone}
 }
 
 // admits says whether the identity is one of this app's. The zero Policy

@@ -74,31 +74,44 @@ func (b *brute) compare(one, other string) (contains, shares bool) {
 	return contains, shares
 }
 
-// maySubscribe is the definition, word for word, on sets.
-func (b *brute) maySubscribe(rules []tenant.Rule, filter string) bool {
-	for _, r := range rules {
-		if r.Action == tenant.Publish {
-			continue
-		}
+// subscribing is the definition, word for word, on sets: the index of the rule
+// that decides about a filter, or -1.
+func (b *brute) subscribing(rules []tenant.Rule, filter string) int {
+	return slices.IndexFunc(rules, func(r tenant.Rule) bool {
 		contains, shares := b.compare(strings.ReplaceAll(r.Topic, "${user}", "ana"), filter)
-		if r.Effect == tenant.Deny && shares {
-			return false
-		}
-		if r.Effect == tenant.Allow && contains {
-			return true
-		}
-	}
-	return false
+		return r.Action != tenant.Publish && (r.Effect == tenant.Deny && shares || r.Effect == tenant.Allow && contains)
+	})
 }
 
-// first is the effect of the first rule for an action that matches name i.
-func (b *brute) first(rules []tenant.Rule, action tenant.Action, i int) tenant.Effect {
-	for _, r := range rules {
-		if (r.Action == action || r.Action == tenant.All) && b.set(strings.ReplaceAll(r.Topic, "${user}", "ana"))[i] {
-			return r.Effect
-		}
+// first is the index of the first rule for an action that matches name i, or -1.
+func (b *brute) first(rules []tenant.Rule, action tenant.Action, i int) int {
+	return slices.IndexFunc(rules, func(r tenant.Rule) bool {
+		return (r.Action == action || r.Action == tenant.All) && b.set(strings.ReplaceAll(r.Topic, "${user}", "ana"))[i]
+	})
+}
+
+// allows says whether what decides allows.
+func allows(rules []tenant.Rule, by int) bool { return by >= 0 && rules[by].Effect == tenant.Allow }
+
+// explanation is what is said if a rule of all decides, of which own are the app's.
+func explanation(all []tenant.Rule, own, by int, action tenant.Action) auth.Explanation {
+	if by < 0 {
+		return auth.Explanation{By: auth.ByNothing}
 	}
-	return tenant.Deny
+	e := auth.Explanation{
+		Allowed: allows(all, by), By: auth.ByRule, Index: by, Relation: auth.Matches,
+		Filter: strings.ReplaceAll(all[by].Topic, "${user}", "ana"),
+	}
+	if by >= own {
+		e.By, e.Index = auth.ByDefaultGrant, 0
+	}
+	switch {
+	case action == tenant.Subscribe && e.Allowed:
+		e.Relation = auth.Covers
+	case action == tenant.Subscribe:
+		e.Relation = auth.Intersects
+	}
+	return e
 }
 
 // randomFilter is acme/ and up to three levels and perhaps a #. It leans to
@@ -154,8 +167,12 @@ func TestDecisionsAgreeWithBruteForce(t *testing.T) {
 
 		filter := randomFilter(rng, "ana")
 		may := p.MaySubscribe(&id, filter)
-		if want := b.maySubscribe(all, filter); may != want {
+		by := b.subscribing(all, filter)
+		if want := allows(all, by); may != want {
 			t.Fatalf("subscribe to %q: %t, want %t by %+v", filter, may, want, rules)
+		}
+		if got, want := p.Explain(&id, tenant.Subscribe, filter), explanation(all, len(rules), by, tenant.Subscribe); got != want {
+			t.Fatalf("subscribe to %q: it is said %+v, want %+v by %+v", filter, got, want, rules)
 		}
 		i := rng.IntN(len(names))
 		if may {
@@ -163,14 +180,20 @@ func TestDecisionsAgreeWithBruteForce(t *testing.T) {
 			// No delivery is checked, so all of a granted filter has to be
 			// allowed, name by name.
 			for i, in := range b.set(filter) {
-				if in && b.first(all, tenant.Subscribe, i) != tenant.Allow {
+				if in && !allows(all, b.first(all, tenant.Subscribe, i)) {
 					t.Fatalf("%q is granted and leaks %q by %+v", filter, names[i], rules)
 				}
 			}
 		}
-		want := names[i] != "acme" && b.first(rules, tenant.Publish, i) == tenant.Allow
-		if got := p.MayPublish(&id, names[i]); got != want {
-			t.Fatalf("publish to %q: %t, want %t by %+v", names[i], got, want, rules)
+		why := auth.Explanation{By: auth.ByWall}
+		if names[i] != "acme" {
+			why = explanation(rules, len(rules), b.first(rules, tenant.Publish, i), tenant.Publish)
+		}
+		if got := p.MayPublish(&id, names[i]); got != why.Allowed {
+			t.Fatalf("publish to %q: %t, want %t by %+v", names[i], got, why.Allowed, rules)
+		}
+		if got := p.Explain(&id, tenant.Publish, names[i]); got != why {
+			t.Fatalf("publish to %q: it is said %+v, want %+v by %+v", names[i], got, why, rules)
 		}
 	}
 	if granted < 1000 {

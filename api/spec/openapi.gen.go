@@ -16,6 +16,69 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AccessDecisionDecidedBy.
+const (
+	AccessDecisionDecidedByDefaultGrant AccessDecisionDecidedBy = "default_grant"
+	AccessDecisionDecidedByNothing      AccessDecisionDecidedBy = "nothing"
+	AccessDecisionDecidedByRule         AccessDecisionDecidedBy = "rule"
+	AccessDecisionDecidedByWall         AccessDecisionDecidedBy = "wall"
+)
+
+// Valid indicates whether the value is a known member of the AccessDecisionDecidedBy enum.
+func (e AccessDecisionDecidedBy) Valid() bool {
+	switch e {
+	case AccessDecisionDecidedByDefaultGrant:
+		return true
+	case AccessDecisionDecidedByNothing:
+		return true
+	case AccessDecisionDecidedByRule:
+		return true
+	case AccessDecisionDecidedByWall:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessDecisionRelation.
+const (
+	Covers     AccessDecisionRelation = "covers"
+	Intersects AccessDecisionRelation = "intersects"
+	Matches    AccessDecisionRelation = "matches"
+)
+
+// Valid indicates whether the value is a known member of the AccessDecisionRelation enum.
+func (e AccessDecisionRelation) Valid() bool {
+	switch e {
+	case Covers:
+		return true
+	case Intersects:
+		return true
+	case Matches:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AccessQuestionAction.
+const (
+	AccessQuestionActionPublish   AccessQuestionAction = "publish"
+	AccessQuestionActionSubscribe AccessQuestionAction = "subscribe"
+)
+
+// Valid indicates whether the value is a known member of the AccessQuestionAction enum.
+func (e AccessQuestionAction) Valid() bool {
+	switch e {
+	case AccessQuestionActionPublish:
+		return true
+	case AccessQuestionActionSubscribe:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -123,19 +186,19 @@ func (e ReadinessStatus) Valid() bool {
 
 // Defines values for RuleAction.
 const (
-	All       RuleAction = "all"
-	Publish   RuleAction = "publish"
-	Subscribe RuleAction = "subscribe"
+	RuleActionAll       RuleAction = "all"
+	RuleActionPublish   RuleAction = "publish"
+	RuleActionSubscribe RuleAction = "subscribe"
 )
 
 // Valid indicates whether the value is a known member of the RuleAction enum.
 func (e RuleAction) Valid() bool {
 	switch e {
-	case All:
+	case RuleActionAll:
 		return true
-	case Publish:
+	case RuleActionPublish:
 		return true
-	case Subscribe:
+	case RuleActionSubscribe:
 		return true
 	default:
 		return false
@@ -249,6 +312,71 @@ type APIKey struct {
 	ID     string  `json:"id"`
 	Scopes []Scope `json:"scopes"`
 }
+
+// AccessDecision What the device may do, and why.
+//
+// Example: {"allowed":false,"decided_by":"rule","filter":"acme/chat/room/secret/#","relation":"intersects","rule":{"action":"all","effect":"deny","topic":"acme/chat/room/secret/#","who":{"everyone":true}},"rule_index":0}
+type AccessDecision struct {
+	Allowed bool `json:"allowed"`
+
+	// DecidedBy `rule`: one of the app's rules. `default_grant`: what a device may do, or in mounted mode may not,
+	// without a rule. `nothing`: no rule and no default grant is about it, so it is denied. `wall`: it is outside of the
+	// organization, and no rule is asked.
+	DecidedBy AccessDecisionDecidedBy `json:"decided_by"`
+
+	// Filter The filter that decides, with its placeholders filled in.
+	//
+	// Example: acme/chat/room/#
+	Filter *string `json:"filter,omitempty"`
+
+	// Relation How that filter stands to the topic: it matches the topic; it allows and covers the whole filter; it denies and intersects it.
+	Relation *AccessDecisionRelation `json:"relation,omitempty"`
+
+	// Rule One access rule.
+	Rule *Rule `json:"rule,omitempty"`
+
+	// RuleIndex The rule's place in the list, from 0.
+	RuleIndex *int32 `json:"rule_index,omitempty"`
+}
+
+// AccessDecisionDecidedBy `rule`: one of the app's rules. `default_grant`: what a device may do, or in mounted mode may not,
+// without a rule. `nothing`: no rule and no default grant is about it, so it is denied. `wall`: it is outside of the
+// organization, and no rule is asked.
+type AccessDecisionDecidedBy string
+
+// AccessDecisionRelation How that filter stands to the topic: it matches the topic; it allows and covers the whole filter; it denies and intersects it.
+type AccessDecisionRelation string
+
+// AccessQuestion A device, and what it would do.
+type AccessQuestion struct {
+	Action AccessQuestionAction `json:"action"`
+
+	// Device The device that the token or the login names: what `${device}` stands for.
+	//
+	// Example: phone-1
+	Device *string `json:"device,omitempty"`
+
+	// Role The role of the token or the login.
+	//
+	// Example: driver
+	Role *string `json:"role,omitempty"`
+
+	// Tags The user's tags, for rules and for `tags/{tag}` topics.
+	Tags *Tags `json:"tags,omitempty"`
+
+	// Topic A topic, or to subscribe a topic filter, also behind `$share/{group}/`, `$queue/` or `$local/`.
+	//
+	// Example: acme/chat/room/7
+	Topic string `json:"topic"`
+
+	// User The app's own id of one of its users. No slash, plus, hash or control characters, and no dollar sign at its start.
+	//
+	// Example: ana
+	User UserID `json:"user"`
+}
+
+// AccessQuestionAction defines model for AccessQuestion.Action.
+type AccessQuestionAction string
 
 // App An app, without its secrets.
 type App struct {
@@ -1259,6 +1387,9 @@ type UpdateAppJSONRequestBody = AppChange
 // PutACLJSONRequestBody defines body for PutACL for application/json ContentType.
 type PutACLJSONRequestBody = ACL
 
+// TestACLJSONRequestBody defines body for TestACL for application/json ContentType.
+type TestACLJSONRequestBody = AccessQuestion
+
 // CreateCertificateJSONRequestBody defines body for CreateCertificate for application/json ContentType.
 type CreateCertificateJSONRequestBody = NewCertificate
 
@@ -1309,6 +1440,9 @@ type ServerInterface interface {
 	// PutACL Replace the access rules
 	// (PUT /v1/apps/{app}/acl)
 	PutACL(w http.ResponseWriter, r *http.Request, app AppID, params PutACLParams)
+	// TestACL Ask what a device may do
+	// (POST /v1/apps/{app}/acl/test)
+	TestACL(w http.ResponseWriter, r *http.Request, app AppID)
 	// ListCertificates List the authorities of client certificates
 	// (GET /v1/apps/{app}/certificates)
 	ListCertificates(w http.ResponseWriter, r *http.Request, app AppID, params ListCertificatesParams)
@@ -1408,6 +1542,12 @@ func (_ Unimplemented) GetACL(w http.ResponseWriter, r *http.Request, app AppID)
 // PutACL Replace the access rules
 // (PUT /v1/apps/{app}/acl)
 func (_ Unimplemented) PutACL(w http.ResponseWriter, r *http.Request, app AppID, params PutACLParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// TestACL Ask what a device may do
+// (POST /v1/apps/{app}/acl/test)
+func (_ Unimplemented) TestACL(w http.ResponseWriter, r *http.Request, app AppID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1747,6 +1887,32 @@ func (siw *ServerInterfaceWrapper) PutACL(w http.ResponseWriter, r *http.Request
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.PutACL(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TestACL operation middleware
+func (siw *ServerInterfaceWrapper) TestACL(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TestACL(w, r, app)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2452,6 +2618,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Put(options.BaseURL+"/v1/apps/{app}/acl", wrapper.PutACL)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/apps/{app}/acl/test", wrapper.TestACL)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/apps/{app}/logins", wrapper.ListLogins)
@@ -3505,6 +3674,175 @@ type PutACL503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PutACL503ApplicationProblemPlusJSONResponse) VisitPutACLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestACLRequestObject struct {
+	App  AppID `json:"app"`
+	Body *TestACLJSONRequestBody
+}
+
+type TestACLResponseObject interface {
+	VisitTestACLResponse(w http.ResponseWriter) error
+}
+
+type TestACL200JSONResponse AccessDecision
+
+func (response TestACL200JSONResponse) VisitTestACLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestACL400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response TestACL400ApplicationProblemPlusJSONResponse) VisitTestACLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestACL401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response TestACL401ApplicationProblemPlusJSONResponse) VisitTestACLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestACL403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestACL403ApplicationProblemPlusJSONResponse) VisitTestACLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestACL404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestACL404ApplicationProblemPlusJSONResponse) VisitTestACLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestACL413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response TestACL413ApplicationProblemPlusJSONResponse) VisitTestACLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestACL415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response TestACL415ApplicationProblemPlusJSONResponse) VisitTestACLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestACL422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response TestACL422ApplicationProblemPlusJSONResponse) VisitTestACLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestACL500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response TestACL500ApplicationProblemPlusJSONResponse) VisitTestACLResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestACL503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestACL503ApplicationProblemPlusJSONResponse) VisitTestACLResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5845,6 +6183,9 @@ type StrictServerInterface interface {
 	// PutACL Replace the access rules
 	// (PUT /v1/apps/{app}/acl)
 	PutACL(ctx context.Context, request PutACLRequestObject) (PutACLResponseObject, error)
+	// TestACL Ask what a device may do
+	// (POST /v1/apps/{app}/acl/test)
+	TestACL(ctx context.Context, request TestACLRequestObject) (TestACLResponseObject, error)
 	// ListCertificates List the authorities of client certificates
 	// (GET /v1/apps/{app}/certificates)
 	ListCertificates(ctx context.Context, request ListCertificatesRequestObject) (ListCertificatesResponseObject, error)
@@ -6152,6 +6493,39 @@ func (sh *strictHandler) PutACL(w http.ResponseWriter, r *http.Request, app AppI
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(PutACLResponseObject); ok {
 		if err := validResponse.VisitPutACLResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TestACL operation middleware
+func (sh *strictHandler) TestACL(w http.ResponseWriter, r *http.Request, app AppID) {
+	var request TestACLRequestObject
+
+	request.App = app
+
+	var body TestACLJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TestACL(ctx, request.(TestACLRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestACL")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TestACLResponseObject); ok {
+		if err := validResponse.VisitTestACLResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
