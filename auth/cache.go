@@ -37,8 +37,9 @@ type cache[K comparable, V any] struct {
 	gone   func(last *V) *V
 	now    func() time.Time
 	maxAge time.Duration
-	// merge makes the new value of a record that has one.
-	merge func(last, next *V) *V
+	// merge makes the new value of a record that has one, and says whether it
+	// is another.
+	merge func(last, next *V) (v *V, changed bool)
 	// replaced is called when a record has another value than before.
 	replaced func()
 
@@ -69,7 +70,7 @@ func newCache[K comparable, V any](limit int, maxAge time.Duration, now func() t
 		gone:     func(last *V) *V { return last },
 		now:      now,
 		maxAge:   maxAge,
-		merge:    func(_, next *V) *V { return next },
+		merge:    func(_, next *V) (*V, bool) { return next, true },
 		replaced: func() {},
 		kept:     newBounded[K, *record[K, V]](limit),
 		live:     make(map[K]weak.Pointer[record[K, V]]),
@@ -159,8 +160,10 @@ func (c *cache[K, V]) land(key K, f *flight[K, V], v *V, err error) {
 			r = c.add(key)
 			r.value.Store(v)
 		} else {
-			r.value.Store(c.merge(r.value.Load(), v))
-			c.replaced()
+			next, changed := c.merge(r.value.Load(), v)
+			if r.value.Store(next); changed {
+				c.replaced()
+			}
 		}
 		r.due.Store(c.now().Add(c.maxAge).UnixNano())
 		c.unknown.remove(key)

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -84,7 +85,7 @@ func NewDirectory(src Source, now func() time.Time) *Directory {
 	}
 	d.apps.replaced = func() { d.changes.Add(1) }
 	d.logins.replaced = d.apps.replaced
-	d.apps.merge = samePolicy
+	d.apps.merge, d.logins.merge = mergeApp, mergeLogin
 	d.apps.gone = closed
 	d.apps.read = func(ctx context.Context, key appKey) (*appState, error) { return readApp(ctx, src, key) }
 	d.kids.read = func(ctx context.Context, kid string) (*appKey, error) {
@@ -146,14 +147,18 @@ func closed(last *appState) *appState {
 	return &appState{entry: tenant.Entry{App: last.entry.App}, policy: new(Policy)}
 }
 
-// samePolicy keeps the policy of the last state if the next one's is the same:
+// mergeApp keeps the policy of the last state if the next one's is the same:
 // whoever was granted something by it need not ask again.
-func samePolicy(last, next *appState) *appState {
+func mergeApp(last, next *appState) (*appState, bool) {
 	if last.policy.org != "" && last.entry.App.Settings.Mounted == next.entry.App.Settings.Mounted &&
 		slices.Equal(last.entry.ACL.Rules, next.entry.ACL.Rules) {
 		next.policy = last.policy
 	}
-	return next
+	return next, !reflect.DeepEqual(last.entry, next.entry)
+}
+
+func mergeLogin(last, next *tenant.Login) (*tenant.Login, bool) {
+	return next, !reflect.DeepEqual(last, next)
 }
 
 // internal takes a fault's code away: it is not for whoever asks now.
@@ -198,9 +203,9 @@ func (d *Directory) Invalidate(org, app string) {
 	d.keys.invalidateIf(func(k *tenant.APIKey) bool { return k.Organization == org && k.App == app })
 }
 
-// Changes grows whenever an app or a login was read again: what a device that
-// was authenticated before may do can be another since. It is cheap and does
-// not wait.
+// Changes grows whenever an app or a login turns out to have changed: what a
+// device that was authenticated before may do can be another since. It is cheap
+// and does not wait.
 func (d *Directory) Changes() uint64 { return d.changes.Load() }
 
 // apiKey returns the API key whose secret has a hash, or fault.NotFound.

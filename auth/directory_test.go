@@ -169,8 +169,8 @@ func TestChanges(t *testing.T) {
 			before := d.Changes()
 			d.Invalidate("acme", "chat")
 			synctest.Wait()
-			if d.Changes() == before {
-				t.Errorf("%s: no change is told", what)
+			if (d.Changes() != before) != changed {
+				t.Errorf("%s: a change is told: %v", what, !changed)
 			}
 			if now := a.Policy(); (now != was) != changed {
 				t.Errorf("%s: the policy is another: %v", what, now != was)
@@ -185,6 +185,15 @@ func TestChanges(t *testing.T) {
 		mounted.App.Settings.Mounted = true
 		src.set(mounted)
 		reread("mounted", true)
+		renamed := mounted
+		renamed.App.Name, renamed.SigningKeys = "Another", nil
+		src.set(renamed)
+		before := d.Changes()
+		d.Invalidate("acme", "chat")
+		synctest.Wait()
+		if d.Changes() == before || a.Policy() != was {
+			t.Error("a key that was taken away is no change, or makes another policy")
+		}
 		src.remove("acme/chat")
 		reread("the end", true)
 		if mayPublish(a) {
