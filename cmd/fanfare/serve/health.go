@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -52,6 +53,37 @@ func (p *process) ready(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+const (
+	// settlePatience is how long a start waits for what parts begin behind the
+	// scenes. After that the process is one whose parts are away: it serves what
+	// it can, and /readyz says what it cannot.
+	settlePatience = 10 * time.Second
+	settleEvery    = 10 * time.Millisecond
+)
+
+// settle waits until every part does its work: "ready" is to be true when it is
+// said.
+func (p *process) settle(ctx context.Context) {
+	late := time.NewTimer(settlePatience)
+	defer late.Stop()
+	tick := time.NewTicker(settleEvery)
+	defer tick.Stop()
+	for {
+		err := p.ready(ctx)
+		if err == nil || len(p.failed) > 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-late.C:
+			p.log.Warn("not all parts work yet", slog.Any("error", err))
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // openMetrics serves metrics and health to the operator.

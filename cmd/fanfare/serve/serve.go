@@ -103,6 +103,7 @@ func Run(ctx context.Context, cfg config.Config, o Options) error {
 	if err != nil {
 		return errors.Join(err, started.stop(context.WithoutCancel(ctx)))
 	}
+	p.settle(ctx)
 	p.log.Info("ready", slog.String("version", o.Version), slog.Any("urls", p.addresses))
 	if o.Ready != nil {
 		o.Ready(p.addresses)
