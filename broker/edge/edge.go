@@ -176,6 +176,7 @@ func (e *Edge) Run(ctx context.Context) error {
 	loopCtx, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLoops()
 	e.ctx = loopCtx
+	e.sys.started = time.Now() // a loop may be asked for it at once
 	var loops, listeners sync.WaitGroup
 	for _, l := range e.loops {
 		loops.Go(func() { l.run(loopCtx) })

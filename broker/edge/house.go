@@ -9,7 +9,6 @@ import (
 // messages that a share group could not take, what connected devices may not do
 // any more, and $SYS.
 func (e *Edge) house(ctx context.Context) {
-	e.sys.started = time.Now()
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
 	stats := time.NewTicker(e.cfg.SysInterval)

@@ -21,7 +21,7 @@ const sysInterval = 10 * time.Second
 
 // sys is what $SYS needs to remember.
 type sys struct {
-	started time.Time
+	started time.Time // set before anything runs
 }
 
 // publishSys tells the operator's subscribers how this node does. The topics
