@@ -1,8 +1,6 @@
 package auth
 
 import (
-	"strings"
-
 	"github.com/fanfare-mq/fanfare/broker/topic"
 	"github.com/fanfare-mq/fanfare/fault"
 	"github.com/fanfare-mq/fanfare/tenant"
@@ -94,7 +92,7 @@ func (p *Policy) Explain(id *Identity, action tenant.Action, name string) Explan
 	if action == tenant.Subscribe {
 		d, relation = p.subscribing(id, name), Covers
 	}
-	e := Explanation{Allowed: p.allows(d), Filter: strings.Clone(d.filter)}
+	e := Explanation{Allowed: p.allows(d), Filter: d.filter}
 	switch {
 	case d.by == byWall:
 		e.By = ByWall

@@ -320,8 +320,8 @@ type AccessDecision struct {
 	Allowed bool `json:"allowed"`
 
 	// DecidedBy `rule`: one of the app's rules. `default_grant`: what a device may do, or in mounted mode may not,
-	// without a rule. `nothing`: no rule and no default grant is about it, so it is denied. `wall`: it is outside of the
-	// organization, and no rule is asked.
+	// without a rule. `nothing`: no rule and no default grant is about it, so it is denied. `wall`: it is
+	// outside of the organization, and no rule is asked.
 	DecidedBy AccessDecisionDecidedBy `json:"decided_by"`
 
 	// Filter The filter that decides, with its placeholders filled in.
@@ -340,8 +340,8 @@ type AccessDecision struct {
 }
 
 // AccessDecisionDecidedBy `rule`: one of the app's rules. `default_grant`: what a device may do, or in mounted mode may not,
-// without a rule. `nothing`: no rule and no default grant is about it, so it is denied. `wall`: it is outside of the
-// organization, and no rule is asked.
+// without a rule. `nothing`: no rule and no default grant is about it, so it is denied. `wall`: it is
+// outside of the organization, and no rule is asked.
 type AccessDecisionDecidedBy string
 
 // AccessDecisionRelation How that filter stands to the topic: it matches the topic; it allows and covers the whole filter; it denies and intersects it.

@@ -174,7 +174,7 @@ func (idle) Close() error { return nil }
 
 func BenchmarkAdmission(b *testing.B) {
 	e, err := edge.New(edge.Config{Node: "n1"}, edge.Deps{
-		Estate: &estate.Estate{}, Bus: &bus{}, Devices: auth.NewDevices(auth.NewDirectory(tenants{}, time.Now), time.Now),
+		Estate: &estate.Estate{}, Bus: &bus{}, Devices: auth.NewDevices(auth.NewDirectory(new(tenants), time.Now), time.Now),
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -179,6 +179,12 @@ func (b *bus) refusals() int {
 	return b.refused
 }
 
+func (b *bus) interested(filter string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.interest[filter] > 0
+}
+
 func (b *bus) interests() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -164,7 +164,7 @@ func TestCertificateMustExist(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "missing.pem")
 	e, err := edge.New(edge.Config{TLS: "127.0.0.1:0", CertFile: missing, KeyFile: missing},
-		edge.Deps{Bus: &bus{}, Estate: &estate.Estate{}, Devices: auth.NewDevices(auth.NewDirectory(tenants{}, time.Now), time.Now)})
+		edge.Deps{Bus: &bus{}, Estate: &estate.Estate{}, Devices: auth.NewDevices(auth.NewDirectory(new(tenants), time.Now), time.Now)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func TestAcceptBacksOff(t *testing.T) {
 	cfg := edge.Config{Node: "n1", Loops: 1}
 	log.into(&cfg)
 	b := &bus{interest: make(map[string]int)}
-	dir := auth.NewDirectory(tenants{}, time.Now)
+	dir := auth.NewDirectory(new(tenants), time.Now)
 	e, err := edge.New(cfg, edge.Deps{Bus: b, Estate: &estate.Estate{}, Devices: auth.NewDevices(dir, time.Now)})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,9 @@ import (
 const patience = 10 * time.Second
 
 // tenants is a source with one app in each of two organizations.
-type tenants struct{}
+type tenants struct {
+	keyless, ruleless atomic.Bool // what acme has lost
+}
 
 func entry(org string) tenant.Entry {
 	app := tenant.App{Organization: org, ID: "chat", Name: "Chat", Retention: time.Hour, Settings: tenant.DefaultSettings()}
@@ -43,10 +46,17 @@ func entry(org string) tenant.Entry {
 	}
 }
 
-func (tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error) {
+func (s *tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error) {
 	switch {
 	case (org == "acme" || org == "globex") && app == "chat":
-		return entry(org), nil
+		e := entry(org)
+		if org == "acme" && s.keyless.Load() {
+			e.SigningKeys = nil
+		}
+		if org == "acme" && s.ruleless.Load() {
+			e.ACL = tenant.ACL{Version: 2}
+		}
+		return e, nil
 	case org == "small" && app == "chat":
 		e := entry(org)
 		e.App.Settings.MaxConnections, e.App.Settings.MaxSubscriptions, e.App.Settings.PublishRate = 2, 3, 10
@@ -60,23 +70,23 @@ func (tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error) {
 	return tenant.Entry{}, fault.New(fault.NotFound, "no such app")
 }
 
-func (s tenants) EntryByKID(ctx context.Context, kid string) (tenant.Entry, error) {
+func (s *tenants) EntryByKID(ctx context.Context, kid string) (tenant.Entry, error) {
 	return s.Entry(ctx, strings.TrimPrefix(kid, "sk_"), "chat")
 }
 
-func (tenants) APIKeyByHash(context.Context, [32]byte) (tenant.APIKey, error) {
+func (*tenants) APIKeyByHash(context.Context, [32]byte) (tenant.APIKey, error) {
 	return tenant.APIKey{}, fault.New(fault.NotFound, "no such key")
 }
 
-func (tenants) Login(context.Context, string, string, string) (tenant.Login, error) {
+func (*tenants) Login(context.Context, string, string, string) (tenant.Login, error) {
 	return tenant.Login{}, fault.New(fault.NotFound, "no such login")
 }
 
-func (tenants) CertificatesBySubject(context.Context, [32]byte) ([]tenant.Certificate, error) {
+func (*tenants) CertificatesBySubject(context.Context, [32]byte) ([]tenant.Certificate, error) {
 	return nil, fault.New(fault.NotFound, "no such certificate")
 }
 
-func (tenants) SessionByHash(context.Context, [32]byte, time.Time) (tenant.Member, error) {
+func (*tenants) SessionByHash(context.Context, [32]byte, time.Time) (tenant.Member, error) {
 	return tenant.Member{}, fault.New(fault.NotFound, "no such session")
 }
 
@@ -86,6 +96,8 @@ type world struct {
 	bus  *bus
 	edge *edge.Edge
 	dir  *auth.Directory
+	src  *tenants
+	door *door
 	addr map[edge.Kind]string
 	stop func()
 }
@@ -101,6 +113,21 @@ func start(t *testing.T, change ...func(*edge.Config)) *world {
 	return w
 }
 
+// door authenticates, and lets something happen before the answer is heard.
+type door struct {
+	edge.Authenticator
+
+	before atomic.Pointer[func()]
+}
+
+func (d *door) Authenticate(ctx context.Context, c auth.Credentials) (*auth.Device, error) {
+	device, err := d.Authenticator.Authenticate(ctx, c)
+	if before := d.before.Load(); before != nil {
+		(*before)()
+	}
+	return device, err
+}
+
 // nodeBus is what a node needs of its bus.
 type nodeBus interface {
 	edge.Bus
@@ -114,7 +141,9 @@ func build(t testing.TB, b nodeBus, change ...func(*edge.Config)) *world {
 	for _, f := range change {
 		f(&cfg)
 	}
-	dir := auth.NewDirectory(tenants{}, time.Now)
+	src := new(tenants)
+	dir := auth.NewDirectory(src, time.Now)
+	door := &door{Authenticator: auth.NewDevices(dir, time.Now)}
 	var claims edge.Claims = presence.NewMemory()
 	if !b.Alone() {
 		var err error
@@ -127,11 +156,11 @@ func build(t testing.TB, b nodeBus, change ...func(*edge.Config)) *world {
 		t.Fatal(err)
 	}
 	go func() { _ = wills.Run(t.Context()) }()
-	e, err := edge.New(cfg, edge.Deps{Bus: b, Claims: claims, Estate: wills, Devices: auth.NewDevices(dir, time.Now)})
+	e, err := edge.New(cfg, edge.Deps{Bus: b, Claims: claims, Estate: wills, Devices: door, Changes: dir.Changes})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t: t, edge: e, dir: dir, addr: make(map[edge.Kind]string)}
+	return &world{t: t, edge: e, dir: dir, src: src, door: door, addr: make(map[edge.Kind]string)}
 }
 
 func (w *world) run() {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/fanfare-mq/fanfare/api/spec"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/client"
-	"github.com/fanfare-mq/fanfare/internal/testenv"
 )
 
 // stock is a client library that nobody has taught anything about Fanfare.
@@ -58,10 +57,7 @@ func (s *stock) next() mqtt.Message {
 // What the nodes of a cluster keep and share out, to clients of either.
 func TestClusterKeepsAndShares(t *testing.T) {
 	t.Parallel()
-	shared := []string{"--nats-url", nats(t), "--postgres-url", testenv.Postgres(t), "--master-key", masterKey()}
-	args := func(node string) []string {
-		return serveArgs(t.TempDir(), append([]string{"--node", node}, shared...)...)
-	}
+	args := clustered(t)
 	one, two := serve(t, args("one")...), serve(t, args("two")...)
 	here := found(t, one, "acme")
 	there := here.at(two)

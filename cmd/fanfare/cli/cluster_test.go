@@ -33,12 +33,19 @@ func nats(t *testing.T) (url string) {
 	return s.ClientURL()
 }
 
-func TestCluster(t *testing.T) {
-	t.Parallel()
+// clustered starts what the nodes of a cluster share, and returns the arguments
+// of a node.
+func clustered(t *testing.T) (args func(node string) []string) {
+	t.Helper()
 	shared := []string{"--nats-url", nats(t), "--postgres-url", testenv.Postgres(t), "--master-key", masterKey()}
-	args := func(node string) []string {
+	return func(node string) []string {
 		return serveArgs(t.TempDir(), append([]string{"--node", node}, shared...)...)
 	}
+}
+
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	args := clustered(t)
 	one, two := serve(t, args("one")...), serve(t, args("two")...)
 	acme := found(t, one, "acme")
 
@@ -105,11 +112,9 @@ func TestCluster(t *testing.T) {
 
 func TestRoles(t *testing.T) {
 	t.Parallel()
-	shared := []string{"--nats-url", nats(t), "--postgres-url", testenv.Postgres(t), "--master-key", masterKey()}
-	args := func(role string) []string {
-		return serveArgs(t.TempDir(), append([]string{"--node", role, "--roles", role}, shared...)...)
-	}
-	api, edge, worker := serve(t, args("api")...), serve(t, args("edge")...), serve(t, args("worker")...)
+	args := clustered(t)
+	role := func(name string) *server { return serve(t, append(args(name), "--roles", name)...) }
+	api, edge, worker := role("api"), role("edge"), role("worker")
 	if api.places["MQTT"] != "" || edge.places["API"] != "" || worker.places["MQTT"]+worker.places["API"] != "" {
 		t.Errorf("listening: api %v, edge %v, worker %v", api.places, edge.places, worker.places)
 	}

@@ -8,29 +8,11 @@ import (
 
 	"github.com/fanfare-mq/fanfare/api/spec"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/client"
-	"github.com/fanfare-mq/fanfare/cmd/fanfare/device"
 	"github.com/fanfare-mq/fanfare/internal/testenv"
 )
 
 // felt is how soon a change has to reach a live connection of another node.
 const felt = 5 * time.Second
-
-// login connects with a user name and a password.
-func (p party) login(t *testing.T, clientID, username, password string) *phone {
-	t.Helper()
-	ph := &phone{arrived: make(chan device.Message, 100), lost: make(chan error, 1)}
-	d, err := device.Connect(t.Context(), device.Options{
-		URL: p.places["MQTT"], ClientID: clientID, Username: p.app.TopicPrefix + "/" + username, Token: password,
-		Received: func(m device.Message) { ph.arrived <- m },
-		Lost:     func(err error) { ph.lost <- err },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(d.Close)
-	ph.Device = d
-	return ph
-}
 
 // remove deletes something of the app.
 func (p party) remove(t *testing.T, path string) {
@@ -54,10 +36,7 @@ func (p party) remove(t *testing.T, path string) {
 // and connections at the other feel it, these alone.
 func TestChangesReachLiveConnections(t *testing.T) {
 	t.Parallel()
-	shared := []string{"--nats-url", nats(t), "--postgres-url", testenv.Postgres(t), "--master-key", masterKey()}
-	args := func(node string) []string {
-		return serveArgs(t.TempDir(), append([]string{"--node", node}, shared...)...)
-	}
+	args := clustered(t)
 	one, two := serve(t, args("one")...), serve(t, args("two")...)
 	here := found(t, one, "acme")
 	there := here.at(two)
@@ -75,7 +54,8 @@ func TestChangesReachLiveConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	listener, speaker := there.user(t, "listener", "ana"), there.user(t, "speaker", "bo")
-	meter, other := there.login(t, "meter", "meter", "correct horse"), there.login(t, "other", "other", "correct horse")
+	meter := there.enter(t, "meter", "acme/chat/meter", "correct horse")
+	other := there.enter(t, "other", "acme/chat/other", "correct horse")
 	if err := listener.Subscribe(t.Context(), "acme/chat/room/1", 1); err != nil {
 		t.Fatal(err)
 	}

@@ -183,12 +183,18 @@ type phone struct {
 	lost    chan error
 }
 
-// dial connects a device and closes it with the test.
+// dial connects a device by a token.
 func (p party) dial(t *testing.T, clientID, token string) *phone {
+	t.Helper()
+	return p.enter(t, clientID, p.app.TopicPrefix, token)
+}
+
+// enter connects a device and closes it with the test.
+func (p party) enter(t *testing.T, clientID, username, password string) *phone {
 	t.Helper()
 	ph := &phone{arrived: make(chan device.Message, 100), lost: make(chan error, 1)}
 	d, err := device.Connect(t.Context(), device.Options{
-		URL: p.places["MQTT"], ClientID: clientID, Username: p.app.TopicPrefix, Token: token,
+		URL: p.places["MQTT"], ClientID: clientID, Username: username, Token: password,
 		Received: func(m device.Message) { ph.arrived <- m },
 		Lost:     func(err error) { ph.lost <- err },
 	})

@@ -1,0 +1,72 @@
+package edge_test
+
+import (
+	"testing"
+
+	"github.com/fanfare-mq/fanfare/broker/packet"
+	"github.com/fanfare-mq/fanfare/internal/testenv"
+)
+
+func version5(p *packet.Connect) { p.Version = packet.V5 }
+
+// TestRulesReachConnections: a rule is taken away.
+func TestRulesReachConnections(t *testing.T) {
+	w := start(t)
+	ana := w.connect("acme", "ana", "a", version5)
+	ana.subscribe(0, "acme/chat/room/1", "acme/chat/topics/1")
+	w.src.ruleless.Store(true)
+	w.dir.Invalidate("acme", "chat")
+	testenv.Eventually(t, patience, "the subscription ends", func() bool { return !w.bus.interested("acme/chat/room/1") })
+	w.edge.Deliver(fromElsewhere("acme/chat/room/1"))
+	w.edge.Deliver(fromElsewhere("acme/chat/topics/1"))
+	if m := ana.message(); string(m.Topic) != "acme/chat/topics/1" {
+		t.Errorf("got %s", m.Topic)
+	}
+	if codes := ana.subscribe(0, "acme/chat/room/1"); codes[0] != byte(packet.NotAuthorizedV5) {
+		t.Errorf("SUBACK %#x", codes)
+	}
+}
+
+// TestRevocationReachesConnections: a signing key is taken away.
+func TestRevocationReachesConnections(t *testing.T) {
+	w := start(t)
+	ana, other := w.connect("acme", "ana", "a", version5), w.connect("globex", "bo", "b")
+	w.src.keyless.Store(true)
+	w.dir.Invalidate("acme", "chat")
+	var p packet.Disconnect
+	if err := p.Decode(ana.next(packet.DISCONNECT)); err != nil || p.Reason != packet.NotAuthorizedV5 {
+		t.Errorf("%v %v", p.Reason, err)
+	}
+	ana.closed()
+	other.ping()
+}
+
+// TestRevokedBeforeItIsIn: the key goes between the look-up and its answer, when
+// no look at the connections finds the device yet.
+func TestRevokedBeforeItIsIn(t *testing.T) {
+	w := start(t)
+	w.connect("acme", "ana", "first") // the app is known, and stays so
+	token := w.token("acme", "ana")
+	revoke := func() {
+		w.src.keyless.Store(true)
+		w.dir.Invalidate("acme", "chat")
+		testenv.Eventually(t, patience, "the change is known", w.keyless)
+	}
+	w.door.before.Store(&revoke)
+	d := w.dial()
+	d.version = packet.V5
+	d.send(packet.Connect{
+		Version: packet.V5, Clean: true, ClientID: "late", KeepAlive: 60,
+		HasUsername: true, Username: "acme/chat", HasPassword: true, Password: []byte(token),
+	}.Append(nil))
+	var ack packet.Connack
+	if err := ack.Decode(d.next(packet.CONNACK)); err != nil || ack.Reason != packet.BadUserNameOrPasswordV5 {
+		t.Errorf("%v %v", ack.Reason, err)
+	}
+}
+
+// keyless reports whether the directory knows that acme has no key any more.
+func (w *world) keyless() bool {
+	app, err := w.dir.App(w.t.Context(), "acme", "chat")
+	return err == nil && len(app.Entry().SigningKeys) == 0
+}
