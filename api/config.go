@@ -140,5 +140,5 @@ type Check func(ctx context.Context) error
 
 // AppChanged is the subject on which nodes learn that an app's settings have
 // changed. The data is the app's topic prefix, "org/app", or "org/app/login" if
-// only that login has.
+// only that login has, or "org" if the organization has.
 const AppChanged = "app.changed"

@@ -20,6 +20,8 @@ const (
 
 	scopeExtension   = "x-required-scope"
 	maxBodyExtension = "x-max-body-bytes"
+	roleExtension    = "x-required-role"
+	stepUpExtension  = "x-step-up"
 )
 
 // operation is what openapi.yaml says about one operation.
@@ -30,6 +32,8 @@ type operation struct {
 	members      bool         // members may call it
 	keys         bool         // API keys may call it
 	scope        tenant.Scope // what the credentials must have, or empty
+	role         tenant.Role  // what a member must be, or empty
+	stepUp       bool         // a member must have given the password of late
 	maxBody      int64        // bytes
 	body         *openapi3.Schema
 }
@@ -86,10 +90,26 @@ func newOperation(doc *openapi3.T, method, path string, described *openapi3.Oper
 			return nil, fmt.Errorf("%s: %v is no scope", scopeExtension, scope)
 		}
 	}
-	if described.RequestBody == nil {
-		return op, nil
+	if err := op.limitMembers(described); err != nil || described.RequestBody == nil {
+		return op, err
 	}
 	return op, op.limitBody(described)
+}
+
+// limitMembers reads what is asked of members alone.
+func (op *operation) limitMembers(described *openapi3.Operation) error {
+	if role, ok := described.Extensions[roleExtension]; ok {
+		name, _ := role.(string)
+		if op.role = tenant.Role(name); op.role != tenant.Owner && op.role != tenant.Admin {
+			return fmt.Errorf("%s: %v is no role", roleExtension, role)
+		}
+	}
+	if stepUp, ok := described.Extensions[stepUpExtension]; ok {
+		if op.stepUp, ok = stepUp.(bool); !ok {
+			return fmt.Errorf("%s: %v is not true or false", stepUpExtension, stepUp)
+		}
+	}
+	return nil
 }
 
 // limitBody reads what a body must be.

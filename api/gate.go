@@ -14,6 +14,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/tenant"
 )
 
 // operationTimeout bounds every operation. It is longer than the patience of
@@ -77,7 +78,28 @@ func (a *API) authenticate(r *http.Request, op *operation) (*auth.Caller, error)
 	if op.scope != "" && !caller.Has(op.scope) {
 		return nil, fault.Newf(fault.Forbidden, "these credentials lack the scope %q", op.scope)
 	}
+	if caller.Member != nil {
+		return caller, a.admitMember(caller, op)
+	}
 	return caller, nil
+}
+
+// stepUpWindow is how long a password that was given counts for operations that
+// show or end credentials.
+const stepUpWindow = 10 * time.Minute
+
+// admitMember holds what an operation asks of members against the caller.
+func (a *API) admitMember(caller *auth.Caller, op *operation) error {
+	role := caller.Member.Role
+	switch {
+	case op.role == tenant.Owner && role != tenant.Owner:
+		return fault.New(fault.Forbidden, "only an owner of the organization can do this")
+	case op.role == tenant.Admin && role != tenant.Owner && role != tenant.Admin:
+		return fault.New(fault.Forbidden, "only an owner or an admin of the organization can do this")
+	case op.stepUp && a.now().Sub(caller.Session.ConfirmedAt) > stepUpWindow:
+		return fault.New(fault.StepUpRequired, "give your password again with POST /v1/me/confirm")
+	}
+	return nil
 }
 
 // failRouting answers a path or a method that the description does not have.

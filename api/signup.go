@@ -73,8 +73,10 @@ func (a *API) createOrganization(ctx context.Context, slug, email, password stri
 // signIn creates a session and returns its token, which is kept nowhere.
 func (a *API) signIn(ctx context.Context, member tenant.Member) (token string, expires time.Time, err error) {
 	token, expires = auth.NewSessionToken(), a.timestamp().Add(sessionLifetime)
+	now := a.timestamp()
 	err = a.deps.Store.CreateSession(ctx, tenant.Session{
-		Hash: auth.HashSecret(token), MemberID: member.ID, ExpiresAt: expires,
+		ID: tenant.NewID("ses"), Hash: auth.HashSecret(token), MemberID: member.ID, CreatedAt: now, ConfirmedAt: now,
+		Address: exchangeOf(ctx).address, ExpiresAt: expires,
 	})
 	return token, expires, err
 }

@@ -17,6 +17,8 @@ var statuses = map[fault.Code]int{
 	fault.TokenExpired:       http.StatusUnauthorized,
 	fault.Forbidden:          http.StatusForbidden,
 	fault.SignupClosed:       http.StatusForbidden,
+	fault.StepUpRequired:     http.StatusForbidden,
+	fault.Suspended:          http.StatusForbidden,
 	fault.NotFound:           http.StatusNotFound,
 	fault.MethodNotAllowed:   http.StatusMethodNotAllowed,
 	fault.Conflict:           http.StatusConflict,

@@ -15,9 +15,10 @@ import (
 // backend with an API key.
 type Caller struct {
 	Organization string
-	App          string         // the API key's; empty for members
-	Member       *tenant.Member // nil for API keys
-	Key          *tenant.APIKey // nil for members; not to be changed
+	App          string          // the API key's; empty for members
+	Member       *tenant.Member  // nil for API keys
+	Session      *tenant.Session // the member's; nil for API keys
+	Key          *tenant.APIKey  // nil for members; not to be changed
 }
 
 // Has says whether the caller may do what a scope stands for. Owners and
@@ -76,6 +77,9 @@ func (c *Callers) backend(ctx context.Context, secret string) (*Caller, error) {
 	if subtle.ConstantTimeCompare(key.Hash[:], hash[:]) != 1 {
 		return nil, unknownKey() // the source has answered something else than it was asked
 	}
+	if key.Suspended {
+		return nil, suspended()
+	}
 	return &Caller{Organization: key.Organization, App: key.App, Key: key}, nil
 }
 
@@ -83,13 +87,20 @@ func unknownKey() error {
 	return fault.New(fault.Unauthenticated, "the API key is wrong or was revoked")
 }
 
+func suspended() error {
+	return fault.New(fault.Suspended, "the organization is suspended")
+}
+
 func (c *Callers) member(ctx context.Context, token string) (*Caller, error) {
-	member, err := c.source.SessionByHash(ctx, HashSecret(token), c.now())
+	in, err := c.source.SessionByHash(ctx, HashSecret(token), c.now())
 	if fault.CodeOf(err) == fault.NotFound {
 		return nil, fault.New(fault.Unauthenticated, "the session is unknown or has ended; sign in again")
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &Caller{Organization: member.Organization, Member: &member}, nil
+	if in.Suspended {
+		return nil, suspended()
+	}
+	return &Caller{Organization: in.Member.Organization, Member: &in.Member, Session: &in.Session}, nil
 }

@@ -18,7 +18,7 @@ func newCallers(now func() time.Time) (callers *auth.Callers, d *auth.Directory,
 	src.keys[auth.HashSecret(key)] = tenant.APIKey{
 		ID: "key_1", Organization: "acme", App: "chat", Hash: auth.HashSecret(key), Scopes: []tenant.Scope{tenant.ScopePush},
 	}
-	src.sessions[auth.HashSecret(session)] = tenant.Member{ID: "mem_1", Organization: "acme", Role: tenant.Owner}
+	src.sessions[auth.HashSecret(session)] = tenant.SignIn{Member: tenant.Member{ID: "mem_1", Organization: "acme", Role: tenant.Owner}}
 	d = auth.NewDirectory(src, now)
 	return auth.NewCallers(d, src, now), d, src, key, session
 }

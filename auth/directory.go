@@ -38,7 +38,7 @@ type Source interface {
 	APIKeyByHash(ctx context.Context, hash [32]byte) (tenant.APIKey, error)
 	Login(ctx context.Context, org, app, username string) (tenant.Login, error)
 	CertificatesBySubject(ctx context.Context, hash [32]byte) ([]tenant.Certificate, error)
-	SessionByHash(ctx context.Context, hash [32]byte, now time.Time) (tenant.Member, error)
+	SessionByHash(ctx context.Context, hash [32]byte, now time.Time) (tenant.SignIn, error)
 }
 
 // Directory keeps the apps and API keys in use in memory, so that connects and
@@ -191,10 +191,16 @@ func (d *Directory) AppByKID(ctx context.Context, kid string) (*App, error) {
 }
 
 // Invalidate is called when an app, its rules, its keys or its certificates
-// were changed; or, with "{app}/{login}", one of its logins. The next look-up
+// were changed; or, with "{app}/{login}", one of its logins; or, with an empty
+// app, the organization and so all its apps. The next look-up
 // reads the source again; what is in use is read at once, and those who hold
 // it see the change as soon as it is there.
 func (d *Directory) Invalidate(org, app string) {
+	if app == "" {
+		d.apps.invalidateIf(func(s *appState) bool { return s.entry.App.Organization == org })
+		d.keys.invalidateIf(func(k *tenant.APIKey) bool { return k.Organization == org })
+		return
+	}
 	if app, username, ok := strings.Cut(app, "/"); ok {
 		d.logins.invalidate(loginKey{org, app, username})
 		return

@@ -20,7 +20,7 @@ type source struct {
 	mu       sync.Mutex
 	entries  map[string]tenant.Entry
 	keys     map[[32]byte]tenant.APIKey
-	sessions map[[32]byte]tenant.Member
+	sessions map[[32]byte]tenant.SignIn
 	logins   map[string]tenant.Login // by MQTT user name
 	reads    int
 	failure  error         // what every read answers, if not nil
@@ -31,7 +31,7 @@ func newSource(entries ...tenant.Entry) *source {
 	s := &source{
 		entries:  make(map[string]tenant.Entry),
 		keys:     make(map[[32]byte]tenant.APIKey),
-		sessions: make(map[[32]byte]tenant.Member),
+		sessions: make(map[[32]byte]tenant.SignIn),
 		logins:   make(map[string]tenant.Login),
 	}
 	for _, e := range entries {
@@ -136,8 +136,8 @@ func (s *source) APIKeyByHash(ctx context.Context, hash [32]byte) (tenant.APIKey
 	})
 }
 
-func (s *source) SessionByHash(ctx context.Context, hash [32]byte, _ time.Time) (tenant.Member, error) {
-	return read(ctx, s, func() (tenant.Member, bool) {
+func (s *source) SessionByHash(ctx context.Context, hash [32]byte, _ time.Time) (tenant.SignIn, error) {
+	return read(ctx, s, func() (tenant.SignIn, bool) {
 		m, ok := s.sessions[hash]
 		return m, ok
 	})

@@ -21,6 +21,8 @@ const (
 	TokenExpired       Code = "token_expired"
 	Forbidden          Code = "forbidden"
 	SignupClosed       Code = "signup_closed"
+	StepUpRequired     Code = "step_up_required"
+	Suspended          Code = "organization_suspended"
 	NotFound           Code = "not_found"
 	MethodNotAllowed   Code = "method_not_allowed"
 	Conflict           Code = "conflict"
@@ -54,6 +56,8 @@ var Registry = []Entry{
 	{TokenExpired, "Token expired", Renew, "The credentials were right and have expired."},
 	{Forbidden, "Forbidden", Stop, "The credentials are right and may not do this."},
 	{SignupClosed, "Sign-up closed", Stop, "This server's operator does not accept new organizations."},
+	{StepUpRequired, "Password required", Renew, "What shows or ends credentials wants your password again if you gave it more than ten minutes ago: send it to POST /v1/me/confirm, then repeat the request."},
+	{Suspended, "Organization suspended", Stop, "The server's operator has suspended the organization. Ask them."},
 	{NotFound, "Not found", Fix, "There is no such thing within what these credentials can see."},
 	{MethodNotAllowed, "Method not allowed", Fix, "The path exists, the method does not."},
 	{Conflict, "Conflict", Fix, "Something of that name exists already."},

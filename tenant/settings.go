@@ -21,13 +21,27 @@ type Settings struct {
 	RetainedExpiry time.Duration `json:"retained_expiry,omitempty"`
 	// MaxRetained is how many retained messages the app may have.
 	MaxRetained int `json:"max_retained,omitempty"`
-	// MaxConnections and MaxSubscriptions bound what is open on one node.
+	// MaxConnections and MaxSubscriptions bound what is open in the cluster, and
+	// MaxSessions what outlives its connection.
 	MaxConnections   int `json:"max_connections,omitempty"`
 	MaxSubscriptions int `json:"max_subscriptions,omitempty"`
-	// PublishRate and PublishBytes bound what the app's devices publish on one
-	// node, in messages and in payload bytes a second.
+	MaxSessions      int `json:"max_sessions,omitempty"`
+	// ConnectRate is how many connects a second are accepted.
+	ConnectRate int `json:"connect_rate,omitempty"`
+	// PublishRate and PublishBytes bound what is published, in messages and in
+	// payload bytes a second.
 	PublishRate  int `json:"publish_rate,omitempty"`
 	PublishBytes int `json:"publish_bytes,omitempty"`
+	// FanoutBytes bounds what the app's devices are sent, in payload bytes a
+	// second.
+	FanoutBytes int `json:"fanout_bytes,omitempty"`
+	// MaxTopicLevels and MaxTopicBytes bound topic names and filters, without
+	// what a mount adds; MaxPayload a message's payload in bytes.
+	MaxTopicLevels int `json:"max_topic_levels,omitempty"`
+	MaxTopicBytes  int `json:"max_topic_bytes,omitempty"`
+	MaxPayload     int `json:"max_payload,omitempty"`
+	// APIRate is how many requests a second the API answers to the app's keys.
+	APIRate int `json:"api_rate,omitempty"`
 	// LogBytes is how many bytes of the app's messages the log may hold.
 	LogBytes int64 `json:"log_bytes,omitempty"`
 }

@@ -2,21 +2,37 @@
 // types and the rules they obey. It knows no database and no network.
 package tenant
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Organization is a tenant. Its slug is the first level of all its topics.
 type Organization struct {
 	Slug string
 	// Shard is the stream of the log that holds the organization's messages;
 	// assigned at sign-up, it never changes.
-	Shard     uint16
-	CreatedAt time.Time
+	Shard uint16
+	// Plan names its plan, and Limits is what the operator has decided for it
+	// alone, in place of the plan's where they are not 0.
+	Plan   string
+	Limits Limits
+	// SuspendedAt is zero unless the organization is suspended: its devices are
+	// disconnected and its API answers 403.
+	SuspendedAt  time.Time
+	SuspendedFor string // the reason, for its members
+	Version      int64  // grows with every change of the fields above
+	CreatedAt    time.Time
 }
+
+// Suspended says whether the organization is suspended.
+func (o Organization) Suspended() bool { return !o.SuspendedAt.IsZero() }
 
 // Role is what a member may do in an organization.
 type Role string
 
-// The roles. (Owners alone exist until members can be invited.)
+// The roles. Owners may do everything, admins all but what concerns owners and
+// the organization as a whole, viewers look.
 const (
 	Owner  Role = "owner"
 	Admin  Role = "admin"
@@ -65,34 +81,106 @@ type APIKey struct {
 	ID           string // "key_" and a ULID
 	Organization string
 	App          string
+	Name         string // for people; may be empty
 	Hash         [32]byte
 	Scopes       []Scope
+	// Addresses are the networks that it may be used from; empty: any.
+	Addresses []netip.Prefix
+	// Across lets a key of the operator's organization read and publish across
+	// organizations.
+	Across       bool
+	ExpiresAt    time.Time // zero: never
+	LastUsedAt   time.Time // zero: never, or not within what is remembered
+	LastUsedFrom string    // the address
+	ReplacedBy   string    // the id of the key that a rotation has put in its place
 	CreatedAt    time.Time
+	Suspended    bool // its organization is; only where it is read by its hash
 }
 
 // Algorithm is a JWS algorithm, pinned to a signing key.
 type Algorithm string
 
-// HS256 is HMAC with SHA-256 (RFC 7518 §3.2).
-const HS256 Algorithm = "HS256"
+// The algorithms (RFC 7518 §3.1, RFC 8037 §3.1): HMAC with SHA-256, and three of
+// which only the public key is known here.
+const (
+	HS256 Algorithm = "HS256"
+	RS256 Algorithm = "RS256"
+	ES256 Algorithm = "ES256"
+	EdDSA Algorithm = "EdDSA" // Ed25519
+)
 
-// SigningKey verifies the JWTs of an app's devices. Secret must be read back,
-// so it is stored sealed under the master key.
+// SigningKey verifies the JWTs of an app's devices: by a secret or by a public
+// key, as its algorithm has it. Secret must be read back, so it is stored sealed
+// under the master key.
 type SigningKey struct {
 	KID          string // globally unique: "sk_" and a ULID
 	Organization string
 	App          string
+	Name         string // for people; may be empty
 	Algorithm    Algorithm
-	Secret       string // its UTF-8 bytes are the HMAC key
+	Secret       string    // its UTF-8 bytes are the HMAC key
+	PublicKey    []byte    // DER, SubjectPublicKeyInfo (RFC 5280 §4.1.2.7)
+	ExpiresAt    time.Time // zero: never
+	LastUsedAt   time.Time // zero: never, or not within what is remembered
+	ReplacedBy   string    // the kid of the key that a rotation has put in its place
+	CreatedAt    time.Time
+}
+
+// KeySet is an address at which an app's issuer publishes its public keys, as a
+// JWK Set (RFC 7517 §5).
+type KeySet struct {
+	ID           string // "ks_" and a ULID
+	Organization string
+	App          string
+	Name         string // for people; may be empty
+	URL          string
+	Document     string    // the last good answer
+	FetchedAt    time.Time // when that was
+	FailedAt     time.Time // when the address last failed since; zero: it has not
+	Failure      string    // how
+	LastUsedAt   time.Time // when a token of it was last accepted
+	CreatedAt    time.Time
+}
+
+// RevocationKind says what a revocation is about.
+type RevocationKind string
+
+// The kinds of revocations.
+const (
+	RevokedToken  RevocationKind = "token"  // one token, by its jti
+	RevokedDevice RevocationKind = "device" // a device's tokens, by its client identifier
+	RevokedUser   RevocationKind = "user"   // a user's tokens
+)
+
+// Revocation makes tokens of an app worth nothing that have not expired.
+type Revocation struct {
+	Organization string
+	App          string
+	Kind         RevocationKind
+	Subject      string    // the jti, the device's or the user's id
+	IssuedBefore time.Time // of devices and users: only what was issued before
+	ExpiresAt    time.Time // when no such token can be left
 	CreatedAt    time.Time
 }
 
 // Session is a member's signed-in session: a management bearer token of which
 // only the SHA-256 is kept.
 type Session struct {
-	Hash      [32]byte
-	MemberID  string
-	ExpiresAt time.Time
+	ID          string // "ses_" and a ULID
+	Hash        [32]byte
+	MemberID    string
+	CreatedAt   time.Time
+	ConfirmedAt time.Time // when the password was last given
+	Address     string    // where it was signed in from
+	UserAgent   string
+	ExpiresAt   time.Time
+}
+
+// SignIn is a session with whose it is.
+type SignIn struct {
+	Member    Member
+	Session   Session
+	Suspended bool // the organization is
 }
 
 // Effect is what a matching rule does.
@@ -139,7 +227,10 @@ type ACL struct {
 // authorize its devices, read at once so that it is consistent.
 type Entry struct {
 	App          App
+	Suspended    bool   // the organization is
+	Limits       Limits // of the organization, from its plan and the operator
 	SigningKeys  []SigningKey
+	KeySets      []KeySet
 	Certificates []Certificate // of the authorities of its devices, the newest first
 	ACL          ACL
 }

@@ -86,8 +86,8 @@ func (*tenants) CertificatesBySubject(context.Context, [32]byte) ([]tenant.Certi
 	return nil, fault.New(fault.NotFound, "no such certificate")
 }
 
-func (*tenants) SessionByHash(context.Context, [32]byte, time.Time) (tenant.Member, error) {
-	return tenant.Member{}, fault.New(fault.NotFound, "no such session")
+func (*tenants) SessionByHash(context.Context, [32]byte, time.Time) (tenant.SignIn, error) {
+	return tenant.SignIn{}, fault.New(fault.NotFound, "no such session")
 }
 
 // world is a running edge with what it needs.

@@ -12,9 +12,12 @@ import (
 // that they belong together: a row per key, or one row without a key. The
 // newest key comes first.
 const entryQuery = `SELECT ` + appColumns + `, a.acl_rules, a.acl_version,
-	       COALESCE(k.kid, ''), COALESCE(k.algorithm, ''), k.secret, k.created_at
+	       CASE WHEN o.suspended_at IS NULL THEN 0 ELSE 1 END, o.limits, p.limits,
+	       COALESCE(k.kid, ''), COALESCE(k.name, ''), COALESCE(k.algorithm, ''), k.secret, k.public_key,
+	       k.expires_at, COALESCE(k.replaced_by, ''), k.created_at
 	FROM apps a
-	JOIN organizations o ON o.slug = a.organization
+	JOIN organizations o ON o.slug = a.organization AND o.deleted_at IS NULL
+	LEFT JOIN plans p ON p.name = o.plan
 	LEFT JOIN signing_keys k ON k.organization = a.organization AND k.app = a.id
 	WHERE `
 
@@ -62,11 +65,15 @@ func (s *Store) entry(ctx context.Context, what, where string, args ...any) (ten
 func (s *Store) scanEntry(rows *sql.Rows, entry *tenant.Entry) error {
 	var key tenant.SigningKey
 	var sealed []byte
+	var own, plan tenant.Limits
 	dst := append(scanApp(&entry.App), rulesScanner{&entry.ACL.Rules}, &entry.ACL.Version,
-		&key.KID, &key.Algorithm, &sealed, timeScanner{&key.CreatedAt})
+		boolScanner{&entry.Suspended}, limitsScanner{&own}, limitsScanner{&plan},
+		&key.KID, &key.Name, &key.Algorithm, &sealed, &key.PublicKey,
+		timeScanner{&key.ExpiresAt}, &key.ReplacedBy, timeScanner{&key.CreatedAt})
 	if err := rows.Scan(dst...); err != nil {
 		return err
 	}
+	entry.Limits = own.Over(plan)
 	if key.KID == "" {
 		return nil
 	}

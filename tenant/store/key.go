@@ -8,18 +8,34 @@ import (
 
 func insertAPIKey(ctx context.Context, tx *transaction, key tenant.APIKey) error {
 	_, err := tx.exec(ctx,
-		`INSERT INTO api_keys (id, organization, app, hash, scopes, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		key.ID, key.Organization, key.App, key.Hash, joinScopes(key.Scopes), key.CreatedAt)
+		`INSERT INTO api_keys (id, organization, app, name, hash, scopes, addresses, across, expires_at, created_at)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		key.ID, key.Organization, key.App, key.Name, key.Hash, joinScopes(key.Scopes), joinNetworks(key.Addresses),
+		asInt(key.Across), key.ExpiresAt, key.CreatedAt)
 	return err
 }
 
-// APIKeyByHash returns the API key whose secret has the hash, or
-// fault.NotFound.
+// keyColumns are what scanKey reads, from api_keys k.
+const keyColumns = `k.id, k.organization, k.app, k.name, k.hash, k.scopes, k.addresses, k.across, k.expires_at,
+	k.last_used_at, k.last_used_from, k.replaced_by, k.created_at`
+
+func scanKey(k *tenant.APIKey) []any {
+	return []any{
+		&k.ID, &k.Organization, &k.App, &k.Name, hashScanner{&k.Hash}, scopesScanner{&k.Scopes},
+		networksScanner{&k.Addresses}, boolScanner{&k.Across}, timeScanner{&k.ExpiresAt},
+		timeScanner{&k.LastUsedAt}, &k.LastUsedFrom, &k.ReplacedBy, timeScanner{&k.CreatedAt},
+	}
+}
+
+// APIKeyByHash returns the API key whose secret has the hash, also if it has
+// expired, and whether its organization is suspended; or fault.NotFound.
 func (s *Store) APIKeyByHash(ctx context.Context, hash [32]byte) (tenant.APIKey, error) {
 	var k tenant.APIKey
 	err := s.one(ctx, "API key",
-		`SELECT id, organization, app, hash, scopes, created_at FROM api_keys WHERE hash = $1`, []any{hash},
-		&k.ID, &k.Organization, &k.App, hashScanner{&k.Hash}, scopesScanner{&k.Scopes}, timeScanner{&k.CreatedAt})
+		`SELECT `+keyColumns+`, CASE WHEN o.suspended_at IS NULL THEN 0 ELSE 1 END
+		 FROM api_keys k JOIN organizations o ON o.slug = k.organization
+		 WHERE k.hash = $1 AND o.deleted_at IS NULL`, []any{hash},
+		append(scanKey(&k), boolScanner{&k.Suspended})...)
 	if err != nil {
 		return tenant.APIKey{}, err
 	}
@@ -28,10 +44,10 @@ func (s *Store) APIKeyByHash(ctx context.Context, hash [32]byte) (tenant.APIKey,
 
 func (s *Store) insertSigningKey(ctx context.Context, tx *transaction, key tenant.SigningKey) error {
 	_, err := tx.exec(ctx,
-		`INSERT INTO signing_keys (kid, organization, app, algorithm, secret, created_at)
-		 VALUES ($1, $2, $3, $4, $5, $6)`,
-		key.KID, key.Organization, key.App, string(key.Algorithm),
-		s.sealer.Seal([]byte(key.Secret), signingKeyContext(key)), key.CreatedAt)
+		`INSERT INTO signing_keys (kid, organization, app, name, algorithm, secret, public_key, expires_at, created_at)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		key.KID, key.Organization, key.App, key.Name, string(key.Algorithm),
+		s.sealer.Seal([]byte(key.Secret), signingKeyContext(key)), key.PublicKey, key.ExpiresAt, key.CreatedAt)
 	return err
 }
 

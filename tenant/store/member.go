@@ -38,23 +38,38 @@ func (s *Store) CreateSession(ctx context.Context, session tenant.Session) error
 		if err != nil {
 			return err
 		}
-		_, err = tx.exec(ctx, `INSERT INTO sessions (hash, member, expires_at) VALUES ($1, $2, $3)`,
-			session.Hash, session.MemberID, session.ExpiresAt)
+		_, err = tx.exec(ctx,
+			`INSERT INTO sessions (id, hash, member, created_at, confirmed_at, address, user_agent, expires_at)
+			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			session.ID, session.Hash, session.MemberID, session.CreatedAt, session.ConfirmedAt,
+			session.Address, session.UserAgent, session.ExpiresAt)
 		return err
 	})
 }
 
-// SessionByHash returns the member whose session has the hash, or
-// fault.NotFound if there is none or it has expired by now.
-func (s *Store) SessionByHash(ctx context.Context, hash [32]byte, now time.Time) (tenant.Member, error) {
-	var m tenant.Member
-	err := s.one(ctx, "session",
-		`SELECT `+memberColumns+`
-		 FROM sessions s JOIN members m ON m.id = s.member JOIN people p ON p.id = m.person
-		 WHERE s.hash = $1 AND s.expires_at > $2`,
-		[]any{hash, now}, scanMember(&m)...)
-	if err != nil {
-		return tenant.Member{}, err
+// sessionColumns are what scanSession reads, from sessions s.
+const sessionColumns = `s.id, s.hash, s.member, s.created_at, s.confirmed_at, s.address, s.user_agent, s.expires_at`
+
+func scanSession(s *tenant.Session) []any {
+	return []any{
+		&s.ID, hashScanner{&s.Hash}, &s.MemberID, timeScanner{&s.CreatedAt}, timeScanner{&s.ConfirmedAt},
+		&s.Address, &s.UserAgent, timeScanner{&s.ExpiresAt},
 	}
-	return m, nil
+}
+
+// SessionByHash returns the session that has the hash and whose it is, or
+// fault.NotFound if there is none or it has expired by now.
+func (s *Store) SessionByHash(ctx context.Context, hash [32]byte, now time.Time) (tenant.SignIn, error) {
+	var in tenant.SignIn
+	dst := append(scanMember(&in.Member), scanSession(&in.Session)...)
+	err := s.one(ctx, "session",
+		`SELECT `+memberColumns+`, `+sessionColumns+`, CASE WHEN o.suspended_at IS NULL THEN 0 ELSE 1 END
+		 FROM sessions s JOIN members m ON m.id = s.member JOIN people p ON p.id = m.person
+		 JOIN organizations o ON o.slug = m.organization
+		 WHERE s.hash = $1 AND s.expires_at > $2 AND o.deleted_at IS NULL`,
+		[]any{hash, now}, append(dst, boolScanner{&in.Suspended})...)
+	if err != nil {
+		return tenant.SignIn{}, err
+	}
+	return in, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+
+	"github.com/fanfare-mq/fanfare/tenant"
 )
 
 // one reads the only row of a query, or says that there is no such what.
@@ -31,7 +33,8 @@ func (s *Store) many(ctx context.Context, query string, args []any, scan func(*s
 	return translate(rows.Err())
 }
 
-// change runs fn in one transaction, which is undone if fn fails.
+// change runs fn in one transaction, which is undone if fn fails. An entry of
+// the audit log that ctx brings is kept in the same transaction.
 func (s *Store) change(ctx context.Context, fn func(context.Context, *transaction) error) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
@@ -39,7 +42,12 @@ func (s *Store) change(ctx context.Context, fn func(context.Context, *transactio
 	if err != nil {
 		return translate(err)
 	}
-	if err := fn(ctx, &transaction{tx: tx, dialect: s.dialect}); err != nil {
+	t := &transaction{tx: tx, dialect: s.dialect}
+	err = fn(ctx, t)
+	if entry := tenant.AuditOf(ctx); err == nil && entry != nil {
+		err = insertAudit(ctx, t, entry)
+	}
+	if err != nil {
 		// If the connection is gone so is the transaction, and err says why.
 		_ = tx.Rollback()
 		return translate(err)

@@ -3,6 +3,8 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,7 +37,11 @@ func (d dialect) bind(args []any) []any {
 	return bound
 }
 
+// time is NULL for the zero time.
 func (d dialect) time(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
 	if d == sqliteDialect {
 		return t.UnixMicro()
 	}
@@ -103,6 +109,50 @@ func joinScopes(scopes []tenant.Scope) string {
 		words[i] = string(scope)
 	}
 	return strings.Join(words, " ")
+}
+
+// networksScanner reads networks kept as a JSON array; none are nil.
+type networksScanner struct{ dst *[]netip.Prefix }
+
+func (s networksScanner) Scan(src any) error {
+	text, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("networks cannot be read from %T", src)
+	}
+	*s.dst = nil
+	if text == noTexts {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(text), s.dst); err != nil {
+		return fmt.Errorf("networks: %w", err)
+	}
+	return nil
+}
+
+func joinNetworks(networks []netip.Prefix) string {
+	words := make([]string, len(networks))
+	for i, network := range networks {
+		words[i] = strconv.Quote(network.String())
+	}
+	return "[" + strings.Join(words, ",") + "]"
+}
+
+// limitsScanner reads limits kept as JSON; NULL are none.
+type limitsScanner struct{ dst *tenant.Limits }
+
+func (s limitsScanner) Scan(src any) error {
+	*s.dst = tenant.Limits{}
+	text, ok := src.(string)
+	switch {
+	case src == nil:
+		return nil
+	case !ok:
+		return fmt.Errorf("limits cannot be read from %T", src)
+	}
+	if err := json.Unmarshal([]byte(text), s.dst); err != nil {
+		return fmt.Errorf("limits: %w", err)
+	}
+	return nil
 }
 
 // rulesScanner reads access rules kept as JSON; no rules are an empty slice.

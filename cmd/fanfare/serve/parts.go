@@ -93,9 +93,8 @@ func (p *process) app(org, app string) tenant.App {
 func (p *process) openDirectory(context.Context) (closer, error) {
 	p.directory = auth.NewDirectory(p.store, time.Now)
 	return nil, p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
-		if org, app, ok := strings.Cut(string(data), "/"); ok {
-			p.directory.Invalidate(org, app)
-		}
+		org, app, _ := strings.Cut(string(data), "/") // without an app: the organization
+		p.directory.Invalidate(org, app)
 	})
 }
 
