@@ -7,6 +7,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/meter"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
@@ -50,6 +51,9 @@ type Deps struct {
 	Publisher Publisher
 	Announcer Announcer
 	Sessions  Sessions
+	// Meter holds the tenants' rates and counts, of all nodes; nil: this node is
+	// alone.
+	Meter *meter.Meter
 	// Checks tell, by the name of a component, whether it answers. They make
 	// up the readiness of the node.
 	Checks map[string]Check

@@ -29,10 +29,11 @@ var allowed = map[string][]string{
 	"broker/presence":  {"fault"},
 	"broker/liveness":  {"broker"},
 	"broker/sim":       {"broker", "broker/liveness", "broker/ownership", "broker/packet", "broker/session", "broker/topic"}, // tests alone use it
+	"meter":            {},
 	"broker/estate":    {"broker", "broker/liveness", "broker/presence", "fault"},
-	"broker/edge":      {"auth", "broker", "broker/ownership", "broker/packet", "broker/presence", "broker/session", "broker/topic", "fault", "tenant"},
+	"broker/edge":      {"auth", "broker", "broker/ownership", "broker/packet", "broker/presence", "broker/session", "broker/topic", "fault", "meter", "tenant"},
 	"push":             {"broker", "broker/topic", "fault", "tenant"},
-	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "push", "tenant", "web"},
+	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "meter", "push", "tenant", "web"},
 	"api/spec":         {},               // generated from openapi.yaml
 	"api/docs":         {"api", "fault"}, // the command that generates docs/errors.md
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/presence"
+	"github.com/fanfare-mq/fanfare/meter"
 	"github.com/fanfare-mq/fanfare/broker/session"
 )
 
@@ -70,6 +71,9 @@ type Deps struct {
 	Estate  Estate
 	// Claims tell who holds a session; nil: this node is alone.
 	Claims Claims
+	// Meter holds the tenants' rates and counts, of all nodes; nil: this node is
+	// alone.
+	Meter *meter.Meter
 	// Changes grows when what devices may do can have changed, so that those that
 	// are connected are looked at; nil: that never happens.
 	Changes func() uint64
@@ -125,6 +129,9 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	cfg = withDefaults(cfg)
 	if deps.Claims == nil {
 		deps.Claims = presence.NewMemory()
+	}
+	if deps.Meter == nil {
+		deps.Meter = meter.Local()
 	}
 	if deps.Bus.Alone() {
 		cfg.Limits.MaxAcked = min(cfg.Limits.MaxAcked, ackedAlone)

@@ -114,6 +114,7 @@ func (p *process) apiDeps() api.Deps {
 		Publisher: p.bus,
 		Announcer: p.bus,
 		Sessions:  p.bus,
+		Meter:     p.meter,
 		Checks:    p.checks(),
 		Logger:    p.log,
 	}

@@ -114,7 +114,7 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 		OperatorOrg: p.cfg.OperatorOrg, Version: p.version, DrainTo: p.cfg.DrainTo,
 		Logger: p.log,
 	}, edge.Deps{
-		Bus: p.bus, Claims: p.claims, Estate: p.estate, RetainedCount: func() int { return p.bus.Stats().Retained },
+		Bus: p.bus, Claims: p.claims, Estate: p.estate, Meter: p.meter, RetainedCount: func() int { return p.bus.Stats().Retained },
 		Devices: auth.NewGuard(auth.NewDevices(p.directory, time.Now), time.Now), Changes: p.directory.Changes,
 	})
 	if err != nil {

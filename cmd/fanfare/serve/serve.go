@@ -16,6 +16,7 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/estate"
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-mq/fanfare/meter"
 	"github.com/fanfare-mq/fanfare/tenant"
 	"github.com/fanfare-mq/fanfare/tenant/store"
 )
@@ -31,6 +32,7 @@ const (
 	sliceOfDatabase = 900 * time.Millisecond // the last transaction, the write-ahead log
 	sliceOfLog      = 2 * time.Second        // the log's last answers
 	sliceOfClaims   = 500 * time.Millisecond // what the last connections gave back
+	sliceOfMeter    = 300 * time.Millisecond // what this node counted is taken back
 	sliceOfEstate   = 100 * time.Millisecond
 	sliceOfMQTT     = 2 * time.Second // output under way
 	sliceOfHTTP     = 3500 * time.Millisecond
@@ -57,6 +59,7 @@ type process struct {
 	bus       *jetstream.Bus
 	directory *auth.Directory
 	claims    edge.Claims
+	meter     *meter.Meter
 	estate    *estate.Estate
 	edge      *edge.Edge // nil without its role
 	addresses Addresses
@@ -84,6 +87,7 @@ func (p *process) parts() []part {
 		{"message log", sliceOfLog, p.openBus},
 		{"directory of apps", 0, p.openDirectory},
 		{"connection claims", sliceOfClaims, p.openClaims},
+		{"rates and counts", sliceOfMeter, p.openMeter},
 		{"wills of dead nodes", sliceOfEstate, p.openEstate},
 		{"MQTT", sliceOfMQTT, p.openEdge},
 		{"HTTP", sliceOfHTTP, p.openHTTP},
