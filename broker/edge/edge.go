@@ -20,8 +20,8 @@ import (
 
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/presence"
-	"github.com/fanfare-mq/fanfare/meter"
 	"github.com/fanfare-mq/fanfare/broker/session"
+	"github.com/fanfare-mq/fanfare/meter"
 )
 
 // Config says where an edge listens and how much it admits.
