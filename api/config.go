@@ -66,6 +66,7 @@ func (d *Deps) complete() bool {
 // Store keeps organizations and apps.
 type Store interface {
 	Members
+	Organizations
 	AppStore
 	LoginStore
 	CertificateStore
@@ -76,6 +77,12 @@ type Members interface {
 	CreateOrganization(ctx context.Context, org tenant.Organization, owner tenant.Member, passwordHash string) error
 	MemberByEmail(ctx context.Context, email string) (m tenant.Member, passwordHash string, err error)
 	CreateSession(ctx context.Context, session tenant.Session) error
+}
+
+// Organizations keeps organizations for the operator.
+type Organizations interface {
+	Organizations(ctx context.Context, query, after string, limit int) ([]tenant.Holdings, error)
+	Holdings(ctx context.Context, slug string) (tenant.Holdings, error)
 }
 
 // AppStore keeps apps and their access rules.
