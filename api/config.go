@@ -70,6 +70,7 @@ func (d *Deps) complete() bool {
 // Store keeps organizations and apps.
 type Store interface {
 	Members
+	Organizations
 	AppStore
 	LoginStore
 	CertificateStore
@@ -82,6 +83,12 @@ type Members interface {
 	CreateSession(ctx context.Context, session tenant.Session) error
 }
 
+// Organizations keeps organizations for the operator.
+type Organizations interface {
+	Organizations(ctx context.Context, query, after string, limit int) ([]tenant.Holdings, error)
+	Holdings(ctx context.Context, slug string) (tenant.Holdings, error)
+}
+
 // AppStore keeps apps and their access rules.
 type AppStore interface {
 	CreateApp(ctx context.Context, app tenant.App, key tenant.APIKey, signing tenant.SigningKey) error
@@ -89,7 +96,7 @@ type AppStore interface {
 	App(ctx context.Context, org, app string) (tenant.App, error)
 	UpdateApp(ctx context.Context, org, app string, ifVersion int64, change func(*tenant.App) error) (tenant.App, error)
 	ACL(ctx context.Context, org, app string) (tenant.ACL, error)
-	SetACL(ctx context.Context, org, app string, rules []tenant.Rule, ifVersion int64) (tenant.ACL, error)
+	UpdateACL(ctx context.Context, org, app string, ifVersion int64, change func([]tenant.Rule) ([]tenant.Rule, error)) (tenant.ACL, error)
 }
 
 // LoginStore keeps the logins of apps' devices.

@@ -26,6 +26,7 @@ var conformance = []struct {
 	{"master key", testMasterKey},
 	{"organization", testOrganization},
 	{"organization conflicts", testOrganizationConflicts},
+	{"organizations page by page", testOrganizations},
 	{"one of many sign-ups wins", testSignupRace},
 	{"members", testMembers},
 	{"sessions", testSessions},

@@ -52,8 +52,13 @@ const sessionColumns = `s.id, s.hash, s.member, s.created_at, s.confirmed_at, s.
 
 func scanSession(s *tenant.Session) []any {
 	return []any{
-		&s.ID, hashScanner{&s.Hash}, &s.MemberID, timeScanner{&s.CreatedAt}, timeScanner{&s.ConfirmedAt},
-		&s.Address, &s.UserAgent, timeScanner{&s.ExpiresAt},
+		&s.ID,
+		hashScanner{&s.Hash},
+		&s.MemberID,
+		timeScanner{&s.CreatedAt},
+		timeScanner{&s.ConfirmedAt},
+		&s.Address, &s.UserAgent,
+		timeScanner{&s.ExpiresAt},
 	}
 }
 
