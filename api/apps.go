@@ -32,11 +32,13 @@ func (a *API) CreateApp(ctx context.Context, request spec.CreateAppRequestObject
 		KID: tenant.NewID("sk"), Organization: org, App: app.ID, Algorithm: tenant.HS256,
 		Secret: auth.NewSigningSecret(), CreatedAt: now,
 	}
+	ctx, entry := a.audited(ctx, app.ID, "app.create", app.ID)
+	view := a.appView(app)
+	entry.After = jsonOf(view)
 	if err := a.deps.Store.CreateApp(ctx, app, key, signing); err != nil {
 		return nil, err
 	}
 	a.changed(ctx, org, app.ID) // somebody may have asked for it before it was there
-	view := a.appView(app)
 	return spec.CreateApp201JSONResponse{
 		ID: view.ID, Name: view.Name, Organization: view.Organization, TopicPrefix: view.TopicPrefix,
 		RetentionSeconds: view.RetentionSeconds, Settings: view.Settings, CreatedAt: view.CreatedAt, Endpoints: view.Endpoints,

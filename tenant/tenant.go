@@ -34,9 +34,14 @@ func (o Organization) Suspended() bool { return !o.SuspendedAt.IsZero() }
 // Holdings are an organization with how much it has.
 type Holdings struct {
 	Organization
-	Apps    int64
-	Members int64
+	Apps       int64
+	Members    int64
+	PlanLimits Limits // of its plan
 }
+
+// Allowed are the limits that the organization has, from its plan and the
+// operator.
+func (h Holdings) Allowed() Limits { return h.Limits.Over(h.PlanLimits) }
 
 // Role is what a member may do in an organization.
 type Role string

@@ -464,7 +464,7 @@ type App struct {
 	// Example: 604800
 	RetentionSeconds int64 `json:"retention_seconds"`
 
-	// Settings What an app's owner decides about its devices. A limit of 0 means that only the node's own limits apply.
+	// Settings What an app's owner decides about it. A limit of 0 is none; the organization's limits and the node's own hold besides, and of two limits the smaller one.
 	Settings Settings `json:"settings"`
 
 	// TopicPrefix Where the app's own topics live.
@@ -566,7 +566,7 @@ type CreatedApp struct {
 	// Example: 604800
 	RetentionSeconds int64 `json:"retention_seconds"`
 
-	// Settings What an app's owner decides about its devices. A limit of 0 means that only the node's own limits apply.
+	// Settings What an app's owner decides about it. A limit of 0 is none; the organization's limits and the node's own hold besides, and of two limits the smaller one.
 	Settings Settings `json:"settings"`
 
 	// SigningKey A new signing key for device JWTs.
@@ -1161,8 +1161,23 @@ type SessionSubscription struct {
 	QoS int32 `json:"qos"`
 }
 
-// Settings What an app's owner decides about its devices. A limit of 0 means that only the node's own limits apply.
+// Settings What an app's owner decides about it. A limit of 0 is none; the organization's limits and the node's own hold besides, and of two limits the smaller one.
 type Settings struct {
+	// APIRate The most requests a second that the API answers to the app's keys.
+	//
+	// Example: 0
+	APIRate int32 `json:"api_rate"`
+
+	// ConnectRate The most connections a second that are accepted in the cluster.
+	//
+	// Example: 0
+	ConnectRate int32 `json:"connect_rate"`
+
+	// FanoutBytes The most payload bytes a second that the app's devices are sent in the cluster.
+	//
+	// Example: 0
+	FanoutBytes int64 `json:"fanout_bytes"`
+
 	// LogBytes How many bytes of the app's messages the log may hold, about; 0 for no limit. Beyond it publishers are refused with `quota_exceeded`. A message counts, with about 200 bytes more than it has, until its time to live or the retention is over, even if another of its collapse key has taken its place.
 	//
 	// Example: 0
@@ -1173,30 +1188,50 @@ type Settings struct {
 	// Example: 604800
 	LogRetentionSeconds int64 `json:"log_retention_seconds"`
 
-	// MaxConnections The most connections of the app to one node.
+	// MaxConnections The most connections of the app in the cluster.
 	//
 	// Example: 0
 	MaxConnections int32 `json:"max_connections"`
+
+	// MaxPayload The most bytes of a message's payload.
+	//
+	// Example: 0
+	MaxPayload int32 `json:"max_payload"`
 
 	// MaxRetained The most retained messages of the app.
 	//
 	// Example: 100000
 	MaxRetained int32 `json:"max_retained"`
 
-	// MaxSubscriptions The most subscriptions of the app on one node.
+	// MaxSessions The most sessions of the app that outlive their connection.
+	//
+	// Example: 0
+	MaxSessions int32 `json:"max_sessions"`
+
+	// MaxSubscriptions The most subscriptions of the app's connected devices in the cluster.
 	//
 	// Example: 0
 	MaxSubscriptions int32 `json:"max_subscriptions"`
 
+	// MaxTopicBytes The most bytes of a topic name or filter; what a mount adds does not count.
+	//
+	// Example: 0
+	MaxTopicBytes int32 `json:"max_topic_bytes"`
+
+	// MaxTopicLevels The most levels of a topic name or filter; what a mount adds does not count.
+	//
+	// Example: 0
+	MaxTopicLevels int32 `json:"max_topic_levels"`
+
 	// Mounted Whether devices use bare topics, to which the server adds `{org}/{app}/`.
 	Mounted bool `json:"mounted"`
 
-	// PublishBytes The most payload bytes a second that the app's devices publish on one node.
+	// PublishBytes The most payload bytes a second of these messages.
 	//
 	// Example: 0
 	PublishBytes int64 `json:"publish_bytes"`
 
-	// PublishRate The most messages a second that the app's devices publish on one node.
+	// PublishRate The most messages a second that the app's devices, and the API for the app, publish in the cluster.
 	//
 	// Example: 0
 	PublishRate int32 `json:"publish_rate"`
@@ -1214,6 +1249,21 @@ type Settings struct {
 
 // SettingsChange The settings to change. What is absent stays as it is.
 type SettingsChange struct {
+	// APIRate The most requests a second that the API answers to the app's keys.
+	//
+	// Example: 0
+	APIRate *int32 `json:"api_rate,omitempty"`
+
+	// ConnectRate The most connections a second that are accepted in the cluster.
+	//
+	// Example: 0
+	ConnectRate *int32 `json:"connect_rate,omitempty"`
+
+	// FanoutBytes The most payload bytes a second that the app's devices are sent in the cluster.
+	//
+	// Example: 0
+	FanoutBytes *int64 `json:"fanout_bytes,omitempty"`
+
 	// LogBytes How many bytes of the app's messages the log may hold, about; 0 for no limit. Beyond it publishers are refused with `quota_exceeded`. A message counts, with about 200 bytes more than it has, until its time to live or the retention is over, even if another of its collapse key has taken its place.
 	//
 	// Example: 0
@@ -1224,30 +1274,50 @@ type SettingsChange struct {
 	// Example: 604800
 	LogRetentionSeconds *int64 `json:"log_retention_seconds,omitempty"`
 
-	// MaxConnections The most connections of the app to one node.
+	// MaxConnections The most connections of the app in the cluster.
 	//
 	// Example: 0
 	MaxConnections *int32 `json:"max_connections,omitempty"`
+
+	// MaxPayload The most bytes of a message's payload.
+	//
+	// Example: 0
+	MaxPayload *int32 `json:"max_payload,omitempty"`
 
 	// MaxRetained The most retained messages of the app.
 	//
 	// Example: 100000
 	MaxRetained *int32 `json:"max_retained,omitempty"`
 
-	// MaxSubscriptions The most subscriptions of the app on one node.
+	// MaxSessions The most sessions of the app that outlive their connection.
+	//
+	// Example: 0
+	MaxSessions *int32 `json:"max_sessions,omitempty"`
+
+	// MaxSubscriptions The most subscriptions of the app's connected devices in the cluster.
 	//
 	// Example: 0
 	MaxSubscriptions *int32 `json:"max_subscriptions,omitempty"`
 
+	// MaxTopicBytes The most bytes of a topic name or filter; what a mount adds does not count.
+	//
+	// Example: 0
+	MaxTopicBytes *int32 `json:"max_topic_bytes,omitempty"`
+
+	// MaxTopicLevels The most levels of a topic name or filter; what a mount adds does not count.
+	//
+	// Example: 0
+	MaxTopicLevels *int32 `json:"max_topic_levels,omitempty"`
+
 	// Mounted Whether devices use bare topics, to which the server adds `{org}/{app}/`.
 	Mounted *bool `json:"mounted,omitempty"`
 
-	// PublishBytes The most payload bytes a second that the app's devices publish on one node.
+	// PublishBytes The most payload bytes a second of these messages.
 	//
 	// Example: 0
 	PublishBytes *int64 `json:"publish_bytes,omitempty"`
 
-	// PublishRate The most messages a second that the app's devices publish on one node.
+	// PublishRate The most messages a second that the app's devices, and the API for the app, publish in the cluster.
 	//
 	// Example: 0
 	PublishRate *int32 `json:"publish_rate,omitempty"`
