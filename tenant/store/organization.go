@@ -16,17 +16,11 @@ func (s *Store) CreateOrganization(
 	ctx context.Context, org tenant.Organization, owner tenant.Member, passwordHash string,
 ) error {
 	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
-		added, err := tx.exec(ctx,
-			`INSERT INTO organizations (slug, shard, created_at) VALUES ($1, $2, $3) ON CONFLICT (slug) DO NOTHING`,
-			org.Slug, int64(org.Shard), org.CreatedAt)
-		if err != nil {
+		if err := insertOrganization(ctx, tx, org); err != nil {
 			return err
 		}
-		if !added {
-			return fault.New(fault.Conflict, "the organization's name is taken").At("/organization")
-		}
 		person := tenant.NewID("per")
-		added, err = tx.exec(ctx,
+		added, err := tx.exec(ctx,
 			`INSERT INTO people (id, email, password_hash, created_at) VALUES ($1, $2, $3, $4)
 			 ON CONFLICT (email) DO NOTHING`,
 			person, tenant.NormalizeEmail(owner.Email), passwordHash, owner.CreatedAt)

@@ -17,18 +17,9 @@ func (t *transaction) roomForApp(ctx context.Context, org string) error {
 	return err
 }
 
-// roomForMember is roomForApp for members.
-func (t *transaction) roomForMember(ctx context.Context, org string) error {
-	h, err := t.lockHoldings(ctx, org)
-	if most := h.Allowed().Members; err == nil && most > 0 && h.Members >= most {
-		return fault.Newf(fault.QuotaExceeded, "the organization may have %d members, and has %d", most, h.Members)
-	}
-	return err
-}
-
 // lockHoldings reads what an organization has and may have, and lets no other
 // transaction do so before the end of this one: two of them would both find
-// room for the last.
+// room for the last app.
 func (t *transaction) lockHoldings(ctx context.Context, org string) (h tenant.Holdings, err error) {
 	if _, err := t.exec(ctx, `UPDATE organizations SET version = version WHERE slug = $1`, org); err != nil {
 		return h, err
