@@ -34,6 +34,12 @@ func (a *API) audited(ctx context.Context, app, action, target string) (context.
 	return tenant.WithAudit(ctx, e), e
 }
 
+// by makes a member the one who has done it, who has just come in.
+func by(entry *tenant.AuditEntry, member tenant.Member) {
+	entry.Organization = member.Organization
+	entry.ActorKind, entry.Actor, entry.ActorName = tenant.ActorMember, member.ID, member.Email
+}
+
 // jsonOf is a view as the audit log keeps it. Views are made for answers, so
 // they can be written; those with secrets are not to be given here.
 func jsonOf(view any) json.RawMessage {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/fanfare-mq/fanfare/api/spec"
+	"github.com/fanfare-mq/fanfare/fault"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
@@ -36,18 +37,71 @@ func (a *API) GetOrganization(
 	}, nil
 }
 
+// GetMyOrganization answers the member's organization.
+func (a *API) GetMyOrganization(
+	ctx context.Context, _ spec.GetMyOrganizationRequestObject,
+) (spec.GetMyOrganizationResponseObject, error) {
+	org, err := a.deps.Store.Holdings(ctx, callerOf(ctx).Organization)
+	if err != nil {
+		return nil, err
+	}
+	return spec.GetMyOrganization200JSONResponse{
+		Body: organizationView(org), Headers: spec.GetMyOrganization200ResponseHeaders{ETag: etag(org.Version)},
+	}, nil
+}
+
+// DeleteOrganization deletes an organization and tells all nodes.
+func (a *API) DeleteOrganization(
+	ctx context.Context, request spec.DeleteOrganizationRequestObject,
+) (spec.DeleteOrganizationResponseObject, error) {
+	if err := a.deleteOrganization(ctx, request.Organization); err != nil {
+		return nil, err
+	}
+	return spec.DeleteOrganization204Response{}, nil
+}
+
+// DeleteMyOrganization deletes the member's organization and tells all nodes.
+func (a *API) DeleteMyOrganization(
+	ctx context.Context, request spec.DeleteMyOrganizationRequestObject,
+) (spec.DeleteMyOrganizationResponseObject, error) {
+	org := callerOf(ctx).Organization
+	if request.Body.Confirm != org {
+		return nil, fault.New(fault.Invalid, "must be the organization's slug").At("/confirm")
+	}
+	if err := a.deleteOrganization(ctx, org); err != nil {
+		return nil, err
+	}
+	return spec.DeleteMyOrganization204Response{}, nil
+}
+
+// deleteOrganization leaves its entry in the installation's audit log: the
+// organization's own goes with it.
+func (a *API) deleteOrganization(ctx context.Context, slug string) error {
+	ctx, entry := a.audited(ctx, "", "organization.delete", slug)
+	entry.Organization = ""
+	if err := a.deps.Store.DeleteOrganization(ctx, slug, a.timestamp()); err != nil {
+		return err
+	}
+	a.organizationChanged(ctx, slug)
+	return nil
+}
+
 func organizationView(h tenant.Holdings) spec.Organization {
 	view := spec.Organization{
-		ID: h.Slug, State: spec.Active, Plan: h.Plan, Apps: h.Apps, Members: h.Members, CreatedAt: h.CreatedAt,
-	}
-	switch {
-	case !h.DeletedAt.IsZero():
-		view.State = spec.Deleting
-	case h.Suspended():
-		view.State = spec.Suspended
+		ID: h.Slug, State: stateOf(h.Organization), Plan: h.Plan, Apps: h.Apps, Members: h.Members, CreatedAt: h.CreatedAt,
 	}
 	if h.Suspended() {
 		view.SuspendedAt, view.SuspendedFor = &h.SuspendedAt, ref(h.SuspendedFor)
 	}
 	return view
+}
+
+func stateOf(o tenant.Organization) spec.OrganizationState {
+	switch {
+	case !o.DeletedAt.IsZero():
+		return spec.Deleting
+	case o.Suspended():
+		return spec.Suspended
+	}
+	return spec.Active
 }
