@@ -1,7 +1,6 @@
 package tenant
 
 import (
-	"errors"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/fault"
@@ -54,13 +53,15 @@ func (l Limits) Over(base Limits) Limits {
 // Check refuses limits that are out of range. The fault points at the field by
 // the name it has in the API, as in "/publish_rate".
 func (l Limits) Check() error {
-	var wrong error
 	for i, most := range mostLimits {
 		if value := *l.fields()[i]; value < 0 || value > most.value {
-			wrong = errors.Join(wrong, fault.Newf(fault.Invalid, "must be 0 to %d", most.value).At(most.field))
+			return fault.Newf(fault.Invalid, "must be 0 to %d", most.value).At(most.field)
 		}
 	}
-	return wrong
+	if least := int64(MinRetention / time.Second); l.LogRetention > 0 && l.LogRetention < least {
+		return fault.Newf(fault.Invalid, "must be 0 or at least %d seconds", least).At("/log_retention")
+	}
+	return nil
 }
 
 // mostLimits are the names and the largest values of all limits, in the order
@@ -69,11 +70,22 @@ var mostLimits = []struct {
 	field string
 	value int64
 }{
-	{"/apps", maxCount}, {"/members", maxCount}, {"/connections", maxCount}, {"/connect_rate", maxCount},
-	{"/publish_rate", maxCount}, {"/publish_bytes", maxPublishBytes}, {"/fanout_bytes", maxPublishBytes},
-	{"/subscriptions", maxCount}, {"/sessions", maxCount}, {"/retained", maxCount}, {"/topic_levels", maxTopicBytes},
-	{"/topic_bytes", maxTopicBytes}, {"/payload_bytes", maxPayload}, {"/api_rate", maxCount},
-	{"/log_retention", int64(MaxRetainedExpiry / time.Second)}, {"/log_bytes", maxLogBytes},
+	{"/apps", maxCount},
+	{"/members", maxCount},
+	{"/connections", maxCount},
+	{"/connect_rate", maxCount},
+	{"/publish_rate", maxCount},
+	{"/publish_bytes", maxPublishBytes},
+	{"/fanout_bytes", maxPublishBytes},
+	{"/subscriptions", maxCount},
+	{"/sessions", maxCount},
+	{"/retained", maxCount},
+	{"/topic_levels", maxTopicBytes},
+	{"/topic_bytes", maxTopicBytes},
+	{"/payload_bytes", maxPayload},
+	{"/api_rate", maxCount},
+	{"/log_retention", int64(MaxRetainedExpiry / time.Second)},
+	{"/log_bytes", maxLogBytes},
 }
 
 // fields are all limits, in the order of their declaration.

@@ -78,13 +78,17 @@ func (p *process) retainedLimits(org, app string) (most int, expiry time.Duratio
 	return settings.MaxRetained, settings.RetainedExpiry
 }
 
-// app is what is known of an app, or a new one.
+// app is what is known of an app, or a new one, with the retention that its
+// messages have.
 func (p *process) app(org, app string) tenant.App {
 	if directory := p.directory; directory != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), retainedPatience)
 		defer cancel()
 		if known, err := directory.App(ctx, org, app); err == nil {
-			return known.Entry().App
+			entry := known.Entry()
+			app := entry.App
+			app.Retention = entry.Retention()
+			return app
 		}
 	}
 	return tenant.App{Retention: min(api.DefaultRetention, p.retention()), Settings: tenant.DefaultSettings()}
@@ -92,6 +96,9 @@ func (p *process) app(org, app string) tenant.App {
 
 func (p *process) openDirectory(context.Context) (closer, error) {
 	p.directory = auth.NewDirectory(p.store, time.Now)
+	if err := p.bus.OnAnnounce(api.PlanChanged, func(data []byte) { p.directory.InvalidatePlan(string(data)) }); err != nil {
+		return nil, err
+	}
 	return nil, p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
 		org, app, _ := strings.Cut(string(data), "/") // without an app: the organization
 		p.directory.Invalidate(org, app)
