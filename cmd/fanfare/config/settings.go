@@ -146,10 +146,15 @@ type Management struct {
 	Token string `name:"token" var:"FANFARE_TOKEN" kind:"secret" empty:"none" group:"Client" help:"Management token (ffs_…)."`
 }
 
+// AppName names an app.
+type AppName struct {
+	// The app's slug within the organization of the credentials.
+	App string `name:"app" var:"FANFARE_APP" kind:"slug" empty:"none" group:"Client" help:"The app."`
+}
+
 // Backend is the credential of an app's backend.
 type Backend struct {
-	// The app's slug within the organization of the API key.
-	App string `name:"app" var:"FANFARE_APP" kind:"slug" empty:"none" group:"Client" help:"The app."`
+	AppName
 	// Printed by fanfare app create, once.
 	APIKey string `name:"api-key" var:"FANFARE_API_KEY" kind:"secret" empty:"none" group:"Client" help:"API key of the app (ffk_…)."`
 }
