@@ -3,12 +3,14 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/fanfare-mq/fanfare/api"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
@@ -108,6 +110,38 @@ func TestAPIKeysAreBoundToAddresses(t *testing.T) {
 	}
 	// A key that is wrong is wrong from anywhere.
 	s.uses(secret[:len(secret)-1]+"!", "203.0.113.1:1").problem(t, 401, "unauthenticated")
+}
+
+// TestForwardedClients: the operator's proxies say who their clients are, and
+// nobody else does.
+func TestForwardedClients(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, func(c *api.Config, _ *api.Deps) {
+		c.Proxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:ffff::/48")}
+	})
+	acme := s.member("acme", tenant.Owner)
+	s.app(acme, "chat")
+	_, secret := s.newKey(t, acme, `{"scopes":["push"],"addresses":["192.0.2.1","2001:db8::7"]}`)
+	for _, c := range []struct {
+		peer, forwarded string
+		want            int
+	}{
+		{"10.0.0.1:1", "192.0.2.1", 200},
+		{"10.0.0.1:1", "192.0.2.1:4711", 200},
+		{"10.0.0.1:1", "[2001:db8::7]:4711", 200},
+		{"[2001:db8:ffff::1]:1", "2001:db8::7", 200},
+		{"10.0.0.1:1", "203.0.113.1, 192.0.2.1, 10.3.4.5", 200},
+		{"10.0.0.1:1", "192.0.2.1, 203.0.113.1", 403}, // the first was written by the client
+		{"10.0.0.1:1", "192.0.2.1, unknown", 403},
+		{"10.0.0.1:1", "", 403},
+		{"203.0.113.1:1", "192.0.2.1", 403}, // which is no proxy
+		{"192.0.2.1:1", "203.0.113.1", 200},
+	} {
+		got := s.call("GET", "/v1/me", secret, nil, "Remote", c.peer, "X-Forwarded-For", c.forwarded)
+		if got.StatusCode != c.want {
+			t.Errorf("%s for %q: %d %s, want %d", c.peer, c.forwarded, got.StatusCode, got.text, c.want)
+		}
+	}
 }
 
 func TestAPIKeysExpire(t *testing.T) {

@@ -28,6 +28,9 @@ type Config struct {
 	// PublicAdmin is where management is served, if apart from the rest. The
 	// default is PublicHTTP.
 	PublicAdmin string
+	// Proxies are the networks of the reverse proxies whose X-Forwarded-For is
+	// believed.
+	Proxies []netip.Prefix
 	// SignupClosed refuses new organizations.
 	SignupClosed bool
 	// OperatorOrganization is a slug that nobody may sign up, or empty.

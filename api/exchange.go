@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"regexp"
 
 	"github.com/fanfare-mq/fanfare/auth"
@@ -15,20 +14,12 @@ import (
 // layers. It belongs to the request's goroutine.
 type exchange struct {
 	id      string
-	from    netip.Addr   // the client's address; the zero address if it is none
-	address string       // of the client, as far as limits are concerned
+	client  client
+	address string       // the client's, as far as limits are concerned
 	route   string       // the operation's path template
 	caller  *auth.Caller // nil without credentials
 	code    fault.Code   // of the problem that was answered, or empty
 	err     error        // behind the problem, for the log
-}
-
-// source is where the request came from, for people.
-func (x *exchange) source() string {
-	if !x.from.IsValid() {
-		return x.address
-	}
-	return x.from.String()
 }
 
 type exchangeKey struct{}

@@ -65,7 +65,7 @@ func (a *API) authenticate(r *http.Request, op *operation) (*auth.Caller, error)
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
 		return nil, fault.New(fault.Unauthenticated, "send the header Authorization: Bearer <token>")
 	}
-	caller, err := a.deps.Callers.Authenticate(r.Context(), strings.TrimSpace(bearer), exchangeOf(r.Context()).from)
+	caller, err := a.deps.Callers.Authenticate(r.Context(), strings.TrimSpace(bearer), exchangeOf(r.Context()).client.addr)
 	if err != nil {
 		return nil, err
 	}

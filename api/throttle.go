@@ -2,9 +2,6 @@ package api
 
 import (
 	"container/list"
-	"net"
-	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -76,39 +73,4 @@ func (t *throttle) limiter(key string) *rate.Limiter {
 	b := &bucket{key: key, limiter: rate.NewLimiter(rate.Every(throttleEvery), throttleBurst)}
 	t.buckets[key] = t.recent.PushFront(b)
 	return b.limiter
-}
-
-// clientAddr is the client's address, or the zero address if it has none.
-func clientAddr(r *http.Request) netip.Addr {
-	addr, err := netip.ParseAddr(clientHost(r))
-	if err != nil {
-		return netip.Addr{}
-	}
-	return addr.Unmap().WithZone("")
-}
-
-// clientHost is the client's address without its port.
-func clientHost(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
-}
-
-// clientAddress is the address that limits count: for IPv6 its /64 network,
-// since whoever has one of its addresses has them all.
-func clientAddress(r *http.Request) string {
-	addr := clientAddr(r)
-	switch {
-	case !addr.IsValid():
-		return clientHost(r)
-	case addr.Is4():
-		return addr.String()
-	}
-	network, err := addr.Prefix(64)
-	if err != nil {
-		return addr.String()
-	}
-	return network.String()
 }

@@ -68,6 +68,7 @@ func (p *process) apiConfig(surface api.Surface) api.Config {
 		PublicMQTTS:          secure(p.cfg.PublicMQTTURL, url("mqtts", p.addresses.MQTTS)),
 		PublicWS:             plain(p.cfg.PublicWSURL, webSocket("ws", p.addresses.WS)),
 		PublicWSS:            secure(p.cfg.PublicWSURL, webSocket("wss", p.addresses.WSS)),
+		Proxies:              p.cfg.Proxies,
 		SignupClosed:         p.cfg.Signup == "closed",
 		OperatorOrganization: p.cfg.OperatorOrg,
 		Shards:               p.bus.Spread,
