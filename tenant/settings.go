@@ -106,3 +106,22 @@ func (s Settings) Check() error {
 	}
 	return nil
 }
+
+// Limits are those of the settings, in the words of an organization's.
+func (s Settings) Limits() Limits {
+	return Limits{
+		Connections: int64(s.MaxConnections), ConnectRate: int64(s.ConnectRate),
+		PublishRate: int64(s.PublishRate), PublishBytes: int64(s.PublishBytes), FanoutBytes: int64(s.FanoutBytes),
+		Subscriptions: int64(s.MaxSubscriptions), Sessions: int64(s.MaxSessions), Retained: int64(s.MaxRetained),
+		TopicLevels: int64(s.MaxTopicLevels), TopicBytes: int64(s.MaxTopicBytes), PayloadBytes: int64(s.MaxPayload),
+		APIRate: int64(s.APIRate), LogBytes: s.LogBytes,
+	}
+}
+
+// Smaller returns the smaller of two limits, where 0 is none.
+func Smaller(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}

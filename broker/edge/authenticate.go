@@ -13,6 +13,7 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/session"
 	"github.com/fanfare-mq/fanfare/broker/topic"
 	"github.com/fanfare-mq/fanfare/fault"
+	"github.com/fanfare-mq/fanfare/tenant"
 )
 
 // authenticate asks who the client is, off the loop: an app that is not cached
@@ -27,6 +28,11 @@ func (c *conn) authenticate(p *packet.Connect) {
 		creds.Password = p.Properties.AuthData
 	}
 	c.username = p.Username
+	now, a := time.Now(), c.loop.edge.tenants.find(p.Username)
+	if why := a.closedTo(now); why != nil {
+		c.turnAway(a, why, now)
+		return
+	}
 	c.ask(creds, c.authenticated)
 }
 
@@ -66,19 +72,31 @@ func (c *conn) authenticated(device *auth.Device, err error, now time.Time) {
 	app := device.App().Entry().App
 	c.proved(device)
 	c.shard = app.Shard
-	if c.usage, err = e.apps.connect(app.TopicPrefix(), device.Settings()); err != nil {
-		c.refuse(err, now)
+	account := e.tenants.enter(device.App())
+	if why := account.admit(now); why != nil {
+		e.tenants.leave(account, now)
+		c.turnAway(account, why, now)
 		return
 	}
+	c.purse, c.turn = c.loop.purse(account), e.turns.Add(1)
 	c.step(func(s *session.Session) {
 		s.Accept(session.Admission{
 			Key:  broker.SessionKey(device.Org, device.Identity.App, device.User, device.ClientID),
-			Node: e.cfg.Node, Mount: device.Mount(), Authorizer: c.authorizer(),
+			Node: e.cfg.Node, Mount: device.Mount(), Authorizer: party{c},
 			Expires: device.Expires, Shard: c.shard, MaxExpiry: device.Settings().SessionExpiry,
 			Lossless: e.deps.Bus.Alone(), Assigned: c.assigned, ResponseInfo: responseInfo(device),
-			NextID: nextID, Generation: newest(e.deps.Bus.Generations(c.shard)), Retention: app.Retention,
+			NextID: nextID, Generation: newest(e.deps.Bus.Generations(c.shard)), Retention: retention(device.App().Entry()),
 		}, now)
 	})
+}
+
+// retention is how long the log keeps an app's messages.
+func retention(entry *tenant.Entry) time.Duration {
+	most := time.Duration(entry.Limits.LogRetention) * time.Second
+	if most > 0 && most < entry.App.Retention {
+		return most
+	}
+	return entry.App.Retention
 }
 
 // newest is the number of the log's present generation.
@@ -124,7 +142,7 @@ func (c *conn) reauthenticate(token []byte) {
 		var expires time.Time
 		if err == nil {
 			c.proved(device)
-			a, expires = c.authorizer(), device.Expires
+			a, expires = party{c}, device.Expires
 		}
 		c.step(func(s *session.Session) { s.Reauthenticated(a, expires, err, now) })
 		c.readOn(now)
