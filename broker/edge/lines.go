@@ -41,7 +41,7 @@ func (l *loop) serve(now time.Time) {
 	if len(l.lines) == 0 {
 		return
 	}
-	most := max(turnDeliveries/len(l.lines), turnLeast)
+	most := max(l.turn/len(l.lines), min(turnLeast, l.turn))
 	kept := l.lines[:0]
 	for _, ln := range l.lines {
 		if l.some(ln, most, now); len(ln.fans) > 0 {

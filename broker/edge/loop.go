@@ -22,6 +22,7 @@ type loop struct {
 	purses   map[*account]*purse
 	touched  []*purse // have something to tell at the end of the batch
 	lines    []*line  // of organizations with something to deliver, in turns
+	turn     int      // how many deliveries all of them have in one
 	wheel    wheel
 	sent     uint32    // PUBLISH packets of this batch
 	dirty    []*conn   // have output to send at the end of the batch
@@ -50,7 +51,7 @@ const (
 )
 
 func newLoop(e *Edge, index int) *loop {
-	l := &loop{edge: e, index: index, mail: newMailbox(), conns: make(map[*conn]struct{}), purses: make(map[*account]*purse)}
+	l := &loop{edge: e, index: index, mail: newMailbox(), conns: make(map[*conn]struct{}), purses: make(map[*account]*purse), turn: turnDeliveries}
 	l.wheel.current = tickOf(time.Now())
 	return l
 }

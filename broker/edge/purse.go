@@ -119,6 +119,25 @@ func (p *purse) charge(now time.Time) {
 	})
 }
 
+// left is how many bytes there are to spend at once, 1 at least.
+func (p *purse) left(now time.Time) uint32 {
+	if p.step == math.MaxInt64 {
+		return math.MaxUint32
+	}
+	p.charge(now)
+	b := p.account.bounds()
+	least := int64(math.MaxUint32)
+	for _, l := range []meter.Limit{
+		{Rate: p.account.fanout, PerSecond: b.app.FanoutBytes}, {Rate: p.account.org.fanout, PerSecond: b.org.FanoutBytes},
+	} {
+		if l.PerSecond > 0 {
+			n, _ := l.Rate.Left(l.PerSecond, now)
+			least = min(least, n)
+		}
+	}
+	return uint32(max(least, 1)) //nolint:gosec // within bounds
+}
+
 // debit takes n from a rate that holds no more than a second's worth: the rest
 // is a debt.
 func debit(r *meter.Rate, n, perSecond int64, now time.Time) (wait time.Duration) {

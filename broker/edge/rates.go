@@ -45,6 +45,9 @@ func (p party) Spend(bytes int, now time.Time) bool {
 	return true
 }
 
+// Credit implements session.Budget.
+func (p party) Credit(now time.Time) uint32 { return p.conn.purse.left(now) }
+
 // owe counts a message that was taken anyway, and returns how long its publisher
 // has to pause so that the app stays within its rates.
 func (a *account) owe(bytes int, now time.Time) time.Duration {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"math"
 	"strings"
 	"time"
 )
@@ -17,6 +18,10 @@ type Budget interface {
 	// asked for; the others' messages are taken, and the driver reads them more
 	// slowly.
 	Spend(bytes int, now time.Time) bool
+	// Credit is how many bytes of payload may go to the client now, 1 at least. It
+	// bounds what is sent of the log and of retained messages at once: what comes
+	// live is the driver's to hold back, by Congest.
+	Credit(now time.Time) uint32
 }
 
 // Bounds of a tenant, beside those of the server; 0 is none.
@@ -55,6 +60,14 @@ func (s *Session) mayCarry(n int) bool { return within(n, s.bounds().Payload) }
 func (s *Session) affords(n int, qos byte, now time.Time) bool {
 	b, ok := s.authorizer.(Budget)
 	return !ok || !s.v5() || qos == 0 || b.Spend(n, now)
+}
+
+// credit is how many bytes may be sent at once.
+func (s *Session) credit(now time.Time) uint32 {
+	if b, ok := s.authorizer.(Budget); ok {
+		return b.Credit(now)
+	}
+	return math.MaxUint32
 }
 
 func within(n, most int) bool { return most == 0 || n <= most }
