@@ -198,6 +198,13 @@ func (s *Session) Regrant(now time.Time) {
 // Revoke reports that what the client has proved itself with was taken away.
 func (s *Session) Revoke(now time.Time) { s.Expel(ReasonRevoked, now) }
 
+// Suspend reports that the client's organization is suspended, or gone. Nothing
+// more is said in its name: the will is not published.
+func (s *Session) Suspend(now time.Time) {
+	s.will = nil
+	s.Expel(ReasonSuspended, now)
+}
+
 // Expel ends a connection that may not be there any more: before CONNACK it is
 // refused for the reason.
 func (s *Session) Expel(reason Reason, now time.Time) {

@@ -27,17 +27,18 @@ import (
 const stopTimeout = 9 * time.Second
 
 // Of the stop, these are kept for single parts, however long those before them
-// take; what they do not need is for who comes later.
+// take; what they do not need is for who comes later. Together they are the stop.
 const (
 	sliceOfFolder   = 100 * time.Millisecond
-	sliceOfDatabase = 900 * time.Millisecond // the last transaction, the write-ahead log
-	sliceOfLog      = 2 * time.Second        // the log's last answers
-	sliceOfClaims   = 500 * time.Millisecond // what the last connections gave back
-	sliceOfMeter    = 300 * time.Millisecond // what this node counted is taken back
+	sliceOfDatabase = 900 * time.Millisecond  // the last transaction, the write-ahead log
+	sliceOfUsage    = 300 * time.Millisecond  // one more transaction
+	sliceOfLog      = 1500 * time.Millisecond // the log's last answers
+	sliceOfClaims   = 500 * time.Millisecond  // what the last connections gave back
+	sliceOfMeter    = 300 * time.Millisecond  // what this node counted is taken back
 	sliceOfEstate   = 100 * time.Millisecond
 	sliceOfMQTT     = 2 * time.Second // output under way
-	sliceOfHTTP     = 3500 * time.Millisecond
-	sliceOfMetrics  = 500 * time.Millisecond
+	sliceOfHTTP     = 2900 * time.Millisecond
+	sliceOfMetrics  = 400 * time.Millisecond
 )
 
 // Options are what a process takes besides its configuration.
@@ -56,11 +57,13 @@ type process struct {
 	version string
 
 	sealer    *tenant.Sealer
+	operator  *auth.OperatorKey
 	store     *store.Store
 	bus       *jetstream.Bus
 	directory *auth.Directory
 	// organizations are an app of each that the log has asked for, by slug.
 	organizations sync.Map
+	usage         *auth.Usage
 	claims        edge.Claims
 	meter         *meter.Meter
 	estate        *estate.Estate
@@ -89,6 +92,7 @@ func (p *process) parts() []part {
 		{"database", sliceOfDatabase, p.openStore},
 		{"message log", sliceOfLog, p.openBus},
 		{"directory of apps", 0, p.openDirectory},
+		{"last uses of credentials", sliceOfUsage, p.openUsage},
 		{"connection claims", sliceOfClaims, p.openClaims},
 		{"rates and counts", sliceOfMeter, p.openMeter},
 		{"wills of dead nodes", sliceOfEstate, p.openEstate},
