@@ -75,6 +75,7 @@ func (d *Deps) complete() bool {
 type Store interface {
 	Members
 	Organizations
+	Plans
 	AuditLog
 	AppStore
 	KeyStore
@@ -147,6 +148,7 @@ type CertificateStore interface {
 type Apps interface {
 	App(ctx context.Context, org, app string) (*auth.App, error)
 	Invalidate(org, app string)
+	InvalidatePlan(plan string)
 }
 
 // Callers tells whose a bearer token is that came from an address.
@@ -167,6 +169,15 @@ type Sessions interface {
 	Sessions(ctx context.Context, org, app, user, after string, limit int) ([]broker.Kept, error)
 }
 
+// Plans keeps plans.
+type Plans interface {
+	CreatePlan(ctx context.Context, plan tenant.Plan) error
+	Plans(ctx context.Context, after string, limit int) ([]tenant.Plan, error)
+	Plan(ctx context.Context, name string) (tenant.Plan, error)
+	UpdatePlan(ctx context.Context, name string, ifVersion int64, change func(*tenant.Plan) error) (tenant.Plan, error)
+	DeletePlan(ctx context.Context, name string, ifVersion int64) error
+}
+
 // Announcer tells all nodes, this one included, that something has changed.
 type Announcer interface {
 	Announce(subject string, data []byte) error
@@ -179,3 +190,7 @@ type Check func(ctx context.Context) error
 // changed. The data is the app's topic prefix, "org/app", or "org/app/login" if
 // only that login has, or "org" if the organization has.
 const AppChanged = "app.changed"
+
+// PlanChanged is the subject on which nodes learn that a plan's limits have
+// changed. The data is its name.
+const PlanChanged = "plan.changed"

@@ -23,7 +23,7 @@ func (c *Count) Add(delta int64) {
 }
 
 // Total returns this node's part, as it is now, and what the other nodes last
-// said of theirs.
+// said of theirs. What they say is known an exchange after the first question.
 func (c *Count) Total() int64 {
 	t := c.locked()
 	defer t.mu.Unlock()
@@ -34,8 +34,7 @@ func (c *Count) Total() int64 {
 // locked returns the key's tally, locked.
 func (c *Count) locked() *tally {
 	for {
-		t := c.at.Load()
-		if t != nil {
+		if t := c.at.Load(); t != nil {
 			t.mu.Lock()
 			if !t.gone {
 				return t
@@ -46,25 +45,52 @@ func (c *Count) locked() *tally {
 	}
 }
 
-// A tally is what all handles of a key share. Its lock guards all of it.
+// A tally is what all handles of a key share. Its lock guards all of it; gone
+// is written by report alone, which may read it without.
 type tally struct {
 	mu     sync.Mutex
 	own    int64
 	others int64
-	seen   bool      // used since the last sweep
-	used   time.Time // the last sweep that saw it used
+
+	seen   bool      // used since the last report
+	used   time.Time // the last report with use
+	said   int64     // what the other nodes were last told
+	saidAt time.Time // when; zero: never
 	gone   bool      // forgotten: handles look for another
 }
 
-// leave reports whether the tally holds nothing of ours and nobody has used it
-// for a while; it is gone then.
-func (t *tally) leave(now time.Time) bool {
+// report takes this node's part, and whether that is to be said. A tally that
+// holds nothing of ours is gone when nobody asks for it for a while.
+func (t *tally) report(now time.Time) (own int64, due bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.seen || t.own != 0 || t.used.IsZero() {
-		t.used, t.seen = now, false
-		return false
+	asked := t.seen
+	if t.seen = false; asked || t.own != 0 || t.used.IsZero() {
+		t.used = now
 	}
-	t.gone = now.Sub(t.used) >= idleAfter
-	return t.gone
+	if t.gone = now.Sub(t.used) >= idleAfter; t.gone {
+		return 0, !t.saidAt.IsZero()
+	}
+	due = asked || t.saidAt.IsZero() || t.own != t.said || now.Sub(t.saidAt) >= relaxed
+	if due {
+		t.said, t.saidAt = t.own, now
+	}
+	return t.own, due
+}
+
+// learn adds up what the other nodes have.
+func (t *tally) learn(others []int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.others = 0
+	for _, other := range others {
+		t.others += other
+	}
+}
+
+// alone forgets the other nodes.
+func (t *tally) alone() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.others, t.saidAt = 0, time.Time{}
 }

@@ -16,12 +16,17 @@ func TakeAll(n int64, now time.Time, limits ...Limit) (ok bool, wait time.Durati
 		if taken {
 			continue
 		}
-		for _, before := range limits[:i] {
-			before.Rate.Give(n, before.PerSecond)
-		}
+		GiveAll(n, limits[:i]...)
 		return false, more
 	}
 	return true, 0
+}
+
+// GiveAll gives back n of all limits that were taken and not used.
+func GiveAll(n int64, limits ...Limit) {
+	for _, limit := range limits {
+		limit.Rate.Give(n, limit.PerSecond)
+	}
 }
 
 // DebitAll takes n of all limits, whether they are there or not. wait is the

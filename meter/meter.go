@@ -12,20 +12,14 @@ import (
 )
 
 const (
-	// every is how often nodes exchange what they know.
+	// every is how often a node says what it wants and has, and learns what the
+	// others do.
 	every = 200 * time.Millisecond
-	// idleAfter is how long a key is remembered that nobody uses. A bucket is
-	// full after a second without use, so that nothing is lost with it.
+	// relaxed is how often it does so for a key of which there is nothing new.
+	relaxed = time.Second
+	// idleAfter is how long a key is remembered that nobody uses.
 	idleAfter = 2 * time.Second
 )
-
-// A Meter holds the rates and counts of a node, by their keys. It works without
-// Run, but forgets and shares nothing then. It is safe for concurrent use.
-type Meter struct {
-	mu     sync.Mutex // after it the lock of a bucket or a tally, never before it
-	rates  map[string]*bucket
-	counts map[string]*tally
-}
 
 // Config says where a meter shares what it knows.
 type Config struct {
@@ -38,14 +32,32 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// A Meter holds the rates and counts of a node, by their keys. It works without
+// Run, but forgets and shares nothing then. It is safe for concurrent use.
+type Meter struct {
+	link *link // Run's; nil: nothing is shared
+
+	mu     sync.Mutex // after it the lock of a bucket or a tally, never before it
+	rates  map[string]*bucket
+	counts map[string]*tally
+	nodes  int           // that share, this one included
+	next   chan struct{} // closed at the end of the exchange that begins next
+}
+
 // New checks the configuration; it connects to nothing.
-func New(_ Config) (*Meter, error) {
-	return Local(), nil
+func New(cfg Config) (*Meter, error) {
+	m := Local()
+	if cfg.URL == "" {
+		return m, nil
+	}
+	var err error
+	m.link, err = newLink(cfg)
+	return m, err
 }
 
 // Local returns a meter of one node that shares nothing.
 func Local() *Meter {
-	return &Meter{rates: map[string]*bucket{}, counts: map[string]*tally{}}
+	return &Meter{rates: map[string]*bucket{}, counts: map[string]*tally{}, nodes: 1, next: make(chan struct{})}
 }
 
 // Rate returns the token bucket of a key, as in "acme/chat publish_rate". It is
@@ -56,33 +68,50 @@ func (m *Meter) Rate(key string) *Rate { return &Rate{meter: m, key: key} }
 // keep, as Rate's is.
 func (m *Meter) Count(key string) *Count { return &Count{meter: m, key: key} }
 
-// Run forgets what is idle and exchanges with other nodes until ctx ends.
+// Run forgets what is idle, and shares with the other nodes, until ctx ends.
+// Redis may be away, now or later.
 func (m *Meter) Run(ctx context.Context) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return m.link.leave(context.WithoutCancel(ctx))
 		case now := <-tick.C:
-			m.sweep(now)
+			m.exchange(ctx, now)
 		}
 	}
 }
 
-// bucket returns the bucket of a key, a new one unless there is one.
+// Settle returns when what was asked for before is as the other nodes say, or
+// when ctx ends. It is for what shows totals; admission asks and goes on.
+func (m *Meter) Settle(ctx context.Context) {
+	if m.link == nil {
+		return
+	}
+	m.mu.Lock()
+	next := m.next
+	m.mu.Unlock()
+	select {
+	case <-next:
+	case <-ctx.Done():
+	}
+}
+
+// bucket returns the bucket of a key. A new one has an equal share until the
+// first exchange tells what the other nodes want.
 func (m *Meter) bucket(key string) *bucket {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b := m.rates[key]
 	if b == nil {
-		b = &bucket{share: 1}
+		b = &bucket{share: 1 / float64(m.nodes)}
 		m.rates[key] = b
 	}
 	return b
 }
 
-// tally returns the tally of a key, a new one unless there is one.
+// tally returns the tally of a key.
 func (m *Meter) tally(key string) *tally {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,21 +121,4 @@ func (m *Meter) tally(key string) *tally {
 		m.counts[key] = t
 	}
 	return t
-}
-
-// sweep forgets what has not been used for a while. Handles find a new bucket
-// when they are used again.
-func (m *Meter) sweep(now time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for key, b := range m.rates {
-		if b.leave(now) {
-			delete(m.rates, key)
-		}
-	}
-	for key, t := range m.counts {
-		if t.leave(now) {
-			delete(m.counts, key)
-		}
-	}
 }

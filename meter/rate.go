@@ -1,14 +1,13 @@
 package meter
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // A Rate is a token bucket of the whole cluster. It holds one second's worth,
-// which may come at once, and this node's share of it is what it answers from.
-// It is safe for concurrent use.
+// which may come at once; each node takes from its share of it. It is safe for
+// concurrent use.
 type Rate struct {
 	meter *Meter
 	key   string
@@ -17,7 +16,7 @@ type Rate struct {
 
 // Take takes n or nothing, of perSecond in a second; 0 is no limit. wait is how
 // long it would be until so many were there. A bucket never holds more than a
-// second's worth: what is larger takes a full one and the next seconds'.
+// second's worth: what is larger counts as one, and is taken from a full one.
 func (r *Rate) Take(n, perSecond int64, now time.Time) (ok bool, wait time.Duration) {
 	if perSecond <= 0 || n <= 0 {
 		return true, 0
@@ -44,7 +43,7 @@ func (r *Rate) Debit(n, perSecond int64, now time.Time) (wait time.Duration) {
 	defer b.mu.Unlock()
 	b.fill(perSecond, now)
 	b.wanted += n
-	b.tokens -= float64(min(n, perSecond))
+	b.tokens -= float64(n)
 	if wait = b.until(0); wait > 0 {
 		b.short = true
 	}
@@ -71,14 +70,13 @@ func (r *Rate) Left(perSecond int64, now time.Time) (left int64, full time.Durat
 	b := r.locked()
 	defer b.mu.Unlock()
 	b.fill(perSecond, now)
-	return max(int64(b.tokens), 0), b.until(perSecond)
+	return max(int64(b.tokens+1e-6), 0), b.until(perSecond)
 }
 
 // locked returns the key's bucket, locked.
 func (r *Rate) locked() *bucket {
 	for {
-		b := r.at.Load()
-		if b != nil {
+		if b := r.at.Load(); b != nil {
 			b.mu.Lock()
 			if !b.gone {
 				return b
@@ -87,53 +85,4 @@ func (r *Rate) locked() *bucket {
 		}
 		r.at.Store(r.meter.bucket(r.key))
 	}
-}
-
-// A bucket is what all handles of a key share. Its lock guards all of it.
-type bucket struct {
-	mu     sync.Mutex
-	tokens float64   // negative: a debt
-	filled time.Time // when tokens was right; zero: never
-	rate   float64   // tokens a second, of the share: what was last asked for
-	limit  int64     // the whole rate, which it is the share of
-	share  float64   // of the cluster's rate, above 0, at most 1
-	wanted int64     // taken and refused since the last sweep
-	short  bool      // whether somebody had to wait or was refused since then
-	used   time.Time // the last sweep that saw it used
-	gone   bool      // forgotten: handles look for another
-}
-
-// fill adds what has come since it was last asked.
-func (b *bucket) fill(perSecond int64, now time.Time) {
-	b.limit, b.rate = perSecond, float64(perSecond)*b.share
-	if b.filled.IsZero() {
-		b.tokens, b.filled = b.rate, now
-		return
-	}
-	if past := now.Sub(b.filled); past > 0 {
-		b.tokens += b.rate * past.Seconds()
-		b.filled = now
-	}
-	b.tokens = min(b.tokens, b.rate)
-}
-
-// until returns how long it is until n are there, or as many as it can hold.
-func (b *bucket) until(n int64) time.Duration {
-	missing := min(float64(n), b.rate) - b.tokens
-	if missing <= 1e-6 { // less than floating point can tell from nothing
-		return 0
-	}
-	return max(time.Duration(missing/b.rate*float64(time.Second)), 1)
-}
-
-// leave reports whether nobody has used the bucket for a while; it is gone then.
-func (b *bucket) leave(now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.wanted != 0 || b.tokens < 0 || b.used.IsZero() {
-		b.used, b.wanted, b.short = now, 0, false
-		return false
-	}
-	b.gone = now.Sub(b.used) >= idleAfter
-	return b.gone
 }

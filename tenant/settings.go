@@ -81,6 +81,10 @@ const (
 	maxLogBytes = 1_000_000_000_000_000
 	// maxPublishBytes is a terabyte a second.
 	maxPublishBytes = 1_000_000_000_000
+	// maxTopicBytes and maxPayload are MQTT's own (§1.5.4, §2.1.4); the node's are
+	// smaller.
+	maxTopicBytes = 65_535
+	maxPayload    = 268_435_455
 )
 
 // Check refuses settings that are out of range. The fault points at the field
@@ -96,8 +100,15 @@ func (s Settings) Check() error {
 		{"/max_retained", int64(s.MaxRetained), maxCount, ""},
 		{"/max_connections", int64(s.MaxConnections), maxCount, ""},
 		{"/max_subscriptions", int64(s.MaxSubscriptions), maxCount, ""},
+		{"/max_sessions", int64(s.MaxSessions), maxCount, ""},
+		{"/connect_rate", int64(s.ConnectRate), maxCount, " connections"},
 		{"/publish_rate", int64(s.PublishRate), maxCount, " messages"},
 		{"/publish_bytes", int64(s.PublishBytes), maxPublishBytes, " bytes"},
+		{"/fanout_bytes", int64(s.FanoutBytes), maxPublishBytes, " bytes"},
+		{"/max_topic_levels", int64(s.MaxTopicLevels), maxTopicBytes, ""},
+		{"/max_topic_bytes", int64(s.MaxTopicBytes), maxTopicBytes, " bytes"},
+		{"/max_payload", int64(s.MaxPayload), maxPayload, " bytes"},
+		{"/api_rate", int64(s.APIRate), maxCount, " requests"},
 		{"/log_bytes", s.LogBytes, maxLogBytes, " bytes"},
 	} {
 		if one.value < 0 || one.value > one.most {

@@ -13,7 +13,6 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/session"
 	"github.com/fanfare-mq/fanfare/broker/topic"
 	"github.com/fanfare-mq/fanfare/fault"
-	"github.com/fanfare-mq/fanfare/tenant"
 )
 
 // authenticate asks who the client is, off the loop: an app that is not cached
@@ -88,18 +87,9 @@ func (c *conn) authenticated(device *auth.Device, err error, now time.Time) {
 			Node: e.cfg.Node, Mount: device.Mount(), Authorizer: party{c},
 			Expires: device.Expires, Shard: c.shard, MaxExpiry: device.Settings().SessionExpiry,
 			Lossless: e.deps.Bus.Alone(), Assigned: c.assigned, ResponseInfo: responseInfo(device),
-			NextID: nextID, Generation: newest(e.deps.Bus.Generations(c.shard)), Retention: retention(device.App().Entry()),
+			NextID: nextID, Generation: newest(e.deps.Bus.Generations(c.shard)), Retention: device.App().Entry().Retention(),
 		}, now)
 	})
-}
-
-// retention is how long the log keeps an app's messages.
-func retention(entry *tenant.Entry) time.Duration {
-	most := time.Duration(entry.Limits.LogRetention) * time.Second
-	if most > 0 && most < entry.App.Retention {
-		return most
-	}
-	return entry.App.Retention
 }
 
 // newest is the number of the log's present generation.

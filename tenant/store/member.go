@@ -67,15 +67,17 @@ func scanSession(s *tenant.Session) []any {
 // fault.NotFound if there is none or it has expired by now.
 func (s *Store) SessionByHash(ctx context.Context, hash [32]byte, now time.Time) (tenant.SignIn, error) {
 	var in tenant.SignIn
+	var own, plan tenant.Limits
 	dst := append(scanMember(&in.Member), scanSession(&in.Session)...)
 	err := s.one(ctx, "session",
-		`SELECT `+memberColumns+`, `+sessionColumns+`, CASE WHEN o.suspended_at IS NULL THEN 0 ELSE 1 END
+		`SELECT `+memberColumns+`, `+sessionColumns+`, CASE WHEN o.suspended_at IS NULL THEN 0 ELSE 1 END, o.limits, l.limits
 		 FROM sessions s JOIN members m ON m.id = s.member JOIN people p ON p.id = m.person
-		 JOIN organizations o ON o.slug = m.organization
+		 JOIN organizations o ON o.slug = m.organization LEFT JOIN plans l ON l.name = o.plan
 		 WHERE s.hash = $1 AND s.expires_at > $2 AND o.deleted_at IS NULL`,
-		[]any{hash, now}, append(dst, boolScanner{&in.Suspended})...)
+		[]any{hash, now}, append(dst, boolScanner{&in.Suspended}, limitsScanner{&own}, limitsScanner{&plan})...)
 	if err != nil {
 		return tenant.SignIn{}, err
 	}
+	in.Limits = own.Over(plan)
 	return in, nil
 }

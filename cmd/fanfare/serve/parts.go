@@ -69,11 +69,7 @@ func (p *process) retention() time.Duration {
 // logLimits is how long the log keeps an app's messages and how many bytes it
 // may hold of them.
 func (p *process) logLimits(org, app string) (retention time.Duration, bytes int64) {
-	known, limits := p.app(org, app)
-	most := time.Duration(limits.LogRetention) * time.Second
-	if most > 0 && most < known.Retention {
-		return most, known.Settings.LogBytes
-	}
+	known, _ := p.app(org, app)
 	return known.Retention, known.Settings.LogBytes
 }
 
@@ -90,7 +86,8 @@ func (p *process) organizationLimits(org, app string) (retained int, bytes int64
 	return int(limits.Retained), limits.LogBytes
 }
 
-// app is what is known of an app and of its organization's limits, or a new one.
+// app is what is known of an app, with the retention that its messages have, and
+// of its organization's limits, or a new one.
 // The limits are those of any app of the organization: what is no app has to keep
 // them too.
 func (p *process) app(org, app string) (tenant.App, tenant.Limits) {
@@ -99,7 +96,10 @@ func (p *process) app(org, app string) (tenant.App, tenant.Limits) {
 		defer cancel()
 		if known, err := directory.App(ctx, org, app); err == nil {
 			p.organizations.Store(org, known)
-			return known.Entry().App, known.Entry().Limits
+			entry := known.Entry()
+			found := entry.App
+			found.Retention = entry.Retention()
+			return found, entry.Limits
 		}
 	}
 	unknown := tenant.App{Retention: min(api.DefaultRetention, p.retention()), Settings: tenant.DefaultSettings()}
@@ -111,6 +111,9 @@ func (p *process) app(org, app string) (tenant.App, tenant.Limits) {
 
 func (p *process) openDirectory(context.Context) (closer, error) {
 	p.directory = auth.NewDirectory(p.store, time.Now)
+	if err := p.bus.OnAnnounce(api.PlanChanged, func(data []byte) { p.directory.InvalidatePlan(string(data)) }); err != nil {
+		return nil, err
+	}
 	return nil, p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
 		org, app, _ := strings.Cut(string(data), "/") // without an app: the organization
 		p.directory.Invalidate(org, app)
