@@ -58,6 +58,8 @@ type Deps struct {
 	// Meter holds the tenants' rates and counts, of all nodes; nil: this node is
 	// alone.
 	Meter *meter.Meter
+	// Usage tells what an organization has in the log; nil: unknown.
+	Usage func(ctx context.Context, org string) (broker.Usage, error)
 	// Checks tell, by the name of a component, whether it answers. They make
 	// up the readiness of the node.
 	Checks map[string]Check

@@ -90,7 +90,7 @@ type Edge struct {
 	listeners  []*listener
 	subs       subscriptions
 	owners     owners
-	apps       apps
+	tenants    *tenants
 	groupLimit groupLimit
 	sys        sys
 	doubted    chan struct{} // live messages may be missing
@@ -100,6 +100,7 @@ type Edge struct {
 	cutOff     atomic.Bool   // the other nodes take this one for dead
 	dead       chan struct{} // they have just said so
 	next       atomic.Uint64 // round robin over loops
+	turns      atomic.Int64  // connections that were counted for their app
 	reviewed   uint64        // Changes at the last review; house's
 	handshake  sync.WaitGroup
 	ctx        context.Context //nolint:containedctx // lifetime of Run, handed to authentications that outlive an event
@@ -139,7 +140,7 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	e := &Edge{cfg: cfg, deps: deps, log: cfg.Logger, stats: newStats(), doubted: make(chan struct{}, 1), ctx: context.Background()}
 	e.owners = owners{edge: e, put: make(chan struct{}, 1)}
 	e.dead = make(chan struct{}, 1)
-	e.apps.usage = make(map[string]*usage)
+	e.tenants = newTenants(deps.Meter, cfg.Loops)
 	e.groupLimit = groupLimit{most: cfg.MaxGroups, apps: make(map[string]map[groupKey]time.Time)}
 	e.subs.groups = make(map[groupKey]*group)
 	e.admission = newAdmission(cfg.Admission, e.stats.turnedAway, e.log)

@@ -116,6 +116,7 @@ func (p *process) apiDeps() api.Deps {
 		Announcer: p.bus,
 		Sessions:  p.bus,
 		Meter:     p.meter,
+		Usage:     p.bus.Usage,
 		Checks:    p.checks(),
 		Logger:    p.log,
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -60,13 +61,15 @@ type process struct {
 	store     *store.Store
 	bus       *jetstream.Bus
 	directory *auth.Directory
-	usage     *auth.Usage
-	claims    edge.Claims
-	meter     *meter.Meter
-	estate    *estate.Estate
-	edge      *edge.Edge // nil without its role
-	addresses Addresses
-	serving   atomic.Bool // the API is there
+	// organizations are an app of each that the log has asked for, by slug.
+	organizations sync.Map
+	usage         *auth.Usage
+	claims        edge.Claims
+	meter         *meter.Meter
+	estate        *estate.Estate
+	edge          *edge.Edge // nil without its role
+	addresses     Addresses
+	serving       atomic.Bool // the API is there
 
 	// failed takes the first error of a part that runs by itself.
 	failed chan error
