@@ -77,7 +77,6 @@ func (d *Deps) complete() bool {
 type Store interface {
 	Members
 	Organizations
-	Plans
 	AuditLog
 	AppStore
 	KeyStore
@@ -92,8 +91,9 @@ type Members interface {
 	CreateSession(ctx context.Context, session tenant.Session) error
 }
 
-// Organizations keeps organizations for the operator.
+// Organizations keeps organizations, and what they may use, for the operator.
 type Organizations interface {
+	Plans
 	Organizations(ctx context.Context, query, after string, limit int) ([]tenant.Holdings, error)
 	Holdings(ctx context.Context, slug string) (tenant.Holdings, error)
 	FoundOrganization(ctx context.Context, org tenant.Organization, owner tenant.Invitation) error
