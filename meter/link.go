@@ -16,6 +16,8 @@ import (
 const (
 	// answerIn bounds one exchange with Redis.
 	answerIn = 500 * time.Millisecond
+	// farewell bounds the last words: without them the others find out by themselves.
+	farewell = 50 * time.Millisecond
 	// again is how often Redis is looked for while it is away.
 	again = time.Second
 	// lifetime of a key in Redis that no node writes any more.
@@ -171,7 +173,7 @@ func (l *link) leave(ctx context.Context) error {
 		return nil
 	}
 	if l.up {
-		ctx, cancel := context.WithTimeout(ctx, answerIn/2)
+		ctx, cancel := context.WithTimeout(ctx, farewell)
 		defer cancel()
 		if err := l.client.HDel(ctx, l.prefix+"nodes", l.name).Err(); err != nil {
 			l.log.Warn("this node's rates and counts were not taken back from Redis", slog.Any("error", err))

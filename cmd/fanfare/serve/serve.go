@@ -32,12 +32,12 @@ const (
 	sliceOfFolder   = 100 * time.Millisecond
 	sliceOfDatabase = 900 * time.Millisecond  // the last transaction, the write-ahead log
 	sliceOfUsage    = 300 * time.Millisecond  // one more transaction
-	sliceOfLog      = 1500 * time.Millisecond // the log's last answers
+	sliceOfLog      = 1400 * time.Millisecond // the log's last answers
 	sliceOfClaims   = 500 * time.Millisecond  // what the last connections gave back
-	sliceOfMeter    = 300 * time.Millisecond  // what this node counted is taken back
+	sliceOfMeter    = 100 * time.Millisecond  // what this node has said is taken back
 	sliceOfEstate   = 100 * time.Millisecond
 	sliceOfMQTT     = 2 * time.Second // output under way
-	sliceOfHTTP     = 2900 * time.Millisecond
+	sliceOfHTTP     = 3200 * time.Millisecond
 	sliceOfMetrics  = 400 * time.Millisecond
 )
 
