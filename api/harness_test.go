@@ -89,6 +89,8 @@ type server struct {
 	usage *auth.Usage
 	log   *lockedBuffer
 	http  http.Handler
+
+	operatorKey *auth.OperatorKey
 }
 
 type lockedBuffer struct {
@@ -124,6 +126,9 @@ func newServer(t testing.TB, change ...func(*api.Config, *api.Deps)) *server {
 		}
 	})
 	s := &server{t: t, clock: &clock{now: time.Now()}, store: kept, bus: &recorder{}, log: &lockedBuffer{}}
+	if s.operatorKey, err = auth.NewOperatorKey(bytes.Repeat([]byte{7}, tenant.MasterKeyBytes)); err != nil {
+		t.Fatal(err)
+	}
 	directory := auth.NewDirectory(kept, s.clock.Now)
 	s.usage = auth.NewUsage(kept, slog.New(slog.DiscardHandler))
 	cfg := api.Config{
@@ -131,7 +136,7 @@ func newServer(t testing.TB, change ...func(*api.Config, *api.Deps)) *server {
 		PublicWS: "ws://push.example.com:8083/mqtt", OperatorOrganization: "ops", Shards: func() int { return 16 },
 	}
 	deps := api.Deps{
-		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.usage, s.clock.Now),
+		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.usage, s.clock.Now).WithOperator(s.operatorKey, "ops"),
 		Publisher: s.bus, Announcer: s.bus, Sessions: &keptSessions{}, Now: s.clock.Now,
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Checks: map[string]api.Check{"store": kept.Ping, "http": func(context.Context) error { return nil }},
@@ -257,6 +262,9 @@ func (s *server) signIn(org string) string {
 	}
 	return token
 }
+
+// operator returns a token of whoever has the master key.
+func (s *server) operator() string { return s.operatorKey.Token(s.clock.Now()) }
 
 // app creates an app over HTTP and returns its API key.
 func (s *server) app(member, id string) string {

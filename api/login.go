@@ -27,7 +27,9 @@ func (a *API) LogIn(ctx context.Context, request spec.LogInRequestObject) (spec.
 	if !right {
 		return nil, a.failedLogIn(ctx, email)
 	}
-	token, expires, err := a.signIn(ctx, member)
+	audited, entry := a.audited(ctx, "", "member.sign_in", member.ID)
+	by(entry, member)
+	token, expires, err := a.signIn(audited, member)
 	if err != nil {
 		return nil, err
 	}
