@@ -43,6 +43,16 @@ func (t *terminal) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(t.stdout, format+"\n", args...)
 }
 
+// ask puts a question on standard error and reads a line.
+func (t *terminal) ask(format string, args ...any) (string, error) {
+	_, _ = fmt.Fprintf(t.stderr, format, args...)
+	line, err := bufio.NewReader(t.stdin).ReadString('\n')
+	if line == "" && err != nil {
+		return "", usageError{errors.New("nobody answers; give --yes, or the answer as a line on standard input")}
+	}
+	return strings.TrimSpace(line), nil
+}
+
 // password asks for a password without showing it, or reads one line from a
 // pipe.
 func (t *terminal) password(prompt string) (string, error) {
