@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -23,10 +24,11 @@ type terminal struct {
 	program        string // as a shell calls it again
 	colour         bool   // standard output shows colours
 	interactive    bool   // a person reads standard output
+	grace          time.Duration
 }
 
 func newTerminal(p Process, env config.Environ) *terminal {
-	t := &terminal{stdin: p.Stdin, stdout: p.Stdout, stderr: p.Stderr, env: env, program: quoted(cmp.Or(p.Name, "fanfare"))}
+	t := &terminal{stdin: p.Stdin, stdout: p.Stdout, stderr: p.Stderr, env: env, program: quoted(cmp.Or(p.Name, "fanfare")), grace: p.Grace}
 	t.interactive = isTerminal(p.Stdout)
 	// no-color.org: any value that is not empty means no.
 	t.colour = t.interactive && env["NO_COLOR"] == "" && env["TERM"] != "dumb"

@@ -25,16 +25,16 @@ import (
 const stopTimeout = 9 * time.Second
 
 // Of the stop, these are kept for single parts, however long those before them
-// take; what they do not need is for who comes later.
+// take; what they do not need is for who comes later. All together fit into it.
 const (
 	sliceOfFolder       = 100 * time.Millisecond
-	sliceOfDatabase     = 900 * time.Millisecond // the last transaction, the write-ahead log
-	sliceOfLog          = 2 * time.Second        // the log's last answers
-	sliceOfClaims       = 500 * time.Millisecond // what the last connections gave back
+	sliceOfDatabase     = 900 * time.Millisecond  // the last transaction, the write-ahead log
+	sliceOfLog          = 1700 * time.Millisecond // the log's last answers
+	sliceOfClaims       = 500 * time.Millisecond  // what the last connections gave back
 	sliceOfEstate       = 100 * time.Millisecond
 	sliceOfMQTT         = 2 * time.Second // output under way
 	sliceOfHousekeeping = 100 * time.Millisecond
-	sliceOfHTTP         = 3500 * time.Millisecond
+	sliceOfHTTP         = httpGrace + 100*time.Millisecond
 	sliceOfMetrics      = 500 * time.Millisecond
 )
 
