@@ -98,7 +98,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, out a
 	if resp.StatusCode >= http.StatusBadRequest {
 		return problem(resp.StatusCode, answer)
 	}
-	if out == nil && resp.StatusCode == http.StatusNoContent {
+	if out == nil {
 		return nil
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
