@@ -22,7 +22,7 @@ import (
 
 // stopTimeout bounds a clean stop. Supervisors commonly kill after 30 s, and
 // 10 s by container runtimes; requests and output under way need far less.
-const stopTimeout = 9 * time.Second
+const stopTimeout = 9500 * time.Millisecond
 
 // Of the stop, these are kept for single parts, however long those before them
 // take; what they do not need is for who comes later. Together they are the stop.
