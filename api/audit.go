@@ -28,6 +28,14 @@ func (a *API) audited(ctx context.Context, app, action, target string) (context.
 	return tenant.WithAudit(ctx, e), e
 }
 
+// auditedAs is audited for what somebody does who is a member with it, or comes
+// to be one.
+func (a *API) auditedAs(ctx context.Context, m tenant.Member, action, target string) (context.Context, *tenant.AuditEntry) {
+	ctx, e := a.audited(ctx, "", action, target)
+	e.Organization, e.ActorKind, e.Actor, e.ActorName = m.Organization, tenant.ActorMember, m.ID, m.Email
+	return ctx, e
+}
+
 // jsonOf is a view as the audit log keeps it. Views are made for answers, so
 // they can be written; those with secrets are not to be given here.
 func jsonOf(view any) json.RawMessage {

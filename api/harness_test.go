@@ -231,7 +231,7 @@ func (s *server) member(org string, role tenant.Role) string {
 	token := auth.NewSessionToken()
 	err := errors.Join(
 		s.store.CreateOrganization(s.t.Context(), tenant.Organization{Slug: org, Shard: 5, CreatedAt: now}, m, "none"),
-		s.store.CreateSession(s.t.Context(), tenant.Session{Hash: auth.HashSecret(token), MemberID: m.ID, CreatedAt: now, ConfirmedAt: now, ExpiresAt: now.Add(time.Hour)}),
+		s.store.CreateSession(s.t.Context(), tenant.Session{ID: tenant.NewID("ses"), Hash: auth.HashSecret(token), MemberID: m.ID, CreatedAt: now, ConfirmedAt: now, ExpiresAt: now.Add(time.Hour)}),
 	)
 	if err != nil {
 		s.t.Fatal(err)
