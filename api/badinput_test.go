@@ -122,6 +122,15 @@ var badInputs = []badInput{
 	{"settings of the wrong type", "PATCH", appPath, "key", `{"settings":{"mounted":"yes","max_connections":1.5}}`, 422, "invalid", fields("/settings/max_connections", "/settings/mounted")},
 	{"settings of no app", "PATCH", "/v1/apps/nope", "member", `{"settings":{"mounted":true}}`, 404, "not_found", nil},
 
+	// rules one by one
+	{"rule without anything", "POST", aclPath + "/rules", "key", `{}`, 422, "invalid", fields("/action", "/effect", "/topic", "/who")},
+	{"rule outside the wall", "POST", aclPath + "/rules", "key", `{"effect":"allow","action":"all","topic":"globex/#","who":{"everyone":true}}`, 0, "", fields("/topic")},
+	{"rule with an id of its own", "POST", aclPath + "/rules", "key", `{"id":"rule_2","effect":"allow","action":"all","topic":"acme/#","who":{"everyone":true}}`, 422, "invalid", fields("/id")},
+	{"rule for nobody", "PUT", aclPath + "/rules/rule_1", "key", `{"effect":"allow","action":"all","topic":"acme/#","who":{}}`, 422, "invalid", fields("/who")},
+	{"rule with a bad filter", "PUT", aclPath + "/rules/rule_1", "key", `{"effect":"allow","action":"all","topic":"acme/#/x","who":{"everyone":true}}`, 422, "invalid", fields("/topic")},
+	{"no such rule", "DELETE", aclPath + "/rules/rule_none", "key", ``, 404, "not_found", nil},
+	{"no rule's name", "GET", aclPath + "/rules/a%2Fb", "key", ``, 404, "not_found", nil},
+
 	// logins
 	{"login without anything", "POST", loginsPath, "key", `{}`, 422, "invalid", fields("/password", "/user", "/username")},
 	{"login with a slash", "POST", loginsPath, "key", `{"username":"a/b","password":"12345678","user":"ana"}`, 422, "invalid", fields("/username")},

@@ -119,7 +119,7 @@ type AppStore interface {
 	App(ctx context.Context, org, app string) (tenant.App, error)
 	UpdateApp(ctx context.Context, org, app string, ifVersion int64, change func(*tenant.App) error) (tenant.App, error)
 	ACL(ctx context.Context, org, app string) (tenant.ACL, error)
-	SetACL(ctx context.Context, org, app string, rules []tenant.Rule, ifVersion int64) (tenant.ACL, error)
+	UpdateACL(ctx context.Context, org, app string, ifVersion int64, change func([]tenant.Rule) ([]tenant.Rule, error)) (tenant.ACL, error)
 }
 
 // LoginStore keeps the logins of apps' devices.

@@ -22,6 +22,7 @@ import (
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/fault"
 	"github.com/fanfare-mq/fanfare/tenant"
+	"github.com/fanfare-mq/fanfare/tenant/store"
 )
 
 // authorityPEM makes a new authority's certificate.
@@ -71,6 +72,10 @@ func (s *server) credentials(org, app string) string {
 		}),
 		s.store.CreateCertificate(s.t.Context(), c),
 	)
+	_, failed := s.store.UpdateACL(s.t.Context(), org, app, store.AnyVersion, func([]tenant.Rule) ([]tenant.Rule, error) {
+		return []tenant.Rule{{ID: "rule_1", Effect: tenant.Deny, Action: tenant.All, Topic: org + "/none", Who: tenant.Who{Everyone: true}}}, nil
+	})
+	err = errors.Join(err, failed)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/api/spec"
@@ -65,6 +66,14 @@ func changeApp(app *tenant.App, body *spec.AppChange, longest time.Duration) err
 func within(pointer string, err error) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f.At(pointer + f.Field)
+	}
+	return err
+}
+
+// without takes a pointer from the front of a fault's own.
+func without(pointer string, err error) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f.At(strings.TrimPrefix(f.Field, pointer))
 	}
 	return err
 }

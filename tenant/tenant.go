@@ -217,6 +217,7 @@ type Who struct {
 // Rule is one access rule. Topic is a filter that may hold the placeholders
 // ${user} ${device} ${app} ${org}, each standing for one level.
 type Rule struct {
+	ID     string `json:"id,omitempty"` // "rule_" and a ULID, unique in the app
 	Effect Effect `json:"effect"`
 	Action Action `json:"action"`
 	Topic  string `json:"topic"`
