@@ -9,7 +9,9 @@ import (
 
 // audited returns a context whose next change of the store leaves an entry in
 // the audit log, in the same transaction. The entry may be completed until then:
-// see before and after.
+// see before and after. It is of the caller's organization; an operation of the
+// operator's says in entry.Organization which one it is about, or none for the
+// installation itself.
 func (a *API) audited(ctx context.Context, app, action, target string) (context.Context, *tenant.AuditEntry) {
 	x := exchangeOf(ctx)
 	e := &tenant.AuditEntry{
@@ -17,12 +19,16 @@ func (a *API) audited(ctx context.Context, app, action, target string) (context.
 		ActorKind: tenant.ActorNobody, CreatedAt: a.timestamp(),
 	}
 	if caller := x.caller; caller != nil {
-		e.Organization = caller.Organization
+		if !x.operation {
+			e.Organization = caller.Organization
+		}
 		switch {
 		case caller.Member != nil:
 			e.ActorKind, e.Actor, e.ActorName = tenant.ActorMember, caller.Member.ID, caller.Member.Email
 		case caller.Key != nil:
 			e.ActorKind, e.Actor, e.ActorName = tenant.ActorKey, caller.Key.ID, caller.Key.Name
+		case caller.Operator:
+			e.ActorKind, e.ActorName = tenant.ActorOperator, "operator"
 		}
 	}
 	return tenant.WithAudit(ctx, e), e

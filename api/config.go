@@ -69,6 +69,8 @@ type Store interface {
 	People
 	SignIns
 	Invitations
+	Organizations
+	AuditLog
 	AppStore
 	LoginStore
 	CertificateStore
@@ -112,11 +114,27 @@ type Invitations interface {
 	AcceptInvitation(ctx context.Context, hash [32]byte, m tenant.Member, passwordHash string, session tenant.Session) error
 }
 
+// Organizations keeps organizations for the operator.
+type Organizations interface {
+	Organizations(ctx context.Context, query, after string, limit int) ([]tenant.Holdings, error)
+	Holdings(ctx context.Context, slug string) (tenant.Holdings, error)
+	FoundOrganization(ctx context.Context, org tenant.Organization, owner tenant.Invitation) error
+	UpdateOrganization(ctx context.Context, slug string, ifVersion int64, change func(*tenant.Organization) error) (tenant.Organization, error)
+	DeleteOrganization(ctx context.Context, slug string, at time.Time) error
+}
+
+// AuditLog keeps who changed what. It is written by the changes themselves; see
+// tenant.WithAudit.
+type AuditLog interface {
+	Audit(ctx context.Context, q tenant.AuditQuery) ([]tenant.AuditEntry, error)
+}
+
 // AppStore keeps apps and their access rules.
 type AppStore interface {
 	CreateApp(ctx context.Context, app tenant.App, key tenant.APIKey, signing tenant.SigningKey) error
 	Apps(ctx context.Context, org, after string, limit int) ([]tenant.App, error)
 	App(ctx context.Context, org, app string) (tenant.App, error)
+	DeleteApp(ctx context.Context, org, app string, at time.Time) error
 	UpdateApp(ctx context.Context, org, app string, ifVersion int64, change func(*tenant.App) error) (tenant.App, error)
 	ACL(ctx context.Context, org, app string) (tenant.ACL, error)
 	UpdateACL(ctx context.Context, org, app string, ifVersion int64, change func([]tenant.Rule) ([]tenant.Rule, error)) (tenant.ACL, error)

@@ -21,6 +21,9 @@ type exchange struct {
 	caller  *auth.Caller // nil without credentials
 	code    fault.Code   // of the problem that was answered, or empty
 	err     error        // behind the problem, for the log
+	// operation says that the operation is one of the operator's: it is about the
+	// installation, not about the caller's organization.
+	operation bool
 }
 
 type exchangeKey struct{}

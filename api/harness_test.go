@@ -88,6 +88,8 @@ type server struct {
 	bus   *recorder
 	log   *lockedBuffer
 	http  http.Handler
+
+	operatorKey *auth.OperatorKey
 }
 
 type lockedBuffer struct {
@@ -123,13 +125,16 @@ func newServer(t testing.TB, change ...func(*api.Config, *api.Deps)) *server {
 		}
 	})
 	s := &server{t: t, clock: &clock{now: time.Now()}, store: kept, bus: &recorder{}, log: &lockedBuffer{}}
+	if s.operatorKey, err = auth.NewOperatorKey(bytes.Repeat([]byte{7}, tenant.MasterKeyBytes)); err != nil {
+		t.Fatal(err)
+	}
 	directory := auth.NewDirectory(kept, s.clock.Now)
 	cfg := api.Config{
 		PublicHTTP: "http://push.example.com", PublicMQTT: "mqtt://push.example.com:1883",
 		PublicWS: "ws://push.example.com:8083/mqtt", OperatorOrganization: "ops", Shards: func() int { return 16 },
 	}
 	deps := api.Deps{
-		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.clock.Now),
+		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.clock.Now).WithOperator(s.operatorKey, "ops"),
 		Publisher: s.bus, Announcer: s.bus, Sessions: &keptSessions{}, Now: s.clock.Now,
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Checks: map[string]api.Check{"store": kept.Ping, "http": func(context.Context) error { return nil }},
@@ -238,6 +243,9 @@ func (s *server) member(org string, role tenant.Role) string {
 	}
 	return token
 }
+
+// operator returns a token of whoever has the master key.
+func (s *server) operator() string { return s.operatorKey.Token(s.clock.Now()) }
 
 // app creates an app over HTTP and returns its API key.
 func (s *server) app(member, id string) string {

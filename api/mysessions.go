@@ -65,7 +65,7 @@ func (a *API) CreateMyOrganization(
 	if err := tenant.ValidSlug(slug); err != nil {
 		return nil, at(err, "/organization")
 	}
-	org, owner, err := a.newOrganization(slug, *caller.Member)
+	org, owner, err := a.newOwned(slug, *caller.Member)
 	if err != nil {
 		return nil, err
 	}

@@ -21,8 +21,12 @@ func (a *API) UpdateApp(ctx context.Context, request spec.UpdateAppRequestObject
 	if err != nil {
 		return nil, err
 	}
-	app, err := a.deps.Store.UpdateApp(ctx, caller.Organization, request.App, version, func(app *tenant.App) error {
-		return changeApp(app, request.Body, a.cfg.MaxRetention)
+	audited, entry := a.audited(ctx, request.App, "app.update", request.App)
+	app, err := a.deps.Store.UpdateApp(audited, caller.Organization, request.App, version, func(app *tenant.App) error {
+		entry.Before = jsonOf(a.appView(*app))
+		err := changeApp(app, request.Body, a.cfg.MaxRetention)
+		entry.After = jsonOf(a.appView(*app))
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ func (a *API) admitSignUp(ctx context.Context) error {
 }
 
 func (a *API) createOrganization(ctx context.Context, slug, email, password string) (tenant.Member, error) {
-	org, owner, err := a.newOrganization(slug, tenant.Member{Person: tenant.NewID("per"), Email: email})
+	org, owner, err := a.newOwned(slug, tenant.Member{Person: tenant.NewID("per"), Email: email})
 	if err != nil {
 		return tenant.Member{}, err
 	}
@@ -65,22 +65,27 @@ func (a *API) createOrganization(ctx context.Context, slug, email, password stri
 		return tenant.Member{}, err
 	}
 	ctx, entry := a.auditedAs(ctx, owner, "organization.create", slug)
-	entry.After = jsonOf(membershipView(owner))
+	entry.After = jsonOf(memberView(owner))
 	return owner, a.deps.Store.CreateOrganization(ctx, org, owner, hash)
 }
 
-// newOrganization returns an organization that is not there yet, with its owner.
-func (a *API) newOrganization(slug string, owner tenant.Member) (tenant.Organization, tenant.Member, error) {
+// newOwned is newOrganization for whoever signs it up, with its owner.
+func (a *API) newOwned(slug string, owner tenant.Member) (tenant.Organization, tenant.Member, error) {
 	if slug == a.cfg.OperatorOrganization {
 		return tenant.Organization{}, owner, fault.New(fault.Conflict, "the organization's name is taken").At("/organization")
 	}
+	org, err := a.newOrganization(slug)
+	owner.ID, owner.Organization, owner.Role, owner.CreatedAt = tenant.NewID("mem"), slug, tenant.Owner, org.CreatedAt
+	return org, owner, err
+}
+
+// newOrganization puts an organization into one of the log's streams.
+func (a *API) newOrganization(slug string) (tenant.Organization, error) {
 	shard, err := rand.Int(rand.Reader, big.NewInt(int64(a.cfg.Shards())))
 	if err != nil {
-		return tenant.Organization{}, owner, fmt.Errorf("choose a shard: %w", err)
+		return tenant.Organization{}, fmt.Errorf("choose a shard: %w", err)
 	}
-	now := a.timestamp()
-	owner.ID, owner.Organization, owner.Role, owner.CreatedAt = tenant.NewID("mem"), slug, tenant.Owner, now
-	return tenant.Organization{Slug: slug, Shard: uint16(shard.Uint64()), CreatedAt: now}, owner, nil //nolint:gosec // below Shards
+	return tenant.Organization{Slug: slug, Shard: uint16(shard.Uint64()), CreatedAt: a.timestamp()}, nil //nolint:gosec // below Shards
 }
 
 // signIn creates a session and returns its token, which is kept nowhere.

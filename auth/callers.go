@@ -11,14 +11,17 @@ import (
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
-// Caller is who uses the API: a member of an organization, or an app's
-// backend with an API key.
+// Caller is who uses the API: a member of an organization, an app's backend
+// with an API key, or the operator.
 type Caller struct {
-	Organization string
+	Organization string          // empty for whoever has the master key
 	App          string          // the API key's; empty for members
 	Member       *tenant.Member  // nil for API keys
 	Session      *tenant.Session // the member's; nil for API keys
 	Key          *tenant.APIKey  // nil for members; not to be changed
+	// Operator says that the caller runs the installation: it has the master key
+	// (Member is nil then), or is a member of the operator's organization.
+	Operator bool
 }
 
 // Has says whether the caller may do what a scope stands for. Owners and
@@ -28,7 +31,7 @@ func (c *Caller) Has(scope tenant.Scope) bool {
 	case c.Key != nil:
 		return slices.Contains(c.Key.Scopes, scope)
 	case c.Member == nil:
-		return false
+		return c.Operator
 	}
 	switch c.Member.Role {
 	case tenant.Owner, tenant.Admin:
@@ -44,6 +47,8 @@ type Callers struct {
 	directory *Directory
 	source    Source
 	now       func() time.Time
+	operator  *OperatorKey // nil: there is no operator
+	operators string       // the operator's organization, or empty
 }
 
 // NewCallers returns an authenticator: API keys come from the directory, and
@@ -52,17 +57,26 @@ func NewCallers(dir *Directory, src Source, now func() time.Time) *Callers {
 	return &Callers{directory: dir, source: src, now: now}
 }
 
+// WithOperator lets whoever has the key call as the operator, and the members of
+// an organization, if one is named. It is for before the first call.
+func (c *Callers) WithOperator(key *OperatorKey, organization string) *Callers {
+	c.operator, c.operators = key, organization
+	return c
+}
+
 // Authenticate says whose a bearer token is. What is neither a known API key
 // nor a live session is Unauthenticated.
 func (c *Callers) Authenticate(ctx context.Context, bearer string) (*Caller, error) {
 	switch {
+	case c.operator != nil && c.operator.Check(bearer, c.now()):
+		return &Caller{Operator: true}, nil
 	case len(bearer) != secretLength:
 	case strings.HasPrefix(bearer, apiKeyPrefix):
 		return c.backend(ctx, bearer)
 	case strings.HasPrefix(bearer, sessionPrefix):
 		return c.member(ctx, bearer)
 	}
-	return nil, fault.New(fault.Unauthenticated, "the bearer token is neither an API key nor a session")
+	return nil, fault.New(fault.Unauthenticated, "the bearer token is neither an API key nor a session, or it has expired")
 }
 
 func (c *Callers) backend(ctx context.Context, secret string) (*Caller, error) {
@@ -102,5 +116,8 @@ func (c *Callers) member(ctx context.Context, token string) (*Caller, error) {
 	if in.Suspended {
 		return nil, suspended()
 	}
-	return &Caller{Organization: in.Member.Organization, Member: &in.Member, Session: &in.Session}, nil
+	return &Caller{
+		Organization: in.Member.Organization, Member: &in.Member, Session: &in.Session,
+		Operator: c.operators != "" && in.Member.Organization == c.operators,
+	}, nil
 }

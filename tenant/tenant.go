@@ -21,12 +21,22 @@ type Organization struct {
 	// disconnected and its API answers 403.
 	SuspendedAt  time.Time
 	SuspendedFor string // the reason, for its members
-	Version      int64  // grows with every change of the fields above
-	CreatedAt    time.Time
+	// DeletedAt is set while what the organization had is erased: it is as good
+	// as gone, and its slug is still taken.
+	DeletedAt time.Time
+	Version   int64 // grows with every change of the fields above
+	CreatedAt time.Time
 }
 
 // Suspended says whether the organization is suspended.
 func (o Organization) Suspended() bool { return !o.SuspendedAt.IsZero() }
+
+// Holdings are an organization with how much it has.
+type Holdings struct {
+	Organization
+	Apps    int64
+	Members int64
+}
 
 // Role is what a member may do in an organization.
 type Role string

@@ -113,15 +113,30 @@ func testInvitations(t *testing.T, cfg store.Config) {
 		t.Errorf("expired ones are listed: %v, %v", page, err)
 	}
 
-	for i := range tenant.MaxInvitations - 5 {
-		invite(t, s, ana, "more"+strconv.Itoa(i)+"@acme.example", tenant.Viewer)
-	}
+	copyInvitation(t, cfg, invite(t, s, ana, "more@acme.example", tenant.Viewer), tenant.MaxInvitations-6)
 	more := newInvitation(ana, "cy@acme.example", tenant.Viewer)
 	wantCode(t, s.CreateInvitation(t.Context(), ana.ID, more, anyRole), fault.QuotaExceeded)
-	invite(t, s, ana, "more0@acme.example", tenant.Admin) // in place of one
-	more.CreatedAt = now.Add(2 * time.Hour)               // when the others have expired
+	invite(t, s, ana, "more@acme.example", tenant.Admin) // in place of one
+	more.CreatedAt = now.Add(2 * time.Hour)              // when the others have expired
 	more.ExpiresAt = more.CreatedAt.Add(time.Hour)
 	must(t, s.CreateInvitation(t.Context(), ana.ID, more, anyRole))
+}
+
+// copyInvitation adds n invitations as one is, in one transaction.
+func copyInvitation(t *testing.T, cfg store.Config, i tenant.Invitation, n int) {
+	t.Helper()
+	tx, err := raw(t, cfg).BeginTx(t.Context(), nil)
+	must(t, err)
+	for range n {
+		id := tenant.NewID("inv")
+		hash := sha256.Sum256([]byte(id))
+		_, err := tx.ExecContext(t.Context(),
+			`INSERT INTO invitations (id, organization, email, role, hash, invited_by, expires_at, created_at)
+			 SELECT $1, organization, $2, role, $3, invited_by, expires_at, created_at FROM invitations WHERE id = $4`,
+			id, id+"@acme.example", hash[:], i.ID)
+		must(t, err)
+	}
+	must(t, tx.Commit())
 }
 
 // What is asked about an invitation is asked about the one that it replaces, too.

@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"strings"
 
 	"github.com/fanfare-mq/fanfare/fault"
 	"github.com/fanfare-mq/fanfare/tenant"
@@ -47,21 +49,27 @@ func (s *Store) AddOrganization(ctx context.Context, org tenant.Organization, ow
 	})
 }
 
-func insertOrganization(ctx context.Context, tx *transaction, org tenant.Organization) error {
-	added, err := tx.exec(ctx,
-		`INSERT INTO organizations (slug, shard, created_at) VALUES ($1, $2, $3) ON CONFLICT (slug) DO NOTHING`,
-		org.Slug, int64(org.Shard), org.CreatedAt)
-	if err == nil && !added {
-		return fault.New(fault.Conflict, "the organization's name is taken").At("/organization")
+// organizationColumns are what scanOrganization reads, from organizations o.
+const organizationColumns = `o.slug, o.shard, o.plan, o.limits, o.suspended_at, o.suspended_for, o.deleted_at,
+	o.version, o.created_at`
+
+func scanOrganization(o *tenant.Organization) []any {
+	return []any{
+		&o.Slug, &o.Shard, &o.Plan,
+		limitsScanner{&o.Limits},
+		timeScanner{&o.SuspendedAt},
+		&o.SuspendedFor,
+		timeScanner{&o.DeletedAt},
+		&o.Version,
+		timeScanner{&o.CreatedAt},
 	}
-	return err
 }
 
 // Organization returns one organization, or fault.NotFound.
 func (s *Store) Organization(ctx context.Context, slug string) (tenant.Organization, error) {
 	var org tenant.Organization
-	err := s.one(ctx, "organization", `SELECT slug, shard, created_at FROM organizations WHERE slug = $1`,
-		[]any{slug}, &org.Slug, &org.Shard, timeScanner{&org.CreatedAt})
+	err := s.one(ctx, "organization", `SELECT `+organizationColumns+` FROM organizations o WHERE o.slug = $1`,
+		[]any{slug}, scanOrganization(&org)...)
 	if err != nil {
 		return tenant.Organization{}, err
 	}
@@ -82,4 +90,50 @@ func lockOrganization(ctx context.Context, tx *transaction, slug string) (tenant
 		 WHERE o.slug = $1 AND o.deleted_at IS NULL`,
 		[]any{slug}, limitsScanner{&own}, limitsScanner{&plan})
 	return own.Over(plan), err
+}
+
+// holdingsColumns are what scanHoldings reads, from organizations o.
+const holdingsColumns = organizationColumns + `,
+	(SELECT COUNT(*) FROM apps a WHERE a.organization = o.slug),
+	(SELECT COUNT(*) FROM members m WHERE m.organization = o.slug)`
+
+func scanHoldings(h *tenant.Holdings) []any {
+	return append(scanOrganization(&h.Organization), &h.Apps, &h.Members)
+}
+
+// Holdings returns one organization with how much it has, or fault.NotFound.
+func (s *Store) Holdings(ctx context.Context, slug string) (tenant.Holdings, error) {
+	var h tenant.Holdings
+	err := s.one(ctx, "organization", `SELECT `+holdingsColumns+` FROM organizations o WHERE o.slug = $1`,
+		[]any{slug}, scanHoldings(&h)...)
+	if err != nil {
+		return tenant.Holdings{}, err
+	}
+	return h, nil
+}
+
+// Organizations returns up to limit organizations in the order of their slugs,
+// beginning behind the slug after, of those whose slug has query in it.
+func (s *Store) Organizations(ctx context.Context, query, after string, limit int) ([]tenant.Holdings, error) {
+	found := []tenant.Holdings{}
+	err := s.many(ctx,
+		`SELECT `+holdingsColumns+` FROM organizations o
+		 WHERE o.slug > $1 AND o.slug LIKE $2 ESCAPE '\' ORDER BY o.slug LIMIT $3`,
+		[]any{after, "%" + likeLiteral(query) + "%", limit}, func(rows *sql.Rows) error {
+			var h tenant.Holdings
+			if err := rows.Scan(scanHoldings(&h)...); err != nil {
+				return err
+			}
+			found = append(found, h)
+			return nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// likeLiteral makes text stand for itself in a LIKE pattern.
+func likeLiteral(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
 }

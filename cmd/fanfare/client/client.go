@@ -24,19 +24,26 @@ const maxAnswer = 8 << 20
 // Client calls one server with one credential.
 type Client struct {
 	base   string
-	bearer string
+	bearer func() string // "": none
 	http   *http.Client
 }
 
 // New returns a client for the API at base. An empty bearer sends none.
 func New(base, bearer string) *Client {
+	return NewSigned(base, always(bearer))
+}
+
+// NewSigned returns a client that asks for a new bearer at each call.
+func NewSigned(base string, bearer func() string) *Client {
 	return &Client{base: strings.TrimSuffix(base, "/"), bearer: bearer, http: &http.Client{Timeout: timeout}}
 }
+
+func always(bearer string) func() string { return func() string { return bearer } }
 
 // With returns the same client with another credential.
 func (c *Client) With(bearer string) *Client {
 	d := *c
-	d.bearer = bearer
+	d.bearer = always(bearer)
 	return &d
 }
 
@@ -71,8 +78,8 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, out a
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+c.bearer)
+	if bearer := c.bearer(); bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

@@ -110,7 +110,7 @@ func (p *process) apiDeps() api.Deps {
 	return api.Deps{
 		Store:     p.store,
 		Apps:      p.directory,
-		Callers:   auth.NewCallers(p.directory, p.store, time.Now),
+		Callers:   auth.NewCallers(p.directory, p.store, time.Now).WithOperator(p.operator, p.cfg.OperatorOrg),
 		Publisher: p.bus,
 		Announcer: p.bus,
 		Sessions:  p.bus,

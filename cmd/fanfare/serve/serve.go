@@ -53,6 +53,7 @@ type process struct {
 	version string
 
 	sealer    *tenant.Sealer
+	operator  *auth.OperatorKey
 	store     *store.Store
 	bus       *jetstream.Bus
 	directory *auth.Directory
