@@ -65,15 +65,20 @@ func (d *Deps) complete() bool {
 
 // Store keeps organizations and apps.
 type Store interface {
-	Members
-	People
-	SignIns
-	Invitations
+	PeopleStore
 	Organizations
 	AuditLog
 	AppStore
 	LoginStore
 	CertificateStore
+}
+
+// PeopleStore keeps who manages organizations, and how they come in.
+type PeopleStore interface {
+	Members
+	People
+	SignIns
+	Invitations
 }
 
 // Members keeps organizations and the people who manage them.
@@ -91,6 +96,7 @@ type People interface {
 	PersonByEmail(ctx context.Context, email string) (p tenant.Person, passwordHash string, err error)
 	Memberships(ctx context.Context, person string) ([]tenant.Member, error)
 	ChangePassword(ctx context.Context, person, from, to string, keep [32]byte) error
+	CreatePasswordReset(ctx context.Context, email string, reset tenant.PasswordReset) error
 	PasswordReset(ctx context.Context, hash [32]byte, now time.Time) (tenant.Person, error)
 	RedeemPasswordReset(ctx context.Context, person string, hash [32]byte, now time.Time, passwordHash string) error
 }

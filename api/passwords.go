@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/fanfare-mq/fanfare/api/spec"
 	"github.com/fanfare-mq/fanfare/auth"
@@ -90,6 +91,32 @@ func newPassword(password, email, org, pointer string) (hash string, err error) 
 		return "", at(err, pointer)
 	}
 	return auth.HashPassword(password)
+}
+
+// resetLifetime is how long a link that sets a password works: it opens an
+// account alone.
+const resetLifetime = time.Hour
+
+// CreatePasswordReset makes a link with which a person sets a new password.
+func (a *API) CreatePasswordReset(
+	ctx context.Context, request spec.CreatePasswordResetRequestObject,
+) (spec.CreatePasswordResetResponseObject, error) {
+	person, _, err := a.deps.Store.PersonByEmail(ctx, request.Body.Email)
+	if fault.CodeOf(err) == fault.NotFound {
+		return nil, fault.New(fault.NotFound, "nobody has this e-mail address")
+	}
+	if err != nil {
+		return nil, err
+	}
+	token, now := auth.NewResetToken(), a.timestamp()
+	reset := tenant.PasswordReset{Hash: auth.HashSecret(token), CreatedAt: now, ExpiresAt: now.Add(resetLifetime)}
+	ctx, _ = a.audited(ctx, "", "person.password_reset", person.ID)
+	if err := a.deps.Store.CreatePasswordReset(ctx, person.Email, reset); err != nil {
+		return nil, err
+	}
+	return spec.CreatePasswordReset201JSONResponse{
+		Email: person.Email, ExpiresAt: reset.ExpiresAt, Token: token, Link: a.link("password-resets", token),
+	}, nil
 }
 
 // RedeemPasswordReset sets the password of the person whom the link is for.

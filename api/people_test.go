@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -32,9 +33,10 @@ func text(body map[string]any, field string) string {
 	return s
 }
 
-func (s *server) logIn(email, password string) answer {
+// logIn signs ana in.
+func (s *server) logIn(password string) answer {
 	s.t.Helper()
-	return s.call("POST", "/v1/login", "", map[string]any{"email": email, "password": password})
+	return s.call("POST", "/v1/login", "", map[string]any{"email": "ana@example.com", "password": password})
 }
 
 // invite invites somebody and returns the secret of the link.
@@ -222,7 +224,7 @@ func TestRoles(t *testing.T) {
 	s.call("GET", "/v1/me", viewerToken, nil).problem(t, 401, "unauthenticated")
 	remove(adminToken, ana).empty(t)
 	s.call("GET", "/v1/me", owner, nil).problem(t, 401, "unauthenticated")
-	s.logIn("ana@example.com", anaPassword).problem(t, 401, "unauthenticated")
+	s.logIn(anaPassword).problem(t, 401, "unauthenticated")
 	if members := s.items("/v1/members", adminToken); len(members) != 1 {
 		t.Errorf("members %v", members)
 	}
@@ -304,126 +306,10 @@ func TestMySessions(t *testing.T) {
 	s.call("GET", "/v1/me", first, nil).problem(t, 401, "unauthenticated")
 }
 
-func TestPasswordChange(t *testing.T) {
-	s := newServer(t)
-	token := s.signUp("acme", "ana@example.com", anaPassword)
-	other := text(s.logIn("ana@example.com", anaPassword).want(t, http.StatusOK), "token")
-	change := func(current, fresh string) answer {
-		t.Helper()
-		return s.call("POST", "/v1/me/password", token, map[string]any{"current_password": current, "new_password": fresh})
-	}
-	for _, c := range []struct{ current, fresh, field string }{
-		{"wrong", boPassword, "/current_password"},
-		{anaPassword, "password1234", "/new_password"},
-		{anaPassword, anaPassword, "/new_password"},
-		{anaPassword, "ana@example.com", "/new_password"},
-	} {
-		if fields := change(c.current, c.fresh).problem(t, 422, "invalid"); !slices.Equal(fields, []string{c.field}) {
-			t.Errorf("%+v: fields %q", c, fields)
-		}
-	}
-	s.call("GET", "/v1/me", other, nil).want(t, http.StatusOK)
-	change(anaPassword, boPassword).empty(t)
-	s.call("GET", "/v1/me", token, nil).want(t, http.StatusOK)
-	s.call("GET", "/v1/me", other, nil).problem(t, 401, "unauthenticated")
-	s.logIn("ana@example.com", anaPassword).problem(t, 401, "unauthenticated")
-	s.logIn("ana@example.com", boPassword).want(t, http.StatusOK)
-}
-
-// reset puts a link that sets a password into the store, as the operator does.
-func (s *server) reset(email string) string {
-	s.t.Helper()
-	secret, now := auth.NewResetToken(), s.clock.Now()
-	err := s.store.CreatePasswordReset(s.t.Context(), email, tenant.PasswordReset{
-		Hash: auth.HashSecret(secret), CreatedAt: now, ExpiresAt: now.Add(time.Hour),
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return secret
-}
-
-func TestPasswordReset(t *testing.T) {
-	s := newServer(t)
-	token := s.signUp("acme", "ana@example.com", anaPassword)
-	link := s.reset("ana@example.com")
-	redeem := func(link, password string) answer {
-		t.Helper()
-		return s.call("POST", "/v1/password-resets/redeem", "", map[string]any{"token": link, "new_password": password})
-	}
-	if fields := redeem(link, "ana@example.com").problem(t, 422, "invalid"); !slices.Equal(fields, []string{"/new_password"}) {
-		t.Errorf("fields %q", fields)
-	}
-	redeem(auth.NewResetToken(), boPassword).problem(t, 404, "not_found")
-	redeem(s.invite(token, "bo@example.com", "viewer"), boPassword).problem(t, 404, "not_found")
-	redeem(link, boPassword).empty(t)
-	redeem(link, boPassword).problem(t, 404, "not_found")
-	s.call("GET", "/v1/me", token, nil).problem(t, 401, "unauthenticated")
-	s.logIn("ana@example.com", anaPassword).problem(t, 401, "unauthenticated")
-	s.logIn("ana@example.com", boPassword).want(t, http.StatusOK)
-	late := s.reset("ana@example.com")
-	s.clock.Advance(time.Hour + time.Second)
-	redeem(late, anaPassword).problem(t, 404, "not_found")
-}
-
-// TestLinksAreThrottled: by address, whatever is done with them.
-func TestLinksAreThrottled(t *testing.T) {
-	s := newServer(t)
-	link := auth.NewInvitationToken()
-	use := func(i int, remote string) answer {
-		switch i % 3 {
-		case 0:
-			return s.call("POST", "/v1/invitations/inspect", "", map[string]any{"token": link}, "Remote", remote)
-		case 1:
-			return s.call("POST", "/v1/invitations/accept", "", map[string]any{"token": link, "password": boPassword}, "Remote", remote)
-		default:
-			return s.call("POST", "/v1/password-resets/redeem", "", map[string]any{"token": link, "new_password": boPassword}, "Remote", remote)
-		}
-	}
-	for i := range 30 {
-		use(i, "10.0.0.1:1").problem(t, 404, "not_found")
-	}
-	for i := range 3 {
-		use(i, "10.0.0.1:1").problem(t, 429, "too_many_requests")
-	}
-	use(0, "10.0.0.2:1").problem(t, 404, "not_found")
-	s.clock.Advance(11 * time.Second)
-	use(0, "10.0.0.1:1").problem(t, 404, "not_found")
-}
-
-// TestPasswordFailuresAreThrottled: failures at the password's other doors count
-// with those of log-in.
-func TestPasswordFailuresAreThrottled(t *testing.T) {
-	s := newServer(t)
-	token := s.signUp("acme", "ana@example.com", anaPassword)
-	link := s.invite(s.member("globex", "owner"), "ana@example.com", "viewer")
-	doors := []func(password string) answer{
-		func(p string) answer { return s.logIn("ana@example.com", p) },
-		func(p string) answer { return s.call("POST", "/v1/me/confirm", token, map[string]any{"password": p}) },
-		func(p string) answer { return s.accept(link, p) },
-		func(p string) answer {
-			return s.call("POST", "/v1/me/password", token, map[string]any{"current_password": p, "new_password": boPassword})
-		},
-	}
-	for i := range 30 {
-		if got := doors[i%len(doors)]("wrong"); got.StatusCode != http.StatusUnauthorized && got.StatusCode != http.StatusUnprocessableEntity {
-			t.Errorf("%d: %s", got.StatusCode, got.text)
-		}
-	}
-	for _, door := range doors {
-		door("wrong").problem(t, 429, "too_many_requests")
-	}
-	for _, door := range doors { // never the right one
-		if got := door(anaPassword); got.StatusCode >= 300 {
-			t.Errorf("%d: %s", got.StatusCode, got.text)
-		}
-	}
-}
-
 // TestWhoManagesNobody: viewers, and whatever has an API key.
 func TestWhoManagesNobody(t *testing.T) {
 	s := newServer(t)
-	viewer := s.member("acme", "viewer")
+	viewer := s.member("globex", "viewer")
 	for _, c := range []struct{ method, path, body string }{
 		{"PATCH", "/v1/members/mem_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", `{"role":"viewer"}`},
 		{"POST", "/v1/invitations", `{"email":"x@example.com","role":"viewer"}`},
@@ -435,8 +321,56 @@ func TestWhoManagesNobody(t *testing.T) {
 		}
 		s.call(c.method, c.path, viewer, body).problem(t, 403, "forbidden")
 	}
-	key := s.key("acme", "chat", tenant.ScopeManage, tenant.ScopeRead)
+	key := s.key("globex", "chat", tenant.ScopeManage, tenant.ScopeRead)
 	for _, path := range []string{"/v1/members", "/v1/invitations", "/v1/me/sessions"} {
 		s.call("GET", path, key, nil).problem(t, 403, "forbidden")
+	}
+}
+
+// TestPeopleAreAudited: each change leaves who did what to whom, and no secret.
+func TestPeopleAreAudited(t *testing.T) {
+	s := newServer(t)
+	ana := s.signUp("acme", "ana@example.com", anaPassword)
+	first := s.invite(ana, "bo@example.com", "viewer")
+	withdrawn := text(s.items("/v1/invitations", ana)[0], "id")
+	s.call("DELETE", "/v1/invitations/"+withdrawn, ana, nil).empty(t)
+	id, bo := s.joins(ana, "bo@example.com", "viewer")
+	s.call("PATCH", "/v1/members/"+id, ana, `{"role":"admin"}`).want(t, http.StatusOK)
+	s.call("PATCH", "/v1/members/"+s.me(ana), bo, `{"role":"viewer"}`).problem(t, 403, "forbidden")
+	s.call("POST", "/v1/me/password", bo, map[string]any{"current_password": boPassword, "new_password": anaPassword}).empty(t)
+	s.call("POST", "/v1/logout", bo, nil).empty(t)
+	link := s.reset("bo@example.com")
+	s.call("POST", "/v1/password-resets/redeem", "", map[string]any{"token": link, "new_password": boPassword}).empty(t)
+	s.call("DELETE", "/v1/members/"+id, ana, nil).empty(t)
+
+	lines, entries := s.entries("/v1/audit?limit=50", ana)
+	var got []string
+	for i, line := range lines {
+		action, _, _ := strings.Cut(line, " ")
+		actor, _ := entries[i]["actor"].(map[string]any)
+		got = append(got, action+" by "+text(actor, "name"))
+	}
+	want := []string{
+		"organization.create by ana@example.com", "member.invite by ana@example.com", "member.uninvite by ana@example.com",
+		"member.invite by ana@example.com", "member.join by bo@example.com", "member.role by ana@example.com",
+		"person.password by bo@example.com", "session.end by bo@example.com", "member.remove by ana@example.com",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	role := entries[5]
+	before, _ := role["before"].(map[string]any)
+	after, _ := role["after"].(map[string]any)
+	if before["role"] != "viewer" || after["role"] != "admin" || role["target"] != id {
+		t.Errorf("got %v", role)
+	}
+	ours, operated := s.entries("/v1/operator/audit?action=person", s.operator())
+	if len(ours) < 2 || !strings.HasPrefix(ours[len(ours)-2], "person.password_reset per_") || !strings.HasPrefix(ours[len(ours)-1], "person.password per_") {
+		t.Errorf("got %q", ours)
+	}
+	for _, secret := range []string{first, link, anaPassword, boPassword, "ffi_", "ffr_", "ffs_", "argon2"} {
+		if strings.Contains(fmt.Sprint(entries, operated), secret) || strings.Contains(s.log.String(), secret) {
+			t.Errorf("the audit log, or the log, holds %q", secret)
+		}
 	}
 }

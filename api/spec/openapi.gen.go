@@ -725,6 +725,25 @@ type CreatedOrganization struct {
 	Owner OwnerInvitation `json:"owner"`
 }
 
+// CreatedPasswordReset A link that sets a new password, which is shown this once.
+type CreatedPasswordReset struct {
+	// Email An e-mail address; case does not matter.
+	//
+	// Example: ana@example.com
+	Email     Email     `json:"email"`
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Link What the person opens.
+	//
+	// Example: https://push.example.com/password-resets#ffr_0Fa…
+	Link string `json:"link"`
+
+	// Token The link's secret alone.
+	//
+	// Example: ffr_0Fa…
+	Token string `json:"token"`
+}
+
 // DeletionConfirmation The slug of the organization that is to be deleted, so that nobody deletes it by a slip.
 type DeletionConfirmation struct {
 	// Confirm Example: acme
@@ -1201,6 +1220,14 @@ type NewOrganization struct {
 //
 // Example: correct horse battery
 type NewPassword = string
+
+// NewPasswordReset Who is to set a new password.
+type NewPasswordReset struct {
+	// Email An e-mail address; case does not matter.
+	//
+	// Example: ana@example.com
+	Email Email `json:"email"`
+}
 
 // NewRule One access rule, and where in the list it is to stand.
 type NewRule struct {
@@ -2129,6 +2156,9 @@ type CreateOrganizationJSONRequestBody = NewOrganization
 // SuspendOrganizationJSONRequestBody defines body for SuspendOrganization for application/json ContentType.
 type SuspendOrganizationJSONRequestBody = Suspension
 
+// CreatePasswordResetJSONRequestBody defines body for CreatePasswordReset for application/json ContentType.
+type CreatePasswordResetJSONRequestBody = NewPasswordReset
+
 // DeleteMyOrganizationJSONRequestBody defines body for DeleteMyOrganization for application/json ContentType.
 type DeleteMyOrganizationJSONRequestBody = DeletionConfirmation
 
@@ -2299,6 +2329,9 @@ type ServerInterface interface {
 	// SuspendOrganization Suspend an organization
 	// (POST /v1/operator/organizations/{organization}/suspend)
 	SuspendOrganization(w http.ResponseWriter, r *http.Request, organization OrganizationSlug)
+	// CreatePasswordReset Let a person set a new password
+	// (POST /v1/operator/people/password-reset)
+	CreatePasswordReset(w http.ResponseWriter, r *http.Request)
 	// DeleteMyOrganization Delete one's organization
 	// (DELETE /v1/organization)
 	DeleteMyOrganization(w http.ResponseWriter, r *http.Request)
@@ -2632,6 +2665,12 @@ func (_ Unimplemented) ResumeOrganization(w http.ResponseWriter, r *http.Request
 // SuspendOrganization Suspend an organization
 // (POST /v1/operator/organizations/{organization}/suspend)
 func (_ Unimplemented) SuspendOrganization(w http.ResponseWriter, r *http.Request, organization OrganizationSlug) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreatePasswordReset Let a person set a new password
+// (POST /v1/operator/people/password-reset)
+func (_ Unimplemented) CreatePasswordReset(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4486,6 +4525,20 @@ func (siw *ServerInterfaceWrapper) SuspendOrganization(w http.ResponseWriter, r 
 	handler.ServeHTTP(w, r)
 }
 
+// CreatePasswordReset operation middleware
+func (siw *ServerInterfaceWrapper) CreatePasswordReset(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreatePasswordReset(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // DeleteMyOrganization operation middleware
 func (siw *ServerInterfaceWrapper) DeleteMyOrganization(w http.ResponseWriter, r *http.Request) {
 
@@ -4798,6 +4851,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/apps/{app}/certificates/{certificate}", wrapper.GetCertificate)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/operator/people/password-reset", wrapper.CreatePasswordReset)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/operator/organizations", wrapper.ListOrganizations)
@@ -12226,6 +12282,174 @@ func (response SuspendOrganization503ApplicationProblemPlusJSONResponse) VisitSu
 	return err
 }
 
+type CreatePasswordResetRequestObject struct {
+	Body *CreatePasswordResetJSONRequestBody
+}
+
+type CreatePasswordResetResponseObject interface {
+	VisitCreatePasswordResetResponse(w http.ResponseWriter) error
+}
+
+type CreatePasswordReset201JSONResponse CreatedPasswordReset
+
+func (response CreatePasswordReset201JSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset400ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset401ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset403ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset404ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset413ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset415ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset422ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset500ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePasswordReset503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreatePasswordReset503ApplicationProblemPlusJSONResponse) VisitCreatePasswordResetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteMyOrganizationRequestObject struct {
 	Body *DeleteMyOrganizationJSONRequestBody
 }
@@ -12958,6 +13182,9 @@ type StrictServerInterface interface {
 	// SuspendOrganization Suspend an organization
 	// (POST /v1/operator/organizations/{organization}/suspend)
 	SuspendOrganization(ctx context.Context, request SuspendOrganizationRequestObject) (SuspendOrganizationResponseObject, error)
+	// CreatePasswordReset Let a person set a new password
+	// (POST /v1/operator/people/password-reset)
+	CreatePasswordReset(ctx context.Context, request CreatePasswordResetRequestObject) (CreatePasswordResetResponseObject, error)
 	// DeleteMyOrganization Delete one's organization
 	// (DELETE /v1/organization)
 	DeleteMyOrganization(ctx context.Context, request DeleteMyOrganizationRequestObject) (DeleteMyOrganizationResponseObject, error)
@@ -14533,6 +14760,37 @@ func (sh *strictHandler) SuspendOrganization(w http.ResponseWriter, r *http.Requ
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SuspendOrganizationResponseObject); ok {
 		if err := validResponse.VisitSuspendOrganizationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreatePasswordReset operation middleware
+func (sh *strictHandler) CreatePasswordReset(w http.ResponseWriter, r *http.Request) {
+	var request CreatePasswordResetRequestObject
+
+	var body CreatePasswordResetJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePasswordReset(ctx, request.(CreatePasswordResetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePasswordReset")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreatePasswordResetResponseObject); ok {
+		if err := validResponse.VisitCreatePasswordResetResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
