@@ -12,6 +12,7 @@ import (
 	"github.com/fanfare-mq/fanfare/api"
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/tenant"
+	"github.com/fanfare-mq/fanfare/tenant/store"
 )
 
 const (
@@ -371,6 +372,67 @@ func TestPeopleAreAudited(t *testing.T) {
 	for _, secret := range []string{first, link, anaPassword, boPassword, "ffi_", "ffr_", "ffs_", "argon2"} {
 		if strings.Contains(fmt.Sprint(entries, operated), secret) || strings.Contains(s.log.String(), secret) {
 			t.Errorf("the audit log, or the log, holds %q", secret)
+		}
+	}
+}
+
+// TestFoundersComeIn: the owner of an organization that the operator has
+// made comes in by the link.
+func TestFoundersComeIn(t *testing.T) {
+	s := newServer(t)
+	made := s.call("POST", "/v1/operator/organizations", s.operator(), `{"organization":"acme","email":"ana@example.com"}`).want(t, http.StatusCreated)
+	owner, _ := made["owner"].(map[string]any)
+	joined := s.accept(text(owner, "token"), anaPassword).want(t, http.StatusCreated)
+	if member, _ := joined["member"].(map[string]any); member["role"] != "owner" || joined["organization"] != "acme" {
+		t.Errorf("joined %v", joined)
+	}
+	s.invite(text(joined, "token"), "bo@example.com", "owner")
+}
+
+// TestSuspendedOrganizations: whoever belongs to another signs in to that.
+func TestSuspendedOrganizations(t *testing.T) {
+	s := newServer(t)
+	ana := s.signUp("acme", "ana@example.com", anaPassword)
+	s.call("POST", "/v1/me/organizations", ana, `{"organization":"labs"}`).want(t, http.StatusCreated)
+	s.suspend("acme")
+	token := text(s.logIn(anaPassword).want(t, http.StatusOK), "token")
+	if me := s.call("GET", "/v1/me", token, nil).want(t, http.StatusOK); me["organization"] != "labs" {
+		t.Errorf("me %v", me)
+	}
+	switched := text(s.call("POST", "/v1/me/switch", token, `{"organization":"acme"}`).want(t, http.StatusOK), "token")
+	s.call("GET", "/v1/me", switched, nil).problem(t, 403, "organization_suspended")
+}
+
+func (s *server) suspend(org string) {
+	s.t.Helper()
+	_, err := s.store.UpdateOrganization(s.t.Context(), org, store.AnyVersion, func(o *tenant.Organization) error {
+		o.SuspendedAt = s.clock.Now()
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestMemberLimit: it holds for who invites and for who comes.
+func TestMemberLimit(t *testing.T) {
+	s := newServer(t)
+	ana := s.signUp("acme", "ana@example.com", anaPassword)
+	link := s.invite(ana, "bo@example.com", "viewer")
+	_, err := s.store.UpdateOrganization(t.Context(), "acme", store.AnyVersion, func(o *tenant.Organization) error {
+		o.Limits.Members = 1
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range []answer{
+		s.accept(link, boPassword),
+		s.call("POST", "/v1/invitations", ana, `{"email":"cy@example.com","role":"viewer"}`),
+	} {
+		got.problem(t, 429, "quota_exceeded")
+		if got.Header.Get("Retry-After") != "" {
+			t.Errorf("time does not help, and the answer says %s", got.Header.Get("Retry-After"))
 		}
 	}
 }

@@ -48,6 +48,7 @@ var conformance = []struct {
 	{"invitation", testInvitation},
 	{"invitations page by page", testInvitations},
 	{"invitations and roles", testInvitationRoles},
+	{"invitations of who is removed", testWithdrawal},
 	{"accepted by a new person", testAcceptance},
 	{"accepted by somebody known", testKnownAcceptance},
 	{"one of many accepts", testAcceptanceRace},

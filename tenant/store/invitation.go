@@ -95,6 +95,22 @@ func mayInvite(ctx context.Context, tx *transaction, i tenant.Invitation) error 
 	return nil
 }
 
+// withdraw takes the invitations away that a member has made and could not make
+// with another role, or with none: they would lead back to what was taken.
+func withdraw(ctx context.Context, tx *transaction, m tenant.Member, role tenant.Role) error {
+	for _, invited := range []tenant.Role{tenant.Owner, tenant.Admin, tenant.Viewer} {
+		if role.Manages(invited) {
+			continue
+		}
+		_, err := tx.exec(ctx, `DELETE FROM invitations WHERE organization = $1 AND invited_by = $2 AND role = $3`,
+			m.Organization, m.Email, string(invited))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Invitations returns up to limit invitations of an organization that have not
 // expired by now, in the order of their ids, beginning behind the id after.
 func (s *Store) Invitations(ctx context.Context, org string, now time.Time, after string, limit int) ([]tenant.Invitation, error) {

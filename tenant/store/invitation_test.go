@@ -168,6 +168,40 @@ func testInvitationRoles(t *testing.T, cfg store.Config) {
 	must(t, s.CreateInvitation(t.Context(), bo.ID, newInvitation(bo, "cy@acme.example", tenant.Admin), check))
 }
 
+// Nobody comes back by an invitation of one's own.
+func testWithdrawal(t *testing.T, cfg store.Config) {
+	s := open(t, cfg)
+	ana := signUp(t, s, "acme")
+	bo := joins(t, s, ana, "bo@acme.example", tenant.Owner)
+	there := addOrganization(t, s, bo, "labs")
+	made := map[tenant.Role]tenant.Invitation{}
+	for _, role := range []tenant.Role{tenant.Owner, tenant.Admin, tenant.Viewer} {
+		made[role] = invite(t, s, bo, string(role)+"s@acme.example", role)
+	}
+	others := []tenant.Invitation{
+		invite(t, s, ana, "cy@acme.example", tenant.Owner), invite(t, s, there, "di@acme.example", tenant.Owner),
+	}
+	open := func(i tenant.Invitation) bool {
+		t.Helper()
+		_, err := s.InvitationByHash(t.Context(), i.Hash, now)
+		return err == nil
+	}
+	must(t, setRole(t, s, ana, bo, tenant.Admin))
+	if open(made[tenant.Owner]) || !open(made[tenant.Admin]) || !open(made[tenant.Viewer]) {
+		t.Error("an admin keeps what admins may give")
+	}
+	must(t, setRole(t, s, ana, bo, tenant.Viewer))
+	if open(made[tenant.Admin]) || open(made[tenant.Viewer]) {
+		t.Error("a viewer keeps invitations")
+	}
+	must(t, setRole(t, s, ana, bo, tenant.Admin))
+	again := invite(t, s, bo, "again@acme.example", tenant.Viewer)
+	must(t, s.RemoveMember(t.Context(), "acme", ana.ID, bo.ID, anybody))
+	if open(again) || !open(others[0]) || !open(others[1]) {
+		t.Error("who is removed takes his own invitations along, and no others")
+	}
+}
+
 func testAcceptance(t *testing.T, cfg store.Config) {
 	cfg.Now = func() time.Time { return now }
 	s := open(t, cfg)

@@ -70,7 +70,8 @@ func (s *Store) Member(ctx context.Context, org, id string) (tenant.Member, erro
 }
 
 // UpdateMember changes a member's role by the function change, which also gets
-// the role of the member by, who acts, as it is at that moment. It fails with
+// the role of the member by, who acts, as it is at that moment. Invitations that
+// the member has made and could not make any more are gone. It fails with
 // what change fails with, with fault.Conflict if no owner would be left, and
 // with fault.NotFound if there is no such member.
 func (s *Store) UpdateMember(
@@ -93,6 +94,9 @@ func (s *Store) UpdateMember(
 		if err != nil {
 			return err
 		}
+		if err := withdraw(ctx, tx, m, m.Role); err != nil {
+			return err
+		}
 		return keepsOwner(ctx, tx, before)
 	})
 	if err != nil {
@@ -101,8 +105,8 @@ func (s *Store) UpdateMember(
 	return m, nil
 }
 
-// RemoveMember takes a member out of an organization with all sessions in it,
-// and the person with the last membership, unless the function check fails,
+// RemoveMember takes a member out of an organization with the sessions in it and
+// the invitations by the member, and the person with the last membership, unless the function check fails,
 // which gets what the function of UpdateMember does. It fails with
 // fault.Conflict if no owner would be left, and with fault.NotFound if there is
 // no such member.
@@ -125,6 +129,9 @@ func (s *Store) RemoveMember(
 			return err
 		}
 		if _, err := tx.exec(ctx, `DELETE FROM members WHERE organization = $1 AND id = $2`, org, id); err != nil {
+			return err
+		}
+		if err := withdraw(ctx, tx, m, ""); err != nil {
 			return err
 		}
 		if err := keepsOwner(ctx, tx, m); err != nil {
