@@ -24,6 +24,12 @@ var appOperations = []struct{ method, path, body, scope string }{
 	{"DELETE", "/acl/rules/rule_1", "", "manage"},
 	{"PUT", "/acl", `{"rules":[]}`, "manage"},
 	{"POST", "/acl/test", `{"user":"ana","action":"publish","topic":"acme/chat/x"}`, "read"},
+	{"GET", "/api-keys", "", "read"},
+	{"POST", "/api-keys", `{"scopes":["manage"]}`, "manage"},
+	{"GET", "/api-keys/{key}", "", "read"},
+	{"PATCH", "/api-keys/{key}", `{"name":"Other"}`, "manage"},
+	{"POST", "/api-keys/{key}/rotate", `{}`, "manage"},
+	{"DELETE", "/api-keys/{key}", "", "manage"},
 	{"GET", "/logins", "", "read"},
 	{"POST", "/logins", `{"username":"new","password":"a long password","user":"ana"}`, "manage"},
 	{"GET", "/logins/robot", "", "read"},
@@ -45,9 +51,9 @@ func TestTenancy(t *testing.T) {
 	s.app(acme, "chat")
 	other := s.app(acme, "mail")
 	foreign := s.app(globex, "theirs")
-	id := s.credentials("acme", "chat")
+	ids := s.credentials("acme", "chat")
 	for _, op := range appOperations {
-		op.path = strings.ReplaceAll(op.path, "{certificate}", id)
+		op.path = ids.Replace(op.path)
 		var body any
 		if op.body != "" {
 			body = op.body
@@ -71,9 +77,9 @@ func TestScopes(t *testing.T) {
 	for i, scope := range []tenant.Scope{tenant.ScopePush, tenant.ScopeRead, tenant.ScopeManage} {
 		app := "app" + string(rune('0'+i))
 		key := s.key("acme", app, scope)
-		id := s.credentials("acme", app)
+		ids := s.credentials("acme", app)
 		for _, op := range appOperations {
-			op.path = strings.ReplaceAll(op.path, "{certificate}", id)
+			op.path = ids.Replace(op.path)
 			var body any
 			if op.body != "" {
 				body = op.body

@@ -15,7 +15,7 @@ import (
 func (a *API) audited(ctx context.Context, app, action, target string) (context.Context, *tenant.AuditEntry) {
 	x := exchangeOf(ctx)
 	e := &tenant.AuditEntry{
-		App: app, Address: x.address, RequestID: x.id, Action: action, Target: target,
+		App: app, Address: x.client.name, RequestID: x.id, Action: action, Target: target,
 		ActorKind: tenant.ActorNobody, CreatedAt: a.timestamp(),
 	}
 	if caller := x.caller; caller != nil {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/auth"
@@ -27,6 +28,9 @@ type Config struct {
 	// PublicAdmin is where management is served, if apart from the rest. The
 	// default is PublicHTTP.
 	PublicAdmin string
+	// Proxies are the networks of the reverse proxies whose X-Forwarded-For is
+	// believed.
+	Proxies []netip.Prefix
 	// SignupClosed refuses new organizations.
 	SignupClosed bool
 	// OperatorOrganization is a slug that nobody may sign up, or empty.
@@ -69,6 +73,7 @@ type Store interface {
 	Organizations
 	AuditLog
 	AppStore
+	KeyStore
 	LoginStore
 	CertificateStore
 }
@@ -146,6 +151,16 @@ type AppStore interface {
 	UpdateACL(ctx context.Context, org, app string, ifVersion int64, change func([]tenant.Rule) ([]tenant.Rule, error)) (tenant.ACL, error)
 }
 
+// KeyStore keeps the keys of apps' backends.
+type KeyStore interface {
+	CreateAPIKey(ctx context.Context, key tenant.APIKey) error
+	APIKeys(ctx context.Context, org, app, after string, limit int) ([]tenant.APIKey, error)
+	APIKey(ctx context.Context, org, app, id string) (tenant.APIKey, error)
+	UpdateAPIKey(ctx context.Context, org, app, id string, ifVersion int64, change func(*tenant.APIKey) error) (tenant.APIKey, error)
+	RotateAPIKey(ctx context.Context, org, app, id string, rotate func(last *tenant.APIKey) (tenant.APIKey, error)) (last, next tenant.APIKey, err error)
+	DeleteAPIKey(ctx context.Context, org, app, id string, allow func(*tenant.APIKey) error) error
+}
+
 // LoginStore keeps the logins of apps' devices.
 type LoginStore interface {
 	CreateLogin(ctx context.Context, login tenant.Login) error
@@ -170,9 +185,9 @@ type Apps interface {
 	Invalidate(org, app string)
 }
 
-// Callers tells whose a bearer token is.
+// Callers tells whose a bearer token is that came from an address.
 type Callers interface {
-	Authenticate(ctx context.Context, bearer string) (*auth.Caller, error)
+	Authenticate(ctx context.Context, bearer string, from netip.Addr) (*auth.Caller, error)
 }
 
 // Publisher appends a message to the log, or hands it to the live path, and

@@ -57,16 +57,21 @@ func jsonOf(v any) string {
 	return string(text)
 }
 
-// credentials puts the login "robot" and an authority into an app and returns
-// the authority's id.
-func (s *server) credentials(org, app string) string {
+// credentials puts an API key, the login "robot" and an authority into an app
+// and returns what puts their ids into paths.
+func (s *server) credentials(org, app string) *strings.Replacer {
 	s.t.Helper()
 	block, _ := pem.Decode([]byte(authorityPEM("Devices")))
 	c := tenant.Certificate{
 		ID: tenant.NewID("ca"), Organization: org, App: app, DER: block.Bytes, Fingerprint: sha256.Sum256(block.Bytes),
 		UserFrom: tenant.UserFromCN, CreatedAt: s.clock.Now(),
 	}
+	key := tenant.APIKey{
+		ID: tenant.NewID("key"), Organization: org, App: app, Hash: auth.HashSecret(auth.NewAPIKeySecret()),
+		Scopes: []tenant.Scope{tenant.ScopeManage}, CreatedAt: s.clock.Now(),
+	}
 	err := errors.Join(
+		s.store.CreateAPIKey(s.t.Context(), key),
 		s.store.CreateLogin(s.t.Context(), tenant.Login{
 			Organization: org, App: app, Username: "robot", User: "ana", Enabled: true, CreatedAt: s.clock.Now(),
 		}),
@@ -79,7 +84,7 @@ func (s *server) credentials(org, app string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return c.ID
+	return strings.NewReplacer("{certificate}", c.ID, "{key}", key.ID)
 }
 
 // connects says as whom acme/chat's login meter-7 gets in, by a directory that hears what the

@@ -15,7 +15,8 @@ import (
 // layers. It belongs to the request's goroutine.
 type exchange struct {
 	id      string
-	address string       // of the client, as far as limits are concerned
+	client  client
+	address string       // the client's, as far as limits are concerned
 	agent   string       // what the client calls itself
 	route   string       // the operation's path template
 	caller  *auth.Caller // nil without credentials

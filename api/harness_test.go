@@ -86,6 +86,7 @@ type server struct {
 	clock *clock
 	store *store.Store
 	bus   *recorder
+	usage *auth.Usage
 	log   *lockedBuffer
 	http  http.Handler
 
@@ -129,12 +130,13 @@ func newServer(t testing.TB, change ...func(*api.Config, *api.Deps)) *server {
 		t.Fatal(err)
 	}
 	directory := auth.NewDirectory(kept, s.clock.Now)
+	s.usage = auth.NewUsage(kept, slog.New(slog.DiscardHandler))
 	cfg := api.Config{
 		PublicHTTP: "http://push.example.com", PublicMQTT: "mqtt://push.example.com:1883",
 		PublicWS: "ws://push.example.com:8083/mqtt", OperatorOrganization: "ops", Shards: func() int { return 16 },
 	}
 	deps := api.Deps{
-		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.clock.Now).WithOperator(s.operatorKey, "ops"),
+		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.usage, s.clock.Now).WithOperator(s.operatorKey, "ops"),
 		Publisher: s.bus, Announcer: s.bus, Sessions: &keptSessions{}, Now: s.clock.Now,
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Checks: map[string]api.Check{"store": kept.Ping, "http": func(context.Context) error { return nil }},
@@ -238,6 +240,23 @@ func (s *server) member(org string, role tenant.Role) string {
 		s.store.CreateOrganization(s.t.Context(), tenant.Organization{Slug: org, Shard: 5, CreatedAt: now}, m, "none"),
 		s.store.CreateSession(s.t.Context(), tenant.Session{ID: tenant.NewID("ses"), Hash: auth.HashSecret(token), MemberID: m.ID, CreatedAt: now, ConfirmedAt: now, ExpiresAt: now.Add(time.Hour)}),
 	)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return token
+}
+
+// signIn returns a new token of an organization's member, who has just given
+// the password.
+func (s *server) signIn(org string) string {
+	s.t.Helper()
+	token, now := auth.NewSessionToken(), s.clock.Now()
+	members, err := s.store.Members(s.t.Context(), org, "", 1)
+	if err == nil {
+		err = s.store.CreateSession(s.t.Context(), tenant.Session{
+			ID: tenant.NewID("ses"), Hash: auth.HashSecret(token), MemberID: members[0].ID, CreatedAt: now, ConfirmedAt: now, ExpiresAt: now.Add(time.Hour),
+		})
+	}
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -82,7 +82,9 @@ func (a *API) GetMe(ctx context.Context, _ spec.GetMeRequestObject) (spec.GetMeR
 	}
 	if caller.Key != nil {
 		me.App = &caller.App
-		me.APIKey = &spec.APIKey{ID: caller.Key.ID, Scopes: scopesView(caller.Key.Scopes)}
+		key := apiKeyView(*caller.Key)
+		key.LastUsedAt, key.LastUsedFrom = nil, nil // of when the key was read; the last use is this one
+		me.APIKey = &key
 	}
 	return me, nil
 }

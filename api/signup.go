@@ -100,7 +100,7 @@ func (a *API) newSession(ctx context.Context, member tenant.Member) (token strin
 	token, now, x := auth.NewSessionToken(), a.timestamp(), exchangeOf(ctx)
 	return token, tenant.Session{
 		ID: tenant.NewID("ses"), Hash: auth.HashSecret(token), MemberID: member.ID, CreatedAt: now, ConfirmedAt: now,
-		Address: x.address, UserAgent: x.agent, ExpiresAt: now.Add(sessionLifetime),
+		Address: x.client.name, UserAgent: x.agent, ExpiresAt: now.Add(sessionLifetime),
 	}
 }
 

@@ -1,8 +1,10 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -46,6 +48,7 @@ func (c *Caller) Has(scope tenant.Scope) bool {
 type Callers struct {
 	directory *Directory
 	source    Source
+	usage     *Usage // nil: the last use of API keys is not kept
 	now       func() time.Time
 	operator  *OperatorKey // nil: there is no operator
 	operators string       // the operator's organization, or empty
@@ -53,8 +56,8 @@ type Callers struct {
 
 // NewCallers returns an authenticator: API keys come from the directory, and
 // so work while the source is away; members' sessions always from the source.
-func NewCallers(dir *Directory, src Source, now func() time.Time) *Callers {
-	return &Callers{directory: dir, source: src, now: now}
+func NewCallers(dir *Directory, src Source, usage *Usage, now func() time.Time) *Callers {
+	return &Callers{directory: dir, source: src, usage: usage, now: now}
 }
 
 // WithOperator lets whoever has the key call as the operator, and the members of
@@ -64,22 +67,24 @@ func (c *Callers) WithOperator(key *OperatorKey, organization string) *Callers {
 	return c
 }
 
-// Authenticate says whose a bearer token is. What is neither a known API key
-// nor a live session is Unauthenticated.
-func (c *Callers) Authenticate(ctx context.Context, bearer string) (*Caller, error) {
+// Authenticate says whose a bearer token is that came from an address. What is
+// neither a known API key nor a live session is Unauthenticated, an API key
+// whose time is over TokenExpired, and one that is not for the address
+// Forbidden.
+func (c *Callers) Authenticate(ctx context.Context, bearer string, from netip.Addr) (*Caller, error) {
 	switch {
 	case c.operator != nil && c.operator.Check(bearer, c.now()):
 		return &Caller{Operator: true}, nil
 	case len(bearer) != secretLength:
 	case strings.HasPrefix(bearer, apiKeyPrefix):
-		return c.backend(ctx, bearer)
+		return c.backend(ctx, bearer, from)
 	case strings.HasPrefix(bearer, sessionPrefix):
 		return c.member(ctx, bearer)
 	}
 	return nil, fault.New(fault.Unauthenticated, "the bearer token is neither an API key nor a session, or it has expired")
 }
 
-func (c *Callers) backend(ctx context.Context, secret string) (*Caller, error) {
+func (c *Callers) backend(ctx context.Context, secret string, from netip.Addr) (*Caller, error) {
 	hash := HashSecret(secret)
 	key, err := c.directory.apiKey(ctx, hash)
 	if fault.CodeOf(err) == fault.NotFound {
@@ -91,10 +96,33 @@ func (c *Callers) backend(ctx context.Context, secret string) (*Caller, error) {
 	if subtle.ConstantTimeCompare(key.Hash[:], hash[:]) != 1 {
 		return nil, unknownKey() // the source has answered something else than it was asked
 	}
-	if key.Suspended {
-		return nil, suspended()
+	now := c.now()
+	if err := admit(key, from, now); err != nil {
+		return nil, err
 	}
+	c.usage.Note(tenant.Use{Kind: tenant.UsedAPIKey, ID: key.ID, At: now, From: addressText(from)})
 	return &Caller{Organization: key.Organization, App: key.App, Key: key}, nil
+}
+
+// admit says why a key that is right cannot be used. Whoever has it may know.
+func admit(key *tenant.APIKey, from netip.Addr, now time.Time) error {
+	switch {
+	case key.Suspended:
+		return suspended()
+	case key.Expired(now):
+		return fault.New(fault.TokenExpired, "the API key has expired")
+	case !key.Admits(from):
+		return fault.Newf(fault.Forbidden, "the API key may not be used from the address %s", cmp.Or(addressText(from), "of this client"))
+	}
+	return nil
+}
+
+// addressText is empty for an address that is not known.
+func addressText(from netip.Addr) string {
+	if !from.IsValid() {
+		return ""
+	}
+	return from.String()
 }
 
 func unknownKey() error {

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"bytes"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -65,26 +66,26 @@ func TestTheOperatorCalls(t *testing.T) {
 	callers, _, src, _, session := newCallers(atNoon)
 	key := operatorKey(t, 7)
 	token := key.Token(atNoon())
-	_, err := callers.Authenticate(t.Context(), token)
+	_, err := callers.Authenticate(t.Context(), token, netip.Addr{})
 	wantFault(t, err, fault.Unauthenticated) // nobody is the operator unless it is said
 
 	callers.WithOperator(key, "ops")
-	c, err := callers.Authenticate(t.Context(), token)
+	c, err := callers.Authenticate(t.Context(), token, netip.Addr{})
 	if err != nil || !c.Operator || c.Organization != "" || c.Member != nil || c.Key != nil {
 		t.Errorf("the operator is %+v, %v", c, err)
 	}
-	_, err = callers.Authenticate(t.Context(), operatorKey(t, 8).Token(atNoon()))
+	_, err = callers.Authenticate(t.Context(), operatorKey(t, 8).Token(atNoon()), netip.Addr{})
 	wantFault(t, err, fault.Unauthenticated)
 
-	if c, err := callers.Authenticate(t.Context(), session); err != nil || c.Operator {
+	if c, err := callers.Authenticate(t.Context(), session, netip.Addr{}); err != nil || c.Operator {
 		t.Errorf("a member of acme is %+v, %v", c, err)
 	}
 	callers.WithOperator(key, "acme")
-	if c, err := callers.Authenticate(t.Context(), session); err != nil || !c.Operator || c.Member == nil {
+	if c, err := callers.Authenticate(t.Context(), session, netip.Addr{}); err != nil || !c.Operator || c.Member == nil {
 		t.Errorf("a member of the operator's organization is %+v, %v", c, err)
 	}
 	src.fail(errAway)
-	if _, err := callers.Authenticate(t.Context(), token); err != nil {
+	if _, err := callers.Authenticate(t.Context(), token, netip.Addr{}); err != nil {
 		t.Errorf("the operator is refused while the source is away: %v", err)
 	}
 }

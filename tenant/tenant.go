@@ -110,6 +110,7 @@ type APIKey struct {
 	LastUsedAt   time.Time // zero: never, or not within what is remembered
 	LastUsedFrom string    // the address
 	ReplacedBy   string    // the id of the key that a rotation has put in its place
+	Version      int64     // grows with every change that somebody makes
 	CreatedAt    time.Time
 	Suspended    bool // its organization is; only where it is read by its hash
 }

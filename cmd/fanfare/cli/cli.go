@@ -42,6 +42,7 @@ type grammar struct {
 	Join     joinCmd     `cmd:"" help:"Accept an invitation."`
 	Member   memberCmd   `cmd:"" help:"Manage who manages the organization."`
 	App      appCmd      `cmd:"" help:"Create and list apps."`
+	Key      keyCmd      `cmd:"" help:"List, create, rotate and delete an app's API keys."`
 	Org      orgCmd      `cmd:"" help:"Operate organizations: for whoever has the master key."`
 	Token    tokenCmd    `cmd:"" help:"Issue a device token."`
 	Push     pushCmd     `cmd:"" help:"Push a notification."`
