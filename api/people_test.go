@@ -132,6 +132,9 @@ func TestPeople(t *testing.T) {
 	for _, token := range []string{bo, there} {
 		s.call("POST", "/v1/invitations", token, `{"email":"cy@example.com","role":"viewer"}`).problem(t, 403, "step_up_required")
 	}
+	s.call("POST", "/v1/apps", there, `{"id":"mail","name":"Mail"}`).want(t, http.StatusCreated)
+	const keysPath, newKey = "/v1/apps/mail/api-keys", `{"scopes":["push"]}`
+	s.call("POST", keysPath, there, newKey).problem(t, 403, "step_up_required")
 	if fields := s.call("POST", "/v1/me/confirm", there, `{"password":"wrong"}`).problem(t, 422, "invalid"); !slices.Equal(fields, []string{"/password"}) {
 		t.Errorf("fields %q", fields)
 	}
@@ -142,6 +145,7 @@ func TestPeople(t *testing.T) {
 		t.Errorf("confirmed for %v, %v", left, err)
 	}
 	s.invite(there, "cy@example.com", "viewer")
+	s.call("POST", keysPath, there, newKey).want(t, http.StatusCreated)
 	s.call("POST", "/v1/invitations", bo, `{"email":"cy@example.com","role":"viewer"}`).problem(t, 403, "step_up_required")
 }
 
