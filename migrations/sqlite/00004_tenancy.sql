@@ -46,11 +46,13 @@ CREATE TABLE key_sets (
     fetched_at   INTEGER,
     failed_at    INTEGER,
     failure      TEXT NOT NULL DEFAULT '',
+    due_at       INTEGER NOT NULL, -- when to ask the address again
     last_used_at INTEGER,
     created_at   INTEGER NOT NULL,
     FOREIGN KEY (organization, app) REFERENCES apps (organization, id) ON DELETE CASCADE
 ) STRICT;
 CREATE INDEX key_sets_app ON key_sets (organization, app, id);
+CREATE INDEX key_sets_due ON key_sets (due_at);
 
 -- What of an app's tokens is worth nothing any more, although it has not expired.
 CREATE TABLE revocations (
