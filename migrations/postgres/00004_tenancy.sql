@@ -28,6 +28,10 @@ ALTER TABLE api_keys ADD COLUMN last_used_from text NOT NULL DEFAULT '';
 ALTER TABLE api_keys ADD COLUMN replaced_by text NOT NULL DEFAULT ''; -- the key that a rotation has put in its place
 -- A key of the operator's organization may be one that reads or publishes across organizations.
 ALTER TABLE api_keys ADD COLUMN across smallint NOT NULL DEFAULT 0 CHECK (across IN (0, 1));
+ALTER TABLE api_keys ADD COLUMN version bigint NOT NULL DEFAULT 0;
+
+-- A super-client: a device of the operator's organization that is above the wall.
+ALTER TABLE logins ADD COLUMN super smallint NOT NULL DEFAULT 0 CHECK (super IN (0, 1));
 
 ALTER TABLE signing_keys ADD COLUMN name text NOT NULL DEFAULT '';
 ALTER TABLE signing_keys ADD COLUMN public_key bytea; -- DER, SubjectPublicKeyInfo; the secret is empty then

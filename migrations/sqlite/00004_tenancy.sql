@@ -28,6 +28,10 @@ ALTER TABLE api_keys ADD COLUMN last_used_from TEXT NOT NULL DEFAULT '';
 ALTER TABLE api_keys ADD COLUMN replaced_by TEXT NOT NULL DEFAULT ''; -- the key that a rotation has put in its place
 -- A key of the operator's organization may be one that reads or publishes across organizations.
 ALTER TABLE api_keys ADD COLUMN across INTEGER NOT NULL DEFAULT 0 CHECK (across IN (0, 1));
+ALTER TABLE api_keys ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+
+-- A super-client: a device of the operator's organization that is above the wall.
+ALTER TABLE logins ADD COLUMN super INTEGER NOT NULL DEFAULT 0 CHECK (super IN (0, 1));
 
 ALTER TABLE signing_keys ADD COLUMN name TEXT NOT NULL DEFAULT '';
 ALTER TABLE signing_keys ADD COLUMN public_key BLOB; -- DER, SubjectPublicKeyInfo; the secret is empty then

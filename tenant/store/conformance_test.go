@@ -38,6 +38,7 @@ var conformance = []struct {
 	{"apps page by page", testApps},
 	{"tenants do not see each other", testTenancy},
 	{"API key", testAPIKey},
+	{"last uses of credentials", testUses},
 	{"login", testLogin},
 	{"login changes", testLoginChanges},
 	{"logins page by page", testLogins},

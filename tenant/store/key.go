@@ -21,9 +21,15 @@ const keyColumns = `k.id, k.organization, k.app, k.name, k.hash, k.scopes, k.add
 
 func scanKey(k *tenant.APIKey) []any {
 	return []any{
-		&k.ID, &k.Organization, &k.App, &k.Name, hashScanner{&k.Hash}, scopesScanner{&k.Scopes},
-		networksScanner{&k.Addresses}, boolScanner{&k.Across}, timeScanner{&k.ExpiresAt},
-		timeScanner{&k.LastUsedAt}, &k.LastUsedFrom, &k.ReplacedBy, timeScanner{&k.CreatedAt},
+		&k.ID, &k.Organization, &k.App, &k.Name,
+		hashScanner{&k.Hash},
+		scopesScanner{&k.Scopes},
+		networksScanner{&k.Addresses},
+		boolScanner{&k.Across},
+		timeScanner{&k.ExpiresAt},
+		timeScanner{&k.LastUsedAt},
+		&k.LastUsedFrom, &k.ReplacedBy,
+		timeScanner{&k.CreatedAt},
 	}
 }
 
