@@ -53,6 +53,7 @@ type Devices struct {
 	seen      *seenTokens
 	passwords *passwords
 	refresher Refresher // nil: key sets are what the directory says
+	usage     *Usage
 }
 
 // NewDevices returns an authenticator of the directory's apps' devices.
@@ -106,6 +107,7 @@ func (v *Devices) byToken(ctx context.Context, c Credentials) (*Device, error) {
 		Org: of.Organization, App: of.ID, User: claims.user, ClientID: c.ClientID,
 		Tags: slices.Clone(claims.tags), Role: claims.role, Expires: claims.ends(now),
 	}}
+	v.note(p.by, now)
 	// The key is still good: verify has seen it.
 	if ends := p.by.expires; !ends.IsZero() && ends.Before(d.Expires) {
 		d.Expires = ends
@@ -115,6 +117,15 @@ func (v *Devices) byToken(ctx context.Context, c Credentials) (*Device, error) {
 		d.Device = *claims.device
 	}
 	return d, nil
+}
+
+// note remembers that a token of a key was accepted.
+func (v *Devices) note(key *verifier, now time.Time) {
+	use := tenant.Use{Kind: tenant.UsedSigningKey, ID: key.kid, At: now}
+	if key.set != "" {
+		use.Kind, use.ID = tenant.UsedKeySet, key.set
+	}
+	v.usage.Note(use)
 }
 
 // key returns the app that the credentials name and the key to verify the token

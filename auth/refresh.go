@@ -25,6 +25,10 @@ type Refresher interface {
 // is called before the first device.
 func (v *Devices) UseRefresher(r Refresher) { v.refresher = r }
 
+// NoteUses has the use of signing keys and key sets remembered. It is called
+// before the first device.
+func (v *Devices) NoteUses(u *Usage) { v.usage = u }
+
 // refreshed looks for a key that no key set of an app has yet. A key that may be
 // at an address that does not answer is Unavailable.
 func (v *Devices) refreshed(ctx context.Context, app *App, kid string, alg tenant.Algorithm) (*verifier, error) {

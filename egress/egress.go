@@ -12,6 +12,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/fault"
@@ -105,6 +106,9 @@ func newTransport(cfg Config, control controlFunc) *http.Transport {
 
 // Private says whether the client may call inner networks and this machine.
 func (c *Client) Private() bool { return c.private }
+
+// Permits says whether the client may call an address over https.
+func (c *Client) Permits(addr netip.Addr) bool { return permitted(addr, c.private) }
 
 // Do sends a request. The body of the answer fails with fault.PayloadTooLarge
 // once it is longer than allowed. Where the request may not go is fault.Invalid;

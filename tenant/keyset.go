@@ -56,7 +56,7 @@ func CanonicalKeySet(document []byte) (string, error) {
 		maps.DeleteFunc(k, func(name string, _ json.RawMessage) bool { return !slices.Contains(kept, name) })
 	}
 	text, err := json.Marshal(map[string][]jwk{"keys": usable})
-	if err != nil {
+	if err != nil || len(text) > MaxDocument { // which is escaped otherwise, and so may be longer
 		return "", fault.Wrap(fault.Invalid, "is no JWK Set", err)
 	}
 	return string(text), nil

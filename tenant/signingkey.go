@@ -23,7 +23,9 @@ const (
 )
 
 // Expired says whether the key verifies nothing any more.
-func (k *SigningKey) Expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
+func (k *SigningKey) Expired(now time.Time) bool {
+	return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt)
+}
 
 // Replace notes that a rotation puts another key in this one's place, which
 // goes on to verify until then.

@@ -123,6 +123,7 @@ type SigningKey struct {
 	ExpiresAt    time.Time // zero: never
 	LastUsedAt   time.Time // zero: never, or not within what is remembered
 	ReplacedBy   string    // the kid of the key that a rotation has put in its place
+	Version      int64     // grows with every change; not read for an Entry
 	CreatedAt    time.Time
 }
 

@@ -37,6 +37,7 @@ ALTER TABLE signing_keys ADD COLUMN name text NOT NULL DEFAULT '';
 ALTER TABLE signing_keys ADD COLUMN public_key bytea; -- DER, SubjectPublicKeyInfo; the secret is empty then
 ALTER TABLE signing_keys ADD COLUMN expires_at timestamptz;
 ALTER TABLE signing_keys ADD COLUMN last_used_at timestamptz;
+ALTER TABLE signing_keys ADD COLUMN version bigint NOT NULL DEFAULT 0;
 ALTER TABLE signing_keys ADD COLUMN replaced_by text NOT NULL DEFAULT '';
 
 -- Where an app's issuer publishes its keys (RFC 7517 §5), with the last answer: it serves while the address does not.

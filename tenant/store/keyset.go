@@ -74,9 +74,25 @@ func (s *Store) keySets(ctx context.Context, query string, args ...any) ([]tenan
 	return sets, nil
 }
 
-// DeleteKeySet takes a key set away, or fails with fault.NotFound.
-func (s *Store) DeleteKeySet(ctx context.Context, org, app, id string) error {
-	return s.remove(ctx, "key set", `DELETE FROM key_sets WHERE organization = $1 AND app = $2 AND id = $3`, org, app, id)
+// DeleteKeySet takes a key set away after last has seen it. It fails with what
+// last fails with, or with fault.NotFound.
+func (s *Store) DeleteKeySet(ctx context.Context, org, app, id string, last func(*tenant.KeySet) error) error {
+	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
+		var k tenant.KeySet
+		err := tx.one(ctx, "key set", `SELECT `+keySetColumns+` FROM key_sets WHERE organization = $1 AND app = $2 AND id = $3`,
+			[]any{org, app, id}, scanKeySet(&k)...)
+		if err != nil {
+			return err
+		}
+		if err := last(&k); err != nil {
+			return err
+		}
+		gone, err := tx.exec(ctx, `DELETE FROM key_sets WHERE organization = $1 AND app = $2 AND id = $3`, org, app, id)
+		if err == nil && !gone {
+			return found("key set", sql.ErrNoRows) // another was faster
+		}
+		return err
+	})
 }
 
 // ClaimKeySets returns up to limit key sets, of all organizations that are not

@@ -10,12 +10,12 @@ import (
 
 // signingKeyColumns are what scanSigningKey reads: all but the secret, which
 // the entry of an app alone has.
-const signingKeyColumns = `kid, organization, app, name, algorithm, public_key, expires_at, last_used_at, replaced_by, created_at`
+const signingKeyColumns = `kid, organization, app, name, algorithm, public_key, expires_at, last_used_at, replaced_by, version, created_at`
 
 func scanSigningKey(k *tenant.SigningKey) []any {
 	return []any{
 		&k.KID, &k.Organization, &k.App, &k.Name, &k.Algorithm, &k.PublicKey, timeScanner{&k.ExpiresAt},
-		timeScanner{&k.LastUsedAt}, &k.ReplacedBy, timeScanner{&k.CreatedAt},
+		timeScanner{&k.LastUsedAt}, &k.ReplacedBy, &k.Version, timeScanner{&k.CreatedAt},
 	}
 }
 
@@ -90,13 +90,16 @@ func (s *Store) SigningKey(ctx context.Context, org, app, kid string) (tenant.Si
 }
 
 // UpdateSigningKey changes the name and the expiry of a signing key by the
-// function change, and fails with what that fails with, or with fault.NotFound.
+// function change if the key has the version ifVersion, or in any case with
+// AnyVersion, and returns it with its new version. It fails with what change
+// fails with, with fault.PreconditionFailed if the key has changed since, and
+// with fault.NotFound if there is none.
 func (s *Store) UpdateSigningKey(
-	ctx context.Context, org, app, kid string, change func(*tenant.SigningKey) error,
+	ctx context.Context, org, app, kid string, ifVersion int64, change func(*tenant.SigningKey) error,
 ) (tenant.SigningKey, error) {
 	var k tenant.SigningKey
 	err := s.change(ctx, func(ctx context.Context, tx *transaction) (err error) {
-		if k, err = lockSigningKey(ctx, tx, org, app, kid); err != nil {
+		if k, err = lockSigningKey(ctx, tx, org, app, kid, ifVersion); err != nil {
 			return err
 		}
 		if err := change(&k); err != nil {
@@ -110,20 +113,18 @@ func (s *Store) UpdateSigningKey(
 	return k, nil
 }
 
-// RotateSigningKey puts a key in another one's place: rotate gets the old one,
-// changes when it expires and what has replaced it, and returns the new one. It
-// fails with what rotate fails with, with fault.NotFound, and with
-// fault.QuotaExceeded as CreateSigningKey does.
+// RotateSigningKey puts a key in another one's place, all or nothing: rotate
+// gets the old one, changes when it expires and what has replaced it, and
+// returns the new one. It fails with what rotate fails with, with
+// fault.NotFound, and with fault.QuotaExceeded as CreateSigningKey does.
 func (s *Store) RotateSigningKey(
 	ctx context.Context, org, app, kid string, rotate func(old *tenant.SigningKey) (tenant.SigningKey, error),
-) error {
-	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
-		old, err := lockSigningKey(ctx, tx, org, app, kid)
-		if err != nil {
+) (old, next tenant.SigningKey, err error) {
+	err = s.change(ctx, func(ctx context.Context, tx *transaction) (err error) {
+		if old, err = lockSigningKey(ctx, tx, org, app, kid, AnyVersion); err != nil {
 			return err
 		}
-		next, err := rotate(&old)
-		if err != nil {
+		if next, err = rotate(&old); err != nil {
 			return err
 		}
 		if err := writeSigningKey(ctx, tx, old); err != nil {
@@ -132,15 +133,29 @@ func (s *Store) RotateSigningKey(
 		next.Organization, next.App = org, app
 		return s.addSigningKey(ctx, tx, next)
 	})
+	if err != nil {
+		return tenant.SigningKey{}, tenant.SigningKey{}, err
+	}
+	return old, next, nil
 }
 
-// lockSigningKey reads a key that the transaction is going to change.
-func lockSigningKey(ctx context.Context, tx *transaction, org, app, kid string) (k tenant.SigningKey, err error) {
-	_, err = tx.exec(ctx, `UPDATE signing_keys SET name = name WHERE organization = $1 AND app = $2 AND kid = $3`, org, app, kid)
+// lockSigningKey reads a key that the transaction is going to change, with its
+// new version, if it has a version.
+func lockSigningKey(
+	ctx context.Context, tx *transaction, org, app, kid string, ifVersion int64,
+) (k tenant.SigningKey, err error) {
+	// The new version comes first: it locks the row for what is read then.
+	current, err := tx.exec(ctx, `UPDATE signing_keys SET version = version + 1
+		 WHERE organization = $1 AND app = $2 AND kid = $3
+		   AND (CAST($4 AS bigint) < 0 OR version = CAST($4 AS bigint))`, org, app, kid, ifVersion)
 	if err != nil {
 		return k, err
 	}
-	return k, tx.one(ctx, "signing key", signingKeyQuery, []any{org, app, kid}, scanSigningKey(&k)...)
+	err = tx.one(ctx, "signing key", signingKeyQuery, []any{org, app, kid}, scanSigningKey(&k)...)
+	if err == nil && !current {
+		err = fault.New(fault.PreconditionFailed, "the signing key has changed since it was read")
+	}
+	return k, err
 }
 
 func writeSigningKey(ctx context.Context, tx *transaction, k tenant.SigningKey) error {
@@ -150,8 +165,18 @@ func writeSigningKey(ctx context.Context, tx *transaction, k tenant.SigningKey) 
 	return err
 }
 
-// DeleteSigningKey takes a signing key away, or fails with fault.NotFound.
-func (s *Store) DeleteSigningKey(ctx context.Context, org, app, kid string) error {
-	return s.remove(ctx, "signing key",
-		`DELETE FROM signing_keys WHERE organization = $1 AND app = $2 AND kid = $3`, org, app, kid)
+// DeleteSigningKey takes a signing key away after last has seen it. It fails
+// with what last fails with, or with fault.NotFound.
+func (s *Store) DeleteSigningKey(ctx context.Context, org, app, kid string, last func(*tenant.SigningKey) error) error {
+	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
+		k, err := lockSigningKey(ctx, tx, org, app, kid, AnyVersion)
+		if err != nil {
+			return err
+		}
+		if err := last(&k); err != nil {
+			return err
+		}
+		_, err = tx.exec(ctx, `DELETE FROM signing_keys WHERE organization = $1 AND app = $2 AND kid = $3`, org, app, kid)
+		return err
+	})
 }

@@ -115,7 +115,7 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 		Logger: p.log,
 	}, edge.Deps{
 		Bus: p.bus, Claims: p.claims, Estate: p.estate, RetainedCount: func() int { return p.bus.Stats().Retained },
-		Devices: auth.NewGuard(auth.NewDevices(p.directory, time.Now), time.Now), Changes: p.directory.Changes,
+		Devices: auth.NewGuard(p.devices(), time.Now), Changes: p.directory.Changes,
 	})
 	if err != nil {
 		return nil, err

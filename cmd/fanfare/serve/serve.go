@@ -16,6 +16,7 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/estate"
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-mq/fanfare/keyset"
 	"github.com/fanfare-mq/fanfare/tenant"
 	"github.com/fanfare-mq/fanfare/tenant/store"
 )
@@ -28,13 +29,14 @@ const stopTimeout = 9 * time.Second
 // take; what they do not need is for who comes later. Together they are the stop.
 const (
 	sliceOfFolder   = 100 * time.Millisecond
-	sliceOfDatabase = 900 * time.Millisecond  // the last transaction, the write-ahead log
-	sliceOfUsage    = 300 * time.Millisecond  // one more transaction
+	sliceOfDatabase = 900 * time.Millisecond // the last transaction, the write-ahead log
+	sliceOfUsage    = 300 * time.Millisecond // one more transaction
+	sliceOfKeySets  = 100 * time.Millisecond
 	sliceOfLog      = 1500 * time.Millisecond // the log's last answers
 	sliceOfClaims   = 500 * time.Millisecond  // what the last connections gave back
 	sliceOfEstate   = 100 * time.Millisecond
 	sliceOfMQTT     = 2 * time.Second // output under way
-	sliceOfHTTP     = 3200 * time.Millisecond
+	sliceOfHTTP     = 3100 * time.Millisecond
 	sliceOfMetrics  = 400 * time.Millisecond
 )
 
@@ -58,6 +60,7 @@ type process struct {
 	bus       *jetstream.Bus
 	directory *auth.Directory
 	usage     *auth.Usage
+	keySets   *keyset.Keeper
 	claims    edge.Claims
 	estate    *estate.Estate
 	edge      *edge.Edge // nil without its role
@@ -86,6 +89,7 @@ func (p *process) parts() []part {
 		{"message log", sliceOfLog, p.openBus},
 		{"directory of apps", 0, p.openDirectory},
 		{"last uses of credentials", sliceOfUsage, p.openUsage},
+		{"key sets", sliceOfKeySets, p.openKeySets},
 		{"connection claims", sliceOfClaims, p.openClaims},
 		{"wills of dead nodes", sliceOfEstate, p.openEstate},
 		{"MQTT", sliceOfMQTT, p.openEdge},
