@@ -29,6 +29,17 @@ var appOperations = []struct{ method, path, body, scope string }{
 	{"POST", "/certificates", jsonOf(map[string]any{"ca_pem": authorityPEM("New"), "user_from": "cn"}), "manage"},
 	{"GET", "/certificates/{certificate}", "", "read"},
 	{"DELETE", "/certificates/{certificate}", "", "manage"},
+	{"GET", "/signing-keys", "", "read"},
+	{"POST", "/signing-keys", `{}`, "manage"},
+	{"GET", "/signing-keys/{kid}", "", "read"},
+	{"PATCH", "/signing-keys/{kid}", `{"name":"Other"}`, "manage"},
+	{"POST", "/signing-keys/{kid}/rotate", `{}`, "manage"},
+	{"DELETE", "/signing-keys/{kid}", "", "manage"},
+	{"GET", "/key-sets", "", "read"},
+	{"POST", "/key-sets", `{"url":"https://issuer.invalid/jwks"}`, "manage"},
+	{"GET", "/key-sets/{key_set}", "", "read"},
+	{"POST", "/key-sets/{key_set}/refresh", "", "manage"},
+	{"DELETE", "/key-sets/{key_set}", "", "manage"},
 	{"POST", "/tokens", `{"user":"ana"}`, "push"},
 	{"POST", "/push", `{"to":{"user":"a"},` + note + `}`, "push"},
 	{"POST", "/publish", `{"topic":"acme/chat/x","payload":""}`, "push"},
@@ -41,9 +52,9 @@ func TestTenancy(t *testing.T) {
 	s.app(acme, "chat")
 	other := s.app(acme, "mail")
 	foreign := s.app(globex, "theirs")
-	id := s.credentials("acme", "chat")
+	ids := s.credentials("acme", "chat")
 	for _, op := range appOperations {
-		op.path = strings.ReplaceAll(op.path, "{certificate}", id)
+		op.path = ids.Replace(op.path)
 		var body any
 		if op.body != "" {
 			body = op.body
@@ -67,9 +78,9 @@ func TestScopes(t *testing.T) {
 	for i, scope := range []tenant.Scope{tenant.ScopePush, tenant.ScopeRead, tenant.ScopeManage} {
 		app := "app" + string(rune('0'+i))
 		key := s.key("acme", app, scope)
-		id := s.credentials("acme", app)
+		ids := s.credentials("acme", app)
 		for _, op := range appOperations {
-			op.path = strings.ReplaceAll(op.path, "{certificate}", id)
+			op.path = ids.Replace(op.path)
 			var body any
 			if op.body != "" {
 				body = op.body

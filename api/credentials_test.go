@@ -56,16 +56,23 @@ func jsonOf(v any) string {
 	return string(text)
 }
 
-// credentials puts the login "robot" and an authority into an app and returns
-// the authority's id.
-func (s *server) credentials(org, app string) string {
+// credentials puts the login "robot", an authority, a signing key and a key set
+// into an app and returns what puts their ids into paths.
+func (s *server) credentials(org, app string) *strings.Replacer {
 	s.t.Helper()
 	block, _ := pem.Decode([]byte(authorityPEM("Devices")))
 	c := tenant.Certificate{
 		ID: tenant.NewID("ca"), Organization: org, App: app, DER: block.Bytes, Fingerprint: sha256.Sum256(block.Bytes),
 		UserFrom: tenant.UserFromCN, CreatedAt: s.clock.Now(),
 	}
+	signing := tenant.SigningKey{
+		KID: tenant.NewID("sk"), Organization: org, App: app, Algorithm: tenant.HS256, Secret: auth.NewSigningSecret(), CreatedAt: s.clock.Now(),
+	}
+	keys := tenant.KeySet{
+		ID: tenant.NewID("ks"), Organization: org, App: app, URL: "https://127.0.0.1/", DueAt: s.clock.Now(), CreatedAt: s.clock.Now(),
+	}
 	err := errors.Join(
+		s.store.CreateSigningKey(s.t.Context(), signing), s.store.CreateKeySet(s.t.Context(), keys),
 		s.store.CreateLogin(s.t.Context(), tenant.Login{
 			Organization: org, App: app, Username: "robot", User: "ana", Enabled: true, CreatedAt: s.clock.Now(),
 		}),
@@ -74,7 +81,7 @@ func (s *server) credentials(org, app string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return c.ID
+	return strings.NewReplacer("{certificate}", c.ID, "{kid}", signing.KID, "{key_set}", keys.ID)
 }
 
 // connects says as whom acme/chat's login meter-7 gets in, by a directory that hears what the

@@ -112,7 +112,7 @@ func (v *Devices) byToken(ctx context.Context, c Credentials) (*Device, error) {
 	if ends := p.by.expires; !ends.IsZero() && ends.Before(d.Expires) {
 		d.Expires = ends
 	}
-	d.holds = func() bool { return app.verifiers().holds(p.by, v.now()) }
+	d.holds = func() bool { return app.verifiers().current(p.by, v.now()) != nil }
 	if claims.device != nil {
 		d.Device = *claims.device
 	}

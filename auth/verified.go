@@ -64,7 +64,8 @@ func (v *Devices) verify(ctx context.Context, c *Credentials) (*App, verified, e
 		if err != nil {
 			return nil, p, err
 		}
-		if app.verifiers().holds(p.by, v.now()) {
+		if key := app.verifiers().current(p.by, v.now()); key != nil {
+			p.by = key
 			return app, p, explain(v.validator.Validate(p.claims))
 		}
 	}

@@ -93,10 +93,14 @@ func (v *verifiers) find(kid string, alg tenant.Algorithm) *verifier {
 	return v.published[publishedKey{kid, alg}]
 }
 
-// holds says whether a key that has verified something still would.
-func (v *verifiers) holds(used *verifier, now time.Time) bool {
-	current := v.find(used.kid, used.algorithm)
-	return current != nil && current.algorithm == used.algorithm && current.material == used.material && !current.expired(now)
+// current returns what a key that has verified something is now, which may expire
+// at another time, or nil if it would not verify that any more.
+func (v *verifiers) current(used *verifier, now time.Time) *verifier {
+	key := v.find(used.kid, used.algorithm)
+	if key == nil || key.algorithm != used.algorithm || key.material != used.material || key.expired(now) {
+		return nil
+	}
+	return key
 }
 
 // nextExpiry returns when the next of the signing keys expires; zero: none will.
