@@ -304,7 +304,10 @@ func TestSigningKeysWantThePassword(t *testing.T) {
 	path := signingPath + "/" + s.call("POST", signingPath, member, `{}`).want(t, 201)["kid"].(string)
 	s.clock.Advance(11 * time.Minute)
 	for _, op := range [][3]string{
-		{"POST", signingPath, `{}`}, {"PATCH", path, `{"name":"x"}`}, {"POST", path + "/rotate", `{}`}, {"DELETE", path, ""},
+		{"POST", signingPath, `{}`},
+		{"PATCH", path, `{"name":"x"}`},
+		{"POST", path + "/rotate", `{}`},
+		{"DELETE", path, ""},
 		{"POST", "/v1/apps/chat/key-sets", `{"url":"https://issuer.invalid/"}`},
 	} {
 		var body any

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"crypto"
 	"crypto/sha256"
 	"time"
 
@@ -79,7 +78,7 @@ func signingVerifier(key *tenant.SigningKey) *verifier {
 	}
 	public, err := tenant.ParsePublicKeyDER(key.PublicKey)
 	if err == nil && public.Algorithm == key.Algorithm {
-		v.key, v.material = crypto.PublicKey(public.Key), public.Fingerprint()
+		v.key, v.material = public.Key, public.Fingerprint()
 	}
 	return v
 }

@@ -117,7 +117,7 @@ func (c *Client) Do(r *http.Request) (*http.Response, error) {
 	if r.Header.Get("User-Agent") == "" {
 		r.Header.Set("User-Agent", userAgent)
 	}
-	return c.http.Do(r)
+	return c.http.Do(r) //nolint:gosec // calling addresses that others have chosen is what this is for
 }
 
 // Close ends the connections that wait for another call.

@@ -374,7 +374,11 @@ func TestRefusedBodyIsClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = egress.New(egress.Config{}).Do(r); err == nil || !body.closed.Load() {
+	answer, err := egress.New(egress.Config{}).Do(r)
+	if err == nil {
+		answer.Body.Close()
+	}
+	if err == nil || !body.closed.Load() {
 		t.Errorf("%v, closed %v", err, body.closed.Load())
 	}
 }

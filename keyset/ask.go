@@ -55,7 +55,7 @@ func (k *Keeper) ask(ctx context.Context, set tenant.KeySet, began time.Time) er
 
 // soon is well before an age is reached, for each set at another time.
 func soon(age time.Duration) time.Duration {
-	return age*7/10 + rand.N(age/10)
+	return age*7/10 + rand.N(age/10) //nolint:gosec // nobody gains by guessing it
 }
 
 // ignoreGone lets what belongs to a set that is gone pass.
@@ -121,7 +121,7 @@ func seconds(text string) (time.Duration, bool) {
 	if errors.Is(err, strconv.ErrRange) {
 		return maxAge, true
 	}
-	return time.Duration(min(n, uint64(maxAge/time.Second))) * time.Second, err == nil //nolint:gosec // a day at most
+	return time.Duration(min(n, uint64(maxAge/time.Second))) * time.Second, err == nil
 }
 
 // describe says what has gone wrong, in words for the app's owner: nothing of

@@ -113,7 +113,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		}
 		k.forget()
 		// Nodes that were started together do not look together.
-		timer := time.NewTimer(lookEvery/2 + rand.N(lookEvery))
+		timer := time.NewTimer(lookEvery/2 + rand.N(lookEvery)) //nolint:gosec // nobody gains by guessing it
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

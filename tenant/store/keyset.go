@@ -13,8 +13,13 @@ const keySetColumns = `id, organization, app, name, url, document, fetched_at, f
 
 func scanKeySet(k *tenant.KeySet) []any {
 	return []any{
-		&k.ID, &k.Organization, &k.App, &k.Name, &k.URL, &k.Document, timeScanner{&k.FetchedAt}, timeScanner{&k.FailedAt},
-		&k.Failure, timeScanner{&k.DueAt}, timeScanner{&k.LastUsedAt}, timeScanner{&k.CreatedAt},
+		&k.ID, &k.Organization, &k.App, &k.Name, &k.URL, &k.Document,
+		timeScanner{&k.FetchedAt},
+		timeScanner{&k.FailedAt},
+		&k.Failure,
+		timeScanner{&k.DueAt},
+		timeScanner{&k.LastUsedAt},
+		timeScanner{&k.CreatedAt},
 	}
 }
 

@@ -14,8 +14,11 @@ const signingKeyColumns = `kid, organization, app, name, algorithm, public_key, 
 
 func scanSigningKey(k *tenant.SigningKey) []any {
 	return []any{
-		&k.KID, &k.Organization, &k.App, &k.Name, &k.Algorithm, &k.PublicKey, timeScanner{&k.ExpiresAt},
-		timeScanner{&k.LastUsedAt}, &k.ReplacedBy, &k.Version, timeScanner{&k.CreatedAt},
+		&k.KID, &k.Organization, &k.App, &k.Name, &k.Algorithm, &k.PublicKey,
+		timeScanner{&k.ExpiresAt},
+		timeScanner{&k.LastUsedAt},
+		&k.ReplacedBy, &k.Version,
+		timeScanner{&k.CreatedAt},
 	}
 }
 
