@@ -22,6 +22,7 @@ import (
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/fault"
 	"github.com/fanfare-mq/fanfare/tenant"
+	"github.com/fanfare-mq/fanfare/tenant/store"
 )
 
 // authorityPEM makes a new authority's certificate.
@@ -56,8 +57,8 @@ func jsonOf(v any) string {
 	return string(text)
 }
 
-// credentials puts the login "robot", an authority, a signing key and a key set
-// into an app and returns what puts their ids into paths.
+// credentials puts an API key, the login "robot", an authority, a signing key
+// and a key set into an app and returns what puts their ids into paths.
 func (s *server) credentials(org, app string) *strings.Replacer {
 	s.t.Helper()
 	block, _ := pem.Decode([]byte(authorityPEM("Devices")))
@@ -71,17 +72,26 @@ func (s *server) credentials(org, app string) *strings.Replacer {
 	keys := tenant.KeySet{
 		ID: tenant.NewID("ks"), Organization: org, App: app, URL: "https://127.0.0.1/", DueAt: s.clock.Now(), CreatedAt: s.clock.Now(),
 	}
+	key := tenant.APIKey{
+		ID: tenant.NewID("key"), Organization: org, App: app, Hash: auth.HashSecret(auth.NewAPIKeySecret()),
+		Scopes: []tenant.Scope{tenant.ScopeManage}, CreatedAt: s.clock.Now(),
+	}
 	err := errors.Join(
 		s.store.CreateSigningKey(s.t.Context(), signing), s.store.CreateKeySet(s.t.Context(), keys),
+		s.store.CreateAPIKey(s.t.Context(), key),
 		s.store.CreateLogin(s.t.Context(), tenant.Login{
 			Organization: org, App: app, Username: "robot", User: "ana", Enabled: true, CreatedAt: s.clock.Now(),
 		}),
 		s.store.CreateCertificate(s.t.Context(), c),
 	)
+	_, failed := s.store.UpdateACL(s.t.Context(), org, app, store.AnyVersion, func([]tenant.Rule) ([]tenant.Rule, error) {
+		return []tenant.Rule{{ID: "rule_1", Effect: tenant.Deny, Action: tenant.All, Topic: org + "/none", Who: tenant.Who{Everyone: true}}}, nil
+	})
+	err = errors.Join(err, failed)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return strings.NewReplacer("{certificate}", c.ID, "{kid}", signing.KID, "{key_set}", keys.ID)
+	return strings.NewReplacer("{certificate}", c.ID, "{key}", key.ID, "{kid}", signing.KID, "{key_set}", keys.ID)
 }
 
 // connects says as whom acme/chat's login meter-7 gets in, by a directory that hears what the

@@ -10,13 +10,8 @@ import (
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
-const (
-	// signingKeyPrefix begins the ids of signing keys.
-	signingKeyPrefix = "sk"
-	// defaultOverlap is how long a rotated signing key goes on unless asked
-	// otherwise: as long as the tokens that POST …/tokens makes by default.
-	defaultOverlap = defaultTokenLifetime
-)
+// signingKeyPrefix begins the ids of signing keys.
+const signingKeyPrefix = "sk"
 
 // ListSigningKeys answers a page of an app's signing keys.
 func (a *API) ListSigningKeys(
@@ -146,7 +141,7 @@ func (a *API) RotateSigningKey(
 // nextSigningKey makes the key that takes a key's place, and ends that after the
 // overlap. It returns the secret to show, if there is one.
 func (a *API) nextSigningKey(last *tenant.SigningKey, body *spec.SigningKeyRotation) (tenant.SigningKey, string, error) {
-	now, overlap := a.timestamp(), defaultOverlap
+	now, overlap := a.timestamp(), tenant.DefaultOverlap
 	next := tenant.SigningKey{KID: tenant.NewID(signingKeyPrefix), Name: last.Name, ExpiresAt: last.ExpiresAt, CreatedAt: now}
 	set(&next.Name, body.Name)
 	setSeconds(&overlap, body.OverlapSeconds)

@@ -20,6 +20,17 @@ ALTER TABLE organizations ADD COLUMN suspended_for text NOT NULL DEFAULT ''; -- 
 ALTER TABLE organizations ADD COLUMN deleted_at timestamptz;
 CREATE INDEX organizations_plan ON organizations (plan);
 
+-- What is gone for everybody and has to be erased where else it is kept: an app, or with an empty one the organization
+-- itself, whose row goes last. The name is taken until then.
+CREATE TABLE erasures (
+    organization  text COLLATE "C" NOT NULL REFERENCES organizations (slug) ON DELETE CASCADE,
+    app           text COLLATE "C" NOT NULL,
+    deleted_at    timestamptz      NOT NULL,
+    claimed_until timestamptz, -- one worker at a time
+    PRIMARY KEY (organization, app)
+);
+CREATE INDEX erasures_deleted_at ON erasures (deleted_at);
+
 ALTER TABLE api_keys ADD COLUMN name text NOT NULL DEFAULT '';
 ALTER TABLE api_keys ADD COLUMN addresses text NOT NULL DEFAULT '[]'; -- a JSON array of networks; empty: from anywhere
 ALTER TABLE api_keys ADD COLUMN expires_at timestamptz;
@@ -116,3 +127,4 @@ CREATE TABLE audit (
     created_at   timestamptz      NOT NULL
 );
 CREATE INDEX audit_organization ON audit (organization, id);
+CREATE INDEX audit_created_at ON audit (created_at);

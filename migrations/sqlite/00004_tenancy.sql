@@ -20,6 +20,17 @@ ALTER TABLE organizations ADD COLUMN suspended_for TEXT NOT NULL DEFAULT ''; -- 
 ALTER TABLE organizations ADD COLUMN deleted_at INTEGER;
 CREATE INDEX organizations_plan ON organizations (plan);
 
+-- What is gone for everybody and has to be erased where else it is kept: an app, or with an empty one the organization
+-- itself, whose row goes last. The name is taken until then.
+CREATE TABLE erasures (
+    organization  TEXT NOT NULL REFERENCES organizations (slug) ON DELETE CASCADE,
+    app           TEXT NOT NULL,
+    deleted_at    INTEGER NOT NULL,
+    claimed_until INTEGER, -- one worker at a time
+    PRIMARY KEY (organization, app)
+) STRICT;
+CREATE INDEX erasures_deleted_at ON erasures (deleted_at);
+
 ALTER TABLE api_keys ADD COLUMN name TEXT NOT NULL DEFAULT '';
 ALTER TABLE api_keys ADD COLUMN addresses TEXT NOT NULL DEFAULT '[]'; -- a JSON array of networks; empty: from anywhere
 ALTER TABLE api_keys ADD COLUMN expires_at INTEGER;
@@ -116,3 +127,4 @@ CREATE TABLE audit (
     created_at   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX audit_organization ON audit (organization, id);
+CREATE INDEX audit_created_at ON audit (created_at);

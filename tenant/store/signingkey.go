@@ -48,13 +48,20 @@ func (s *Store) CreateSigningKey(ctx context.Context, key tenant.SigningKey) err
 	return s.change(ctx, func(ctx context.Context, tx *transaction) error { return s.addSigningKey(ctx, tx, key) })
 }
 
+// addSigningKey adds a key to an app that has room for it. Keys that have
+// expired long ago make room.
 func (s *Store) addSigningKey(ctx context.Context, tx *transaction, key tenant.SigningKey) error {
+	_, err := tx.exec(ctx, `DELETE FROM signing_keys WHERE organization = $1 AND app = $2 AND expires_at < $3`,
+		key.Organization, key.App, key.CreatedAt.Add(-tenant.ExpiredKeysFor))
+	if err != nil {
+		return err
+	}
 	if err := s.insertSigningKey(ctx, tx, key); err != nil {
 		return err
 	}
 	// Two at once may both get in at the limit, which does no harm.
 	var n int
-	err := tx.one(ctx, "app", `SELECT COUNT(*) FROM signing_keys WHERE organization = $1 AND app = $2`,
+	err = tx.one(ctx, "app", `SELECT COUNT(*) FROM signing_keys WHERE organization = $1 AND app = $2`,
 		[]any{key.Organization, key.App}, &n)
 	if err == nil && n > tenant.MaxSigningKeys {
 		return fault.Newf(fault.QuotaExceeded, "the app has %d signing keys already", tenant.MaxSigningKeys)

@@ -133,4 +133,13 @@ func testSigningKeyQuota(t *testing.T, cfg store.Config) {
 	if kept, err := s.SigningKey(t.Context(), "acme", "chat", key.KID); err != nil || kept.ReplacedBy != "" {
 		t.Errorf("half a rotation: %+v, %v", kept, err)
 	}
+	// Those that have expired long ago make room.
+	late := newSigningKey(97)
+	late.CreatedAt = now.Add(time.Hour + tenant.ExpiredKeysFor)
+	wantCode(t, s.CreateSigningKey(t.Context(), late), fault.QuotaExceeded)
+	late.CreatedAt = late.CreatedAt.Add(time.Second)
+	must(t, s.CreateSigningKey(t.Context(), late))
+	if kept, err := s.SigningKeys(t.Context(), "acme", "chat", "", 100); err != nil || len(kept) != 2 {
+		t.Errorf("%d keys are kept, %v", len(kept), err)
+	}
 }

@@ -56,6 +56,7 @@ type process struct {
 	version string
 
 	sealer    *tenant.Sealer
+	operator  *auth.OperatorKey
 	store     *store.Store
 	bus       *jetstream.Bus
 	directory *auth.Directory
