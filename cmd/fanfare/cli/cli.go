@@ -33,17 +33,18 @@ type Process struct {
 
 // grammar is every command there is.
 type grammar struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Demo    demoCmd    `cmd:"" help:"Watch a device receive a push, step by step, on a server of its own."`
-	Signup  signupCmd  `cmd:"" help:"Create an organization and its first member."`
-	App     appCmd     `cmd:"" help:"Create and list apps."`
-	Key     keyCmd     `cmd:"" help:"List, create, rotate and delete an app's API keys."`
-	Org     orgCmd     `cmd:"" help:"Operate organizations: for whoever has the master key."`
-	Token   tokenCmd   `cmd:"" help:"Issue a device token."`
-	Push    pushCmd    `cmd:"" help:"Push a notification."`
-	Sub     subCmd     `cmd:"" help:"Connect as a device and print what arrives."`
-	Bench   benchCmd   `cmd:"" help:"Measure this server beside mosquitto."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve   serveCmd      `cmd:"" help:"Run the server."`
+	Demo    demoCmd       `cmd:"" help:"Watch a device receive a push, step by step, on a server of its own."`
+	Signup  signupCmd     `cmd:"" help:"Create an organization and its first member."`
+	App     appCmd        `cmd:"" help:"Create and list apps."`
+	Key     keyCmd        `cmd:"" help:"List, create, rotate and delete an app's API keys."`
+	Signing signingKeyCmd `cmd:"" name:"signing-key" help:"List, create, rotate and delete the keys of an app's device tokens."`
+	Org     orgCmd        `cmd:"" help:"Operate organizations: for whoever has the master key."`
+	Token   tokenCmd      `cmd:"" help:"Issue a device token."`
+	Push    pushCmd       `cmd:"" help:"Push a notification."`
+	Sub     subCmd        `cmd:"" help:"Connect as a device and print what arrives."`
+	Bench   benchCmd      `cmd:"" help:"Measure this server beside mosquitto."`
+	Version versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // usageError is a command line that cannot be meant.
