@@ -143,7 +143,7 @@ func (v *Devices) key(ctx context.Context, username string, t *jwt.Token) (*App,
 	alg := tenant.Algorithm(t.Method.Alg())
 	key := app.verifiers().find(kid, alg)
 	if key == nil {
-		if key, err = v.refreshed(ctx, app, kid, alg); err != nil {
+		if key, err = v.newKey(ctx, app, kid, alg); err != nil {
 			return nil, nil, err
 		}
 	}

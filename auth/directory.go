@@ -211,6 +211,20 @@ func (d *Directory) AppByKID(ctx context.Context, kid string) (*App, error) {
 	return app, nil
 }
 
+// catchUp reads an app again if a signing key of it is newer than what is known
+// of it: the first token of a new key may be faster than the announcement.
+func (d *Directory) catchUp(ctx context.Context, app *App, kid string) error {
+	r, err := d.kids.get(ctx, kid)
+	if err != nil || *r.current() != app.record.key {
+		return ignoreNotFound(err)
+	}
+	app.record.due.Store(0)
+	if _, err = d.apps.get(ctx, app.record.key); err == nil && app.verifiers().own[kid] == nil {
+		d.kids.invalidate(kid) // it is gone, and nobody is to read an app for it again
+	}
+	return ignoreNotFound(err)
+}
+
 // Invalidate is called when an app, its rules, its keys or its certificates
 // were changed; or, with "{app}/{login}", one of its logins; or, with an empty
 // app, the organization and so all its apps. The next look-up

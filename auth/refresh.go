@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/fault"
@@ -11,6 +12,9 @@ import (
 // refreshWait is how long a connect waits for key sets to be asked for a key
 // that they do not have yet.
 const refreshWait = 3 * time.Second
+
+// ownKIDPrefix begins the kids of our own keys.
+const ownKIDPrefix = "sk_"
 
 // Refresher asks the addresses of key sets for their newest keys.
 type Refresher interface {
@@ -28,6 +32,19 @@ func (v *Devices) UseRefresher(r Refresher) { v.refresher = r }
 // NoteUses has the use of signing keys and key sets remembered. It is called
 // before the first device.
 func (v *Devices) NoteUses(u *Usage) { v.usage = u }
+
+// newKey looks for a key that is not known here yet, or returns nil.
+func (v *Devices) newKey(ctx context.Context, app *App, kid string, alg tenant.Algorithm) (*verifier, error) {
+	if strings.HasPrefix(kid, ownKIDPrefix) && len(kid) <= maxOwnKID {
+		if err := v.directory.catchUp(ctx, app, kid); err != nil {
+			return nil, err
+		}
+		if key := app.verifiers().find(kid, alg); key != nil {
+			return key, nil
+		}
+	}
+	return v.refreshed(ctx, app, kid, alg)
+}
 
 // refreshed looks for a key that no key set of an app has yet. A key that may be
 // at an address that does not answer is Unavailable.

@@ -127,6 +127,56 @@ func TestUnknownKIDAsksTheSets(t *testing.T) {
 	}
 }
 
+// The first token of a new key is faster than the announcement, and those of a
+// key that is gone cost next to nothing.
+func TestNewKeyBeforeItsAnnouncement(t *testing.T) {
+	keys := issuers()
+	src := newSource(entry("acme", "chat"), entry("globex", "chat"))
+	v := auth.NewDevices(auth.NewDirectory(src, atNoon), atNoon)
+	if _, err := connect(t, v, "acme/chat", token{}.text(t)); err != nil {
+		t.Fatal(err)
+	}
+	fresh := signedBy(t, jwt.SigningMethodES256, "sk_es", keys.es)
+	src.set(signingEntry(t))
+	if _, err := connect(t, v, "acme/chat", fresh); err != nil {
+		t.Errorf("with the new key: %v", err)
+	}
+	_, err := connect(t, v, "globex/chat", fresh)
+	wantFault(t, err, fault.Unauthenticated)
+
+	src.set(entry("acme", "chat"))
+	if _, err := connect(t, v, "acme/chat", signedBy(t, jwt.SigningMethodRS256, "sk_rs", keys.rs)); err != nil {
+		t.Errorf("not announced, a key that is gone is good: %v", err)
+	}
+	src.count()
+	for range 100 {
+		_, err := connect(t, v, "acme/chat", signedBy(t, jwt.SigningMethodES256, "sk_gone", keys.es))
+		wantFault(t, err, fault.Unauthenticated)
+	}
+	if n := src.count(); n != 1 {
+		t.Errorf("a kid that is nobody's cost %d reads", n)
+	}
+
+	// One that was there, and is remembered as this app's.
+	src.set(signingEntry(t))
+	d := auth.NewDirectory(src, atNoon)
+	v = auth.NewDevices(d, atNoon)
+	if _, err := connect(t, v, "", fresh); err != nil {
+		t.Fatal(err)
+	}
+	src.set(entry("acme", "chat"))
+	d.Invalidate("acme", "chat")
+	lookUp(t, d, "acme", "chat")
+	src.count()
+	for range 100 {
+		_, err := connect(t, v, "acme/chat", fresh)
+		wantFault(t, err, fault.Unauthenticated)
+	}
+	if n := src.count(); n > 4 {
+		t.Errorf("a key that was deleted cost %d reads", n)
+	}
+}
+
 // A connect does not wait long for a slow address.
 func TestSlowSetsHardlyDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
