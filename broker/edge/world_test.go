@@ -29,8 +29,9 @@ const patience = 10 * time.Second
 
 // tenants is a source with one app in each of two organizations.
 type tenants struct {
-	keyless, ruleless atomic.Bool // what acme has lost
-	suspended, gone   atomic.Bool // acme is
+	keyless, ruleless atomic.Bool  // what acme has lost
+	suspended, gone   atomic.Bool  // acme is
+	ends              atomic.Int64 // when acme's key does, in Unix nanoseconds; 0: never
 }
 
 func entry(org string) tenant.Entry {
@@ -54,6 +55,9 @@ func (s *tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error
 		e := entry(org)
 		if org == "acme" && s.keyless.Load() {
 			e.SigningKeys = nil
+		}
+		if ends := s.ends.Load(); org == "acme" && ends != 0 && len(e.SigningKeys) > 0 {
+			e.SigningKeys[0].ExpiresAt = time.Unix(0, ends)
 		}
 		if org == "acme" && s.ruleless.Load() {
 			e.ACL = tenant.ACL{Version: 2}

@@ -67,7 +67,9 @@ func (p party) dial5(t *testing.T, clientID, user string) (*modern, byte) {
 
 // as is a token of a user.
 func as(user string) func(*jwt.Token) {
-	return func(token *jwt.Token) { token.Claims = jwt.MapClaims{"sub": user, "exp": time.Now().Add(time.Hour).Unix()} }
+	return func(token *jwt.Token) {
+		token.Claims = jwt.MapClaims{"sub": user, "exp": time.Now().Add(time.Hour).Unix()}
+	}
 }
 
 // operate runs a command as the operator.

@@ -107,7 +107,7 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 	limits.MaxKeepAlive = uint16(p.cfg.KeepAlive) //nolint:gosec // checked to be at most 65,535
 	deps := edge.Deps{
 		Bus: p.bus, Claims: p.claims, Estate: p.estate, RetainedCount: func() int { return p.bus.Stats().Retained },
-		Devices: auth.NewGuard(auth.NewDevices(p.directory, time.Now), time.Now), Changes: p.directory.Changes,
+		Devices: auth.NewGuard(p.devices(), time.Now), Changes: p.directory.Changes,
 	}
 	if p.above != nil {
 		deps.Above = p.above
