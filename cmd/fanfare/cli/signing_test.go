@@ -20,6 +20,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/api/spec"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/client"
+	"github.com/fanfare-mq/fanfare/cmd/fanfare/device"
 	"github.com/fanfare-mq/fanfare/internal/testenv"
 )
 
@@ -158,6 +159,16 @@ func TestKeysReachLiveConnections(t *testing.T) {
 		if len(made.Keys) != 1 {
 			t.Fatalf("its keys: %+v", made)
 		}
+		known := func() bool { // the other node has to hear of the set
+			d, err := device.Connect(t.Context(), device.Options{
+				URL: there.places["MQTT"], ClientID: "first", Username: "acme/chat", Token: first.token(t, "ana"),
+			})
+			if err == nil {
+				d.Close()
+			}
+			return err == nil
+		}
+		testenv.Eventually(t, felt, "the set is known", known)
 		old := there.enter(t, "old", "acme/chat", first.token(t, "ana"))
 		document.Store(jwks(t, first, second))
 		fresh := there.enter(t, "new", "acme/chat", second.token(t, "ana")) // signed before anybody has asked
