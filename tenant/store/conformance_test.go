@@ -33,6 +33,7 @@ var conformance = []struct {
 	{"erasure keeps others", testErasureKeepsOthers},
 	{"erasures are claimed", testErasureClaims},
 	{"audit", testAudit},
+	{"audit without a change", testAuditAlone},
 	{"audit with its change", testAuditWithItsChange},
 	{"one of many sign-ups wins", testSignupRace},
 	{"members", testMembers},
