@@ -1046,6 +1046,18 @@ type NewApp struct {
 // NewCertificate An authority to register.
 type NewCertificate struct {
 	// CaPem Its certificate in PEM, one, with basic constraints CA:TRUE and an EC, Ed25519 or RSA key, the last of at least 2048 bits.
+	//
+	// Example: -----BEGIN CERTIFICATE-----
+	// MIIBpDCCAUmgAwIBAgIUGodPwWJwskgyJko+j7a2yjn1HhIwCgYIKoZIzj0EAwIw
+	// JjENMAsGA1UECgwEQWNtZTEVMBMGA1UEAwwMQWNtZSBEZXZpY2VzMCAXDTI2MTEy
+	// NTEwMzUxN1oYDzIxMjYxMTAxMTAzNTE3WjAmMQ0wCwYDVQQKDARBY21lMRUwEwYD
+	// VQQDDAxBY21lIERldmljZXMwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATydMHR
+	// OSArn/4TGHRFdue2HmnOA5+xFBc6pLX9tO2EoJTM3M5jghLjcpuefTnlcOV8Blrq
+	// qF+0zlj7zSsknlVIo1MwUTAdBgNVHQ4EFgQUHTauhogAOkB73W/qmd6DGDZtvigw
+	// HwYDVR0jBBgwFoAUHTauhogAOkB73W/qmd6DGDZtvigwDwYDVR0TAQH/BAUwAwEB
+	// /zAKBggqhkjOPQQDAgNJADBGAiEAt4vsAQ1JKPKSUJnRVugZnw0MTU2EmCtpYo1k
+	// BQIg8nsCIQCUW4pqGHlKIj31mJp1h4Fp4uODhW0NDcLOSjP1jtxDbQ==
+	// -----END CERTIFICATE-----
 	CaPem string `json:"ca_pem"`
 
 	// Role The role of its users, for rules.
