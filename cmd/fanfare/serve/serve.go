@@ -28,9 +28,10 @@ const stopTimeout = 9 * time.Second
 // take; what they do not need is for who comes later. Together they are the stop.
 const (
 	sliceOfFolder       = 100 * time.Millisecond
-	sliceOfDatabase     = 900 * time.Millisecond  // the last transaction, the write-ahead log
+	sliceOfDatabase     = 700 * time.Millisecond  // the last transaction, the write-ahead log
 	sliceOfUsage        = 300 * time.Millisecond  // one more transaction
-	sliceOfLog          = 1500 * time.Millisecond // the log's last answers
+	sliceOfAbove        = 300 * time.Millisecond  // likewise
+	sliceOfLog          = 1400 * time.Millisecond // the log's last answers
 	sliceOfClaims       = 500 * time.Millisecond  // what the last connections gave back
 	sliceOfEstate       = 100 * time.Millisecond
 	sliceOfMQTT         = 2 * time.Second // output under way
@@ -64,6 +65,7 @@ type process struct {
 	bus       *jetstream.Bus
 	directory *auth.Directory
 	usage     *auth.Usage
+	above     *auth.Above // nil unless credentials may be above the wall
 	claims    edge.Claims
 	estate    *estate.Estate
 	edge      *edge.Edge // nil without its role
@@ -92,6 +94,7 @@ func (p *process) parts() []part {
 		{"message log", sliceOfLog, p.openBus},
 		{"directory of apps", 0, p.openDirectory},
 		{"last uses of credentials", sliceOfUsage, p.openUsage},
+		{"uses above the wall", sliceOfAbove, p.openAbove},
 		{"connection claims", sliceOfClaims, p.openClaims},
 		{"wills of dead nodes", sliceOfEstate, p.openEstate},
 		{"MQTT", sliceOfMQTT, p.openEdge},
