@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"housekeeping":     {"fault", "tenant"},
 	"tally":            {},
 	"push":             {"broker", "broker/topic", "fault", "tenant"},
-	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "push", "tenant", "web"},
+	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "push", "tally", "tenant", "web"},
 	"api/spec":         {},               // generated from openapi.yaml
 	"api/docs":         {"api", "fault"}, // the command that generates docs/errors.md
 

@@ -115,6 +115,7 @@ func (p *process) apiDeps() api.Deps {
 		Publisher: p.bus,
 		Announcer: p.bus,
 		Sessions:  p.bus,
+		Tally:     p.tally,
 		Checks:    p.checks(),
 		Logger:    p.log,
 	}

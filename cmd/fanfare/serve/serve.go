@@ -16,6 +16,7 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/estate"
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-mq/fanfare/tally"
 	"github.com/fanfare-mq/fanfare/tenant"
 	"github.com/fanfare-mq/fanfare/tenant/store"
 )
@@ -68,6 +69,7 @@ type process struct {
 	above     *auth.Above // nil unless credentials may be above the wall
 	claims    edge.Claims
 	estate    *estate.Estate
+	tally     *tally.Tally
 	edge      *edge.Edge // nil without its role
 	addresses Addresses
 	serving   atomic.Bool // the API is there
