@@ -50,6 +50,7 @@ var allowed = map[string][]string{
 	"internal/conformance/clauses": {},
 	"internal/torture":             {}, // all of it is tests
 	"internal/mutate":              {},
+	"internal/war":                 {}, // all of it is tests, which start the real command
 	"internal/simulate":            {"broker/sim"},
 	"internal/testenv":             {},
 	"internal/cluster":             {"internal/testenv"},

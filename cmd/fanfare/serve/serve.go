@@ -23,7 +23,7 @@ import (
 
 // stopTimeout bounds a clean stop. Supervisors commonly kill after 30 s, and
 // 10 s by container runtimes; requests and output under way need far less.
-const stopTimeout = 9 * time.Second
+const stopTimeout = 9500 * time.Millisecond
 
 // Of the stop, these are kept for single parts, however long those before them
 // take; what they do not need is for who comes later. Together they are the stop.
@@ -32,7 +32,7 @@ const (
 	sliceOfDatabase     = 700 * time.Millisecond  // the last transaction, the write-ahead log
 	sliceOfUsage        = 300 * time.Millisecond  // one more transaction
 	sliceOfAbove        = 300 * time.Millisecond  // likewise
-	sliceOfLog          = 1400 * time.Millisecond // the log's last answers
+	sliceOfLog          = 1500 * time.Millisecond // the log's last answers
 	sliceOfClaims       = 500 * time.Millisecond  // what the last connections gave back
 	sliceOfEstate       = 100 * time.Millisecond
 	sliceOfMQTT         = 2 * time.Second // output under way
