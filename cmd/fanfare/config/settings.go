@@ -152,7 +152,7 @@ type Endpoint struct {
 
 // Management is the credential of a person.
 type Management struct {
-	// Printed by fanfare signup; it stands for the signed-in member.
+	// Printed by fanfare signup, login and join; it stands for the signed-in member.
 	Token string `name:"token" var:"FANFARE_TOKEN" kind:"secret" empty:"none" group:"Client" help:"Management token (ffs_…)."`
 }
 
