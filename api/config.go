@@ -8,6 +8,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/tally"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
@@ -56,6 +57,9 @@ type Deps struct {
 	Announcer Announcer
 	Sessions  Sessions
 	KeySets   KeySets
+	// Tally counts requests and knows who makes the most noise; nil: one of this
+	// API's own.
+	Tally *tally.Tally
 	// Checks tell, by the name of a component, whether it answers. They make
 	// up the readiness of the node.
 	Checks map[string]Check

@@ -175,6 +175,36 @@ func (e NewSigningKeyAlg) Valid() bool {
 	}
 }
 
+// Defines values for NoiseMeasure.
+const (
+	BytesIn     NoiseMeasure = "bytes_in"
+	BytesOut    NoiseMeasure = "bytes_out"
+	Limited     NoiseMeasure = "limited"
+	MessagesIn  NoiseMeasure = "messages_in"
+	MessagesOut NoiseMeasure = "messages_out"
+	Requests    NoiseMeasure = "requests"
+)
+
+// Valid indicates whether the value is a known member of the NoiseMeasure enum.
+func (e NoiseMeasure) Valid() bool {
+	switch e {
+	case BytesIn:
+		return true
+	case BytesOut:
+		return true
+	case Limited:
+		return true
+	case MessagesIn:
+		return true
+	case MessagesOut:
+		return true
+	case Requests:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OrganizationState.
 const (
 	Active    OrganizationState = "active"
@@ -1388,6 +1418,18 @@ type NewApp struct {
 // NewCertificate An authority to register.
 type NewCertificate struct {
 	// CaPem Its certificate in PEM, one, with basic constraints CA:TRUE and an EC, Ed25519 or RSA key, the last of at least 2048 bits.
+	//
+	// Example: -----BEGIN CERTIFICATE-----
+	// MIIBpDCCAUmgAwIBAgIUGodPwWJwskgyJko+j7a2yjn1HhIwCgYIKoZIzj0EAwIw
+	// JjENMAsGA1UECgwEQWNtZTEVMBMGA1UEAwwMQWNtZSBEZXZpY2VzMCAXDTI2MTEy
+	// NTEwMzUxN1oYDzIxMjYxMTAxMTAzNTE3WjAmMQ0wCwYDVQQKDARBY21lMRUwEwYD
+	// VQQDDAxBY21lIERldmljZXMwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATydMHR
+	// OSArn/4TGHRFdue2HmnOA5+xFBc6pLX9tO2EoJTM3M5jghLjcpuefTnlcOV8Blrq
+	// qF+0zlj7zSsknlVIo1MwUTAdBgNVHQ4EFgQUHTauhogAOkB73W/qmd6DGDZtvigw
+	// HwYDVR0jBBgwFoAUHTauhogAOkB73W/qmd6DGDZtvigwDwYDVR0TAQH/BAUwAwEB
+	// /zAKBggqhkjOPQQDAgNJADBGAiEAt4vsAQ1JKPKSUJnRVugZnw0MTU2EmCtpYo1k
+	// BQIg8nsCIQCUW4pqGHlKIj31mJp1h4Fp4uODhW0NDcLOSjP1jtxDbQ==
+	// -----END CERTIFICATE-----
 	CaPem string `json:"ca_pem"`
 
 	// Role The role of its users, for rules.
@@ -1528,6 +1570,51 @@ type NewSigningKey struct {
 
 // NewSigningKeyAlg defines model for NewSigningKey.Alg.
 type NewSigningKeyAlg string
+
+// Noise What an organization does in the whole cluster: rates are per second, over the last minute.
+type Noise struct {
+	// BytesIn Example: 30720
+	BytesIn float64 `json:"bytes_in"`
+
+	// BytesOut Example: 2304128
+	BytesOut float64 `json:"bytes_out"`
+
+	// Connections Of its devices now.
+	//
+	// Example: 12000
+	Connections int64 `json:"connections"`
+
+	// Limited Example: 0.1
+	Limited float64 `json:"limited"`
+
+	// MessagesIn Example: 120
+	MessagesIn float64 `json:"messages_in"`
+
+	// MessagesOut Example: 9000.5
+	MessagesOut float64 `json:"messages_out"`
+
+	// Organization A name of lower case letters, digits and inner hyphens.
+	//
+	// Example: acme
+	Organization Slug `json:"organization"`
+
+	// Requests Example: 35
+	Requests float64 `json:"requests"`
+}
+
+// NoiseMeasure `messages_in`, `bytes_in`: what the organization's devices publish; `messages_out`, `bytes_out`: what they
+// are sent, in bytes of payload; `limited`: how often it felt a limit; `requests`: to the API.
+type NoiseMeasure string
+
+// Noisiest The noisiest organizations.
+type Noisiest struct {
+	Items []Noise `json:"items"`
+
+	// Nodes How many nodes have told of theirs.
+	//
+	// Example: 3
+	Nodes int32 `json:"nodes"`
+}
 
 // Notification What to tell. Further fields are passed on as they are.
 type Notification = json.RawMessage
@@ -2539,6 +2626,15 @@ type ListOperatorAuditParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListNoisiestParams defines parameters for ListNoisiest.
+type ListNoisiestParams struct {
+	// By What to order them by.
+	By *NoiseMeasure `form:"by,omitempty" json:"by,omitempty"`
+
+	// Limit The most items to answer.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // ListOrganizationsParams defines parameters for ListOrganizations.
 type ListOrganizationsParams struct {
 	// Query Answer those alone whose slug has this in it.
@@ -2847,6 +2943,9 @@ type ServerInterface interface {
 	// ListOperatorAudit Read the audit log of the installation
 	// (GET /v1/operator/audit)
 	ListOperatorAudit(w http.ResponseWriter, r *http.Request, params ListOperatorAuditParams)
+	// ListNoisiest List the noisiest organizations
+	// (GET /v1/operator/noisiest)
+	ListNoisiest(w http.ResponseWriter, r *http.Request, params ListNoisiestParams)
 	// ListOrganizations List organizations
 	// (GET /v1/operator/organizations)
 	ListOrganizations(w http.ResponseWriter, r *http.Request, params ListOrganizationsParams)
@@ -3267,6 +3366,12 @@ func (_ Unimplemented) UpdateMember(w http.ResponseWriter, r *http.Request, memb
 // ListOperatorAudit Read the audit log of the installation
 // (GET /v1/operator/audit)
 func (_ Unimplemented) ListOperatorAudit(w http.ResponseWriter, r *http.Request, params ListOperatorAuditParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListNoisiest List the noisiest organizations
+// (GET /v1/operator/noisiest)
+func (_ Unimplemented) ListNoisiest(w http.ResponseWriter, r *http.Request, params ListNoisiestParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -5662,6 +5767,52 @@ func (siw *ServerInterfaceWrapper) ListOperatorAudit(w http.ResponseWriter, r *h
 	handler.ServeHTTP(w, r)
 }
 
+// ListNoisiest operation middleware
+func (siw *ServerInterfaceWrapper) ListNoisiest(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListNoisiestParams
+
+	// ------------- Optional query parameter "by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "by", r.URL.Query(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "by"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "by", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListNoisiest(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListOrganizations operation middleware
 func (siw *ServerInterfaceWrapper) ListOrganizations(w http.ResponseWriter, r *http.Request) {
 
@@ -6207,6 +6358,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/operator/audit", wrapper.ListOperatorAudit)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/operator/noisiest", wrapper.ListNoisiest)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/apps/{app}/signing-keys", wrapper.ListSigningKeys)
@@ -15273,6 +15427,126 @@ func (response ListOperatorAudit503ApplicationProblemPlusJSONResponse) VisitList
 	return err
 }
 
+type ListNoisiestRequestObject struct {
+	Params ListNoisiestParams
+}
+
+type ListNoisiestResponseObject interface {
+	VisitListNoisiestResponse(w http.ResponseWriter) error
+}
+
+type ListNoisiest200JSONResponse Noisiest
+
+func (response ListNoisiest200JSONResponse) VisitListNoisiestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNoisiest401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListNoisiest401ApplicationProblemPlusJSONResponse) VisitListNoisiestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNoisiest403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListNoisiest403ApplicationProblemPlusJSONResponse) VisitListNoisiestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNoisiest404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListNoisiest404ApplicationProblemPlusJSONResponse) VisitListNoisiestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNoisiest422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListNoisiest422ApplicationProblemPlusJSONResponse) VisitListNoisiestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNoisiest500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListNoisiest500ApplicationProblemPlusJSONResponse) VisitListNoisiestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListNoisiest503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListNoisiest503ApplicationProblemPlusJSONResponse) VisitListNoisiestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListOrganizationsRequestObject struct {
 	Params ListOrganizationsParams
 }
@@ -17041,6 +17315,9 @@ type StrictServerInterface interface {
 	// ListOperatorAudit Read the audit log of the installation
 	// (GET /v1/operator/audit)
 	ListOperatorAudit(ctx context.Context, request ListOperatorAuditRequestObject) (ListOperatorAuditResponseObject, error)
+	// ListNoisiest List the noisiest organizations
+	// (GET /v1/operator/noisiest)
+	ListNoisiest(ctx context.Context, request ListNoisiestRequestObject) (ListNoisiestResponseObject, error)
 	// ListOrganizations List organizations
 	// (GET /v1/operator/organizations)
 	ListOrganizations(ctx context.Context, request ListOrganizationsRequestObject) (ListOrganizationsResponseObject, error)
@@ -18976,6 +19253,32 @@ func (sh *strictHandler) ListOperatorAudit(w http.ResponseWriter, r *http.Reques
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListOperatorAuditResponseObject); ok {
 		if err := validResponse.VisitListOperatorAuditResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListNoisiest operation middleware
+func (sh *strictHandler) ListNoisiest(w http.ResponseWriter, r *http.Request, params ListNoisiestParams) {
+	var request ListNoisiestRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListNoisiest(ctx, request.(ListNoisiestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListNoisiest")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListNoisiestResponseObject); ok {
+		if err := validResponse.VisitListNoisiestResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -116,6 +116,7 @@ func (p *process) apiDeps() api.Deps {
 		Announcer: p.bus,
 		Sessions:  p.bus,
 		KeySets:   p.keySets,
+		Tally:     p.tally,
 		Checks:    p.checks(),
 		Logger:    p.log,
 	}

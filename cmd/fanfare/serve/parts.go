@@ -164,6 +164,14 @@ func (p *process) openAbove(context.Context) (closer, error) {
 	}
 	p.above = auth.NewAbove(p.store, p.cfg.OperatorOrg, p.log, time.Now)
 	p.log.Warn("credentials may be above the wall", slog.String("organization", p.cfg.OperatorOrg))
+	err := p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
+		if org, _, ofApp := strings.Cut(string(data), "/"); !ofApp {
+			p.above.Invalidate(org)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
 	return p.background("uses above the wall", p.above.Run), nil
 }
 

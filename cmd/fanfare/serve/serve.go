@@ -17,6 +17,7 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-mq/fanfare/keyset"
+	"github.com/fanfare-mq/fanfare/tally"
 	"github.com/fanfare-mq/fanfare/tenant"
 	"github.com/fanfare-mq/fanfare/tenant/store"
 )
@@ -71,6 +72,7 @@ type process struct {
 	keySets   *keyset.Keeper
 	claims    edge.Claims
 	estate    *estate.Estate
+	tally     *tally.Tally
 	edge      *edge.Edge // nil without its role
 	addresses Addresses
 	serving   atomic.Bool // the API is there
