@@ -15,6 +15,8 @@ const module = "github.com/fanfare-mq/fanfare"
 var allowed = map[string][]string{
 	".":                {},
 	"fault":            {},
+	"egress":           {"fault"},
+	"keyset":           {"egress", "fault", "tenant"},
 	"migrations":       {},
 	"web":              {},
 	"tenant":           {"fault"},
@@ -33,8 +35,9 @@ var allowed = map[string][]string{
 	"broker/estate":    {"broker", "broker/liveness", "broker/presence", "fault"},
 	"broker/edge":      {"auth", "broker", "broker/ownership", "broker/packet", "broker/presence", "broker/session", "broker/topic", "fault", "meter", "tenant"},
 	"housekeeping":     {"fault", "tenant"},
+	"tally":            {},
 	"push":             {"broker", "broker/topic", "fault", "tenant"},
-	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "meter", "push", "tenant", "web"},
+	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "meter", "push", "tally", "tenant", "web"},
 	"api/spec":         {},               // generated from openapi.yaml
 	"api/docs":         {"api", "fault"}, // the command that generates docs/errors.md
 

@@ -155,6 +155,19 @@ func (s limitsScanner) Scan(src any) error {
 	return nil
 }
 
+// ownLimitsScanner reads limits that are an organization's own over its plan's,
+// which were read before.
+type ownLimitsScanner struct{ dst *tenant.Limits }
+
+func (s ownLimitsScanner) Scan(src any) error {
+	var own tenant.Limits
+	if err := (limitsScanner{&own}).Scan(src); err != nil {
+		return err
+	}
+	*s.dst = own.Over(*s.dst)
+	return nil
+}
+
 // rulesScanner reads access rules kept as JSON; no rules are an empty slice.
 type rulesScanner struct{ dst *[]tenant.Rule }
 

@@ -19,9 +19,9 @@ func TestPlanIsFelt(t *testing.T) {
 	acme, globex := found(t, one, "acme").at(two), found(t, one, "globex").at(two)
 	one.operate(t, "plan", "set", "pro", "connections=9")
 	one.operate(t, "plan", "give", "acme", "--plan", "pro")
-	older, _ := acme.dial5(t, "ana-1", "ana")
-	newest, _ := acme.dial5(t, "ana-2", "ana")
-	other, _ := globex.dial5(t, "ana-1", "ana")
+	older, _ := acme.dial5(t, "ana-1")
+	newest, _ := acme.dial5(t, "ana-2")
+	other, _ := globex.dial5(t, "ana-1")
 
 	one.operate(t, "plan", "set", "pro", "connections=1", "api_rate=1")
 	began := time.Now()
@@ -47,7 +47,7 @@ func TestPlanIsFelt(t *testing.T) {
 	}
 	one.operate(t, "plan", "set", "pro", "connections=0", "api_rate=0")
 	testenv.Eventually(t, felt, "the plan limits nothing", func() bool {
-		_, reason := acme.dial5(t, "ana-3", "ana")
+		_, reason := acme.dial5(t, "ana-3")
 		return reason == 0 && !acme.refused(t, "too_many_requests")
 	})
 }

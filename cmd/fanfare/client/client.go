@@ -80,6 +80,7 @@ func (c *Client) send(ctx context.Context, method, path string, in, out any) err
 	return c.do(ctx, method, path, body, out)
 }
 
+// do leaves an answer unread if out is nil.
 func (c *Client) do(ctx context.Context, method, path string, body []byte, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {

@@ -117,6 +117,8 @@ func (p *process) apiDeps() api.Deps {
 		Sessions:  p.bus,
 		Meter:     p.meter,
 		Usage:     p.bus.Usage,
+		KeySets:   p.keySets,
+		Tally:     p.tally,
 		Checks:    p.checks(),
 		Logger:    p.log,
 	}
