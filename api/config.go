@@ -52,12 +52,15 @@ type Deps struct {
 	Store     Store
 	Apps      Apps
 	Callers   Callers
+	Above     Above // nil: nobody is above the wall
 	Publisher Publisher
 	Announcer Announcer
 	Sessions  Sessions
 	// Meter holds the tenants' rates and counts, of all nodes; nil: this node is
 	// alone.
 	Meter *meter.Meter
+	// Usage tells what an organization has in the log; nil: unknown.
+	Usage func(ctx context.Context, org string) (broker.Usage, error)
 	// Checks tell, by the name of a component, whether it answers. They make
 	// up the readiness of the node.
 	Checks map[string]Check
@@ -75,7 +78,6 @@ func (d *Deps) complete() bool {
 type Store interface {
 	Members
 	Organizations
-	Plans
 	AuditLog
 	AppStore
 	KeyStore
@@ -90,8 +92,9 @@ type Members interface {
 	CreateSession(ctx context.Context, session tenant.Session) error
 }
 
-// Organizations keeps organizations for the operator.
+// Organizations keeps organizations, and what they may use, for the operator.
 type Organizations interface {
+	Plans
 	Organizations(ctx context.Context, query, after string, limit int) ([]tenant.Holdings, error)
 	Holdings(ctx context.Context, slug string) (tenant.Holdings, error)
 	FoundOrganization(ctx context.Context, org tenant.Organization, owner tenant.Invitation) error
@@ -149,6 +152,15 @@ type Apps interface {
 	App(ctx context.Context, org, app string) (*auth.App, error)
 	Invalidate(org, app string)
 	InvalidatePlan(plan string)
+}
+
+// Above serves API keys that are above the wall.
+type Above interface {
+	// Shard is the stream of the log that holds an organization's messages; or
+	// fault.NotFound.
+	Shard(ctx context.Context, org string) (uint16, error)
+	// Note accounts for a use, and does not wait.
+	Note(entry tenant.AuditEntry)
 }
 
 // Callers tells whose a bearer token is that came from an address.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/fanfare-mq/fanfare/api/spec"
 	"github.com/fanfare-mq/fanfare/tenant"
@@ -18,17 +19,29 @@ func (a *API) GetLimits(ctx context.Context, _ spec.GetLimitsRequestObject) (spe
 }
 
 // use asks for what is counted, and waits until the other nodes have said what
-// they have.
+// they have. What cannot be told is left out.
 func (a *API) use(ctx context.Context, h tenant.Holdings) spec.Use {
 	connections := a.deps.Meter.Count(h.Slug + " connections")
 	subscriptions := a.deps.Meter.Count(h.Slug + " subscriptions")
 	connections.Total()
 	subscriptions.Total()
 	a.deps.Meter.Settle(ctx)
-	return spec.Use{
+	use := spec.Use{
 		Apps: h.Apps, Members: h.Members,
 		Connections: max(connections.Total(), 0), Subscriptions: max(subscriptions.Total(), 0),
 	}
+	if a.deps.Usage == nil {
+		return use
+	}
+	logged, err := a.deps.Usage(ctx, h.Slug)
+	if err != nil {
+		a.log.WarnContext(ctx, "what an organization has in the log cannot be told",
+			slog.String("organization", h.Slug), slog.Any("error", err))
+		return use
+	}
+	sessions, retained := int64(logged.Sessions), int64(logged.Retained)
+	use.Sessions, use.Retained, use.LogBytes = &sessions, &retained, &logged.LogBytes
+	return use
 }
 
 func limitsView(l tenant.Limits) spec.Limits {

@@ -1,13 +1,18 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"reflect"
 	"slices"
 	"testing"
 
+	"github.com/fanfare-mq/fanfare/api"
+	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/meter"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
@@ -100,6 +105,32 @@ func TestLimitsOfAnOrganization(t *testing.T) {
 	}
 	if err := json.Unmarshal(kept[1].After, &after); err != nil || after.Plan != "pro" || after.Limits["connections"] != 500.0 {
 		t.Errorf("it tells %s, %v", kept[1].After, err)
+	}
+}
+
+func TestUse(t *testing.T) {
+	var away error
+	counted := meter.Local()
+	s := newServer(t, func(_ *api.Config, deps *api.Deps) {
+		deps.Meter = counted
+		deps.Usage = func(_ context.Context, org string) (broker.Usage, error) {
+			return broker.Usage{Sessions: 3, Retained: len(org), LogBytes: 5}, away
+		}
+	})
+	key := s.app(s.member("acme", tenant.Owner), "chat")
+	counted.Count("acme connections").Add(1)
+	counted.Count("acme subscriptions").Add(2)
+	counted.Count("globex connections").Add(7)
+	use := func() any { return s.call("GET", "/v1/organization/limits", key, nil).want(t, http.StatusOK)["use"] }
+	known := map[string]any{"apps": 1.0, "members": 1.0, "connections": 1.0, "subscriptions": 2.0}
+	all := map[string]any{"sessions": 3.0, "retained": 4.0, "log_bytes": 5.0}
+	maps.Copy(all, known)
+	if got := use(); !reflect.DeepEqual(got, any(all)) {
+		t.Errorf("the organization uses %v", got)
+	}
+	away = errors.New("no answer")
+	if got := use(); !reflect.DeepEqual(got, any(known)) {
+		t.Errorf("while the log is away the organization uses %v", got)
 	}
 }
 

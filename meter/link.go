@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// answerIn bounds one exchange with Redis.
+	// answerIn bounds one question to Redis, of which an exchange has some.
 	answerIn = 500 * time.Millisecond
 	// farewell bounds the last words: without them the others find out by themselves.
 	farewell = 50 * time.Millisecond
@@ -74,8 +74,6 @@ func (l *link) due(now time.Time) bool { return l.up || !now.Before(l.next) }
 // exchange says and learns all that there is to say, and returns how many
 // nodes share.
 func (l *link) exchange(ctx context.Context, now time.Time, sayings []saying) (nodes int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, answerIn)
-	defer cancel()
 	err = l.beat(ctx, now)
 	for some := range slices.Chunk(sayings, batch) {
 		if err == nil {
@@ -92,6 +90,8 @@ func (l *link) exchange(ctx context.Context, now time.Time, sayings []saying) (n
 
 // beat says that this node is there, and learns which others are.
 func (l *link) beat(ctx context.Context, now time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
 	pipe := l.client.Pipeline()
 	key := l.prefix + "nodes"
 	all := pipe.HGetAll(ctx, key)
@@ -115,6 +115,8 @@ func (l *link) beat(ctx context.Context, now time.Time) error {
 // say says what this node has to say of some keys, and lets their learners know
 // what the other nodes say.
 func (l *link) say(ctx context.Context, now time.Time, sayings []saying) error {
+	ctx, cancel := context.WithTimeout(ctx, answerIn)
+	defer cancel()
 	pipe := l.client.Pipeline()
 	answers := make([]*redis.MapStringStringCmd, len(sayings))
 	for i, s := range sayings {

@@ -129,13 +129,3 @@ func TestCounts(t *testing.T) {
 		t.Errorf("another key's total %d", got)
 	}
 }
-
-func BenchmarkTake(b *testing.B) {
-	rate := meter.Local().Rate("acme publish_rate")
-	now := start
-	b.ReportAllocs()
-	for b.Loop() {
-		now = now.Add(time.Microsecond)
-		rate.Take(1, 1_000_000, now)
-	}
-}

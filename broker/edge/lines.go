@@ -91,6 +91,9 @@ func (l *loop) deliver(f *fan, most int, now time.Time) int {
 		}
 		c.hold()
 		c.session.Deliver(f.message, &encodings, c.full(), now)
+		if c.above != nil {
+			c.above.heard(f.message.Topic, now)
+		}
 		c.settle()
 		c.countDrops()
 	}

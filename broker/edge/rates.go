@@ -16,6 +16,22 @@ var (
 	_ session.Budget     = party{}
 )
 
+// superParty is the party of a super-client.
+type superParty struct{ party }
+
+var _ session.Above = superParty{}
+
+// AboveWall implements session.Above.
+func (superParty) AboveWall() {}
+
+// party is what the connection's session asks.
+func (c *conn) party() session.Authorizer {
+	if c.above != nil {
+		return superParty{party{c}}
+	}
+	return party{c}
+}
+
 // MayPublish implements session.Authorizer.
 func (p party) MayPublish(topic string) bool { return p.conn.authorizer().MayPublish(topic) }
 

@@ -216,9 +216,13 @@ func (b *books) put(ctx context.Context, key string, held map[int64]int64, revis
 // usageKey is where the figures of an app are, or of an organization. The second
 // level of a topic may be any text.
 func usageKey(o *account) string {
-	encode := base64.RawURLEncoding.EncodeToString
 	if o.isOrganization() {
-		return encode([]byte(o.org)) + ".all"
+		return base64.RawURLEncoding.EncodeToString([]byte(o.org)) + ".all"
 	}
-	return encode([]byte(o.org)) + "." + "x" + encode([]byte(o.app))
+	return appUsageKey(o.org, o.app)
+}
+
+func appUsageKey(org, app string) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	return encode([]byte(org)) + "." + "x" + encode([]byte(app))
 }

@@ -99,6 +99,8 @@ func failure(err error) Reason {
 		return ReasonOverloaded.With(err.Error())
 	case fault.TooManyRequests, fault.QuotaExceeded:
 		return ReasonQuota.With(err.Error())
+	case fault.OutsideWall:
+		return ReasonNotAuthorized.With(err.Error())
 	case fault.LogFull:
 		return ReasonLogFull.With(err.Error())
 	case fault.PayloadTooLarge:

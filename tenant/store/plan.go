@@ -113,7 +113,7 @@ func (s *Store) DeletePlan(ctx context.Context, name string, ifVersion int64) er
 		case name == tenant.DefaultPlan:
 			return fault.New(fault.Conflict, "organizations that sign up have this plan")
 		case p.Organizations > 0:
-			return fault.Newf(fault.Conflict, "%d organizations have this plan", p.Organizations)
+			return fault.Newf(fault.Conflict, "organizations have this plan: %d", p.Organizations)
 		}
 		_, err := tx.exec(ctx, `DELETE FROM plans WHERE name = $1`, name)
 		return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -29,6 +30,8 @@ type Process struct {
 	Environ        []string // as os.Environ
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+	// Grace is serve.Options', for tests, which cannot wait for so long.
+	Grace time.Duration
 }
 
 // grammar is every command there is.
@@ -39,6 +42,7 @@ type grammar struct {
 	App     appCmd     `cmd:"" help:"Create and list apps."`
 	Key     keyCmd     `cmd:"" help:"List, create, rotate and delete an app's API keys."`
 	Org     orgCmd     `cmd:"" help:"Operate organizations: for whoever has the master key."`
+	Plan    planCmd    `cmd:"" help:"Keep plans and give them to organizations: for whoever has the master key."`
 	Token   tokenCmd   `cmd:"" help:"Issue a device token."`
 	Push    pushCmd    `cmd:"" help:"Push a notification."`
 	Sub     subCmd     `cmd:"" help:"Connect as a device and print what arrives."`

@@ -34,8 +34,8 @@ func (p party) set(t *testing.T, settings string) {
 	}
 }
 
-// refused tries to connect and reports whether the code of the CONNACK was that.
-func (p party) refused(t *testing.T, clientID, token string, code byte) bool {
+// turnedAway tries to connect and reports whether the code of the CONNACK was that.
+func (p party) turnedAway(t *testing.T, clientID, token string, code byte) bool {
 	t.Helper()
 	d, err := device.Connect(t.Context(), device.Options{
 		URL: p.places["MQTT"], ClientID: clientID, Username: p.app.TopicPrefix, Token: token,
@@ -69,7 +69,7 @@ func TestLimitsOfTheCluster(t *testing.T) {
 	for name, at := range map[string]party{"one": here, "two": there} {
 		t.Run("node "+name+" is full", func(t *testing.T) {
 			testenv.Eventually(t, felt, "the other's count is known", func() bool {
-				return at.refused(t, "one-more", token, 3)
+				return at.turnedAway(t, "one-more", token, 3)
 			})
 		})
 	}
@@ -99,7 +99,7 @@ func TestLimitsOfTheCluster(t *testing.T) {
 		here.set(t, `{"max_connections":0,"connect_rate":2}`)
 		testenv.Eventually(t, felt, "the other node refuses", func() bool {
 			for range 3 {
-				if there.refused(t, "again", token, 3) {
+				if there.turnedAway(t, "again", token, 3) {
 					return true
 				}
 			}
