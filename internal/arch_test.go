@@ -44,6 +44,7 @@ var allowed = map[string][]string{
 	// What measures and tests (the folder itself has this test); the product imports none of it but the command.
 	"internal":                     {},
 	"internal/bench":               {"broker/packet", "internal/enroll"},
+	"internal/bench/neighbours":    {"broker/packet", "internal/bench", "internal/enroll"},
 	"internal/enroll":              {},
 	"internal/chaos":               {"broker/packet", "internal/cluster", "internal/enroll"},
 	"internal/clients/pahogo":      {}, // other people's MQTT clients, for tests

@@ -54,6 +54,7 @@ type conn struct {
 	congested   bool            // the transport has more queued than it should
 	blocked     bool            // in purse.blocked
 	feeding     bool            // the rest of in is fed in its turn
+	refusals    uint32          // publishes for which its app had nothing left
 	turned      bool            // away, for a limit of its app
 	closed      bool            // the session is over and the transport is closing
 }

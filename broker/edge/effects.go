@@ -102,9 +102,14 @@ func (c *conn) pause(ef *session.Effect) {
 		return
 	}
 	c.loop.edge.limit(c.purse.account, limitPublish, 1)
+	c.rest(wait)
+}
+
+// rest stops reading the client for a while.
+func (c *conn) rest(d time.Duration) {
 	c.paused = true
 	c.loop.edge.stats.throttled.Inc()
-	time.AfterFunc(wait, func() {
+	time.AfterFunc(d, func() {
 		c.loop.post(event{kind: evDo, do: func(now time.Time) {
 			c.paused = false
 			c.step(func(s *session.Session) { s.Alive(now) })
@@ -112,6 +117,21 @@ func (c *conn) pause(ef *session.Effect) {
 		}})
 	})
 }
+
+// insist pauses a client that goes on publishing though it is told that its app
+// has nothing left: to say so costs something, too.
+func (c *conn) insist() {
+	if c.refusals++; c.refusals%refusalsAtOnce == 0 && !c.paused {
+		c.rest(refusalPause)
+	}
+}
+
+const (
+	// refusalsAtOnce is how many publishes in a row are refused before the client
+	// is not read for refusalPause.
+	refusalsAtOnce = 16
+	refusalPause   = 100 * time.Millisecond
+)
 
 // offer gives m to the bus; false means to try again later. A tag of 0 asks
 // for no acknowledgement: QoS 0, and wills.
@@ -245,6 +265,9 @@ func (c *conn) denied(ef *session.Effect) {
 	c.loop.edge.stats.denied.WithLabelValues(what).Inc()
 	if limit := limitOf[ef.Reason.Name]; limit != "" {
 		c.loop.edge.limit(c.purse.account, limit, 1)
+		if limit == limitPublish {
+			c.insist()
+		}
 	}
 	if c.complains() {
 		c.log().Info("denied", slog.String("packet", what), slog.String("topic", name), slog.String("reason", ef.Reason.Name))

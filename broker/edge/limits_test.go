@@ -90,6 +90,25 @@ func (d *device) publish5(topic, payload string, qos byte, id uint16) packet.Rea
 	}
 }
 
+// publishUntilRefused publishes a thousand bytes at a time until there is nothing
+// left, and returns how often there was.
+func (d *device) publishUntilRefused(topic string, qos byte) (taken int) {
+	d.t.Helper()
+	payload := strings.Repeat("x", 1000)
+	for id := range uint16(200) {
+		switch code := d.publish5(topic, payload, qos, 200*uint16(qos)+id); code {
+		case packet.Success:
+			taken++
+		case packet.QuotaExceeded:
+			return taken
+		default:
+			d.t.Fatalf("acknowledged with %s", code)
+		}
+	}
+	d.t.Errorf("%d messages, and none was refused", taken)
+	return taken
+}
+
 func TestConnectionLimit(t *testing.T) {
 	scoped(t, tenant.Limits{Connections: 2}, func(t *testing.T, w *world, other func(*packet.Connect)) {
 		first := w.connect("acme", "ana", "1", v5)
@@ -141,23 +160,33 @@ func TestLoweredConnectionLimit(t *testing.T) {
 
 func TestConnectRate(t *testing.T) {
 	scoped(t, tenant.Limits{ConnectRate: 1}, func(t *testing.T, w *world, other func(*packet.Connect)) {
-		w.connect("acme", "ana", "1", v5)
-		if ack := w.dial().greet(w, "acme", "ana", "2", v5); ack.Reason != packet.ConnectionRateExceeded {
-			t.Errorf("CONNACK %s", ack.Reason)
-		}
-		// The refusal has taken a second, so that one comes in and the next does not.
-		old := func(p *packet.Connect) { other(p); p.Version = packet.V311 }
-		codes := map[packet.ConnackCode]int{}
-		done := make(chan packet.ConnackCode)
-		for i := range 4 {
-			d := w.dial()
-			go func() { done <- d.hello(w, "acme", "ana", fmt.Sprint("many-", i), old) }()
-		}
-		for range 4 {
-			codes[<-done]++
-		}
-		if codes[packet.ServerUnavailable] < 2 || codes[packet.ServerUnavailable]+codes[packet.Accepted] != 4 {
-			t.Errorf("CONNACK %v", codes)
+		for name, test := range map[string]struct {
+			version func(*packet.Connect)
+			refused func(packet.Connack) bool
+		}{
+			"5.0":   {v5, func(ack packet.Connack) bool { return ack.Reason == packet.ConnectionRateExceeded }},
+			"3.1.1": {func(*packet.Connect) {}, func(ack packet.Connack) bool { return ack.Code == packet.ServerUnavailable }},
+		} {
+			const many = 10
+			acks := make(chan packet.Connack, many)
+			for i := range many { // at the same moment
+				d := w.dial()
+				change := []func(*packet.Connect){func(*packet.Connect) {}, other}[i%2]
+				go func() { acks <- d.greet(w, "acme", "ana", fmt.Sprint(name, i), change, test.version) }()
+			}
+			refused := 0
+			for range many {
+				ack := <-acks
+				switch {
+				case test.refused(ack):
+					refused++
+				case ack.Code != packet.Accepted || ack.Reason != packet.Success:
+					t.Errorf("%s: CONNACK %s, %s", name, ack.Code, ack.Reason)
+				}
+			}
+			if refused == 0 {
+				t.Errorf("%s: %d devices connected at one a second", name, many)
+			}
 		}
 		w.unaffected("5")
 		if _, waiting, _ := w.edge.Places(); waiting != 0 {
@@ -174,24 +203,13 @@ func TestPublishRateIsTold(t *testing.T) {
 			scoped(t, limits, func(t *testing.T, w *world, other func(*packet.Connect)) {
 				listener, speaker := w.connect("acme", "ana", "1", v5), w.connect("acme", "ana", "2", v5)
 				listener.subscribe(1, "acme/chat/room/#")
-				payload, taken := strings.Repeat("x", 1000), 0
-				for id := range uint16(20) {
-					qos := byte(1 + id%2)
-					switch code := speaker.publish5("acme/chat/room/1", payload, qos, id+1); code {
-					case packet.Success:
-						taken++
-					case packet.QuotaExceeded:
-					default:
-						t.Fatalf("acknowledged with %s", code)
-					}
-				}
-				if taken < 5 || taken > 15 {
+				taken := speaker.publishUntilRefused("acme/chat/room/1", 1)
+				if taken < 5 {
 					t.Errorf("%d were taken", taken)
 				}
+				taken += speaker.publishUntilRefused("acme/chat/room/1", 2)
 				second := w.connect("acme", "ana", "3", other, v5)
-				if code := second.publish5(second.room("other"), payload, 1, 1); code != packet.QuotaExceeded {
-					t.Errorf("PUBACK %s", code)
-				}
+				second.publishUntilRefused(second.app+"/users/ana/up/x", 1)
 				for range taken {
 					listener.message()
 				}

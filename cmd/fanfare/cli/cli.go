@@ -54,6 +54,8 @@ type grammar struct {
 	Sub      subCmd        `cmd:"" help:"Connect as a device and print what arrives."`
 	Bench    benchCmd      `cmd:"" help:"Measure this server beside mosquitto."`
 	Version  versionCmd    `cmd:"" help:"Print the version."`
+
+	Neighbours neighboursCmd `cmd:"" name:"bench-neighbours" help:"Measure what one organization notices of another that floods."`
 }
 
 // usageError is a command line that cannot be meant.
