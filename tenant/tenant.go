@@ -142,27 +142,6 @@ type KeySet struct {
 	CreatedAt    time.Time
 }
 
-// RevocationKind says what a revocation is about.
-type RevocationKind string
-
-// The kinds of revocations.
-const (
-	RevokedToken  RevocationKind = "token"  // one token, by its jti
-	RevokedDevice RevocationKind = "device" // a device's tokens, by its client identifier
-	RevokedUser   RevocationKind = "user"   // a user's tokens
-)
-
-// Revocation makes tokens of an app worth nothing that have not expired.
-type Revocation struct {
-	Organization string
-	App          string
-	Kind         RevocationKind
-	Subject      string    // the jti, the device's or the user's id
-	IssuedBefore time.Time // of devices and users: only what was issued before
-	ExpiresAt    time.Time // when no such token can be left
-	CreatedAt    time.Time
-}
-
 // Session is a member's signed-in session: a management bearer token of which
 // only the SHA-256 is kept.
 type Session struct {

@@ -51,7 +51,7 @@ func (s *Store) SetACL(
 		if !set {
 			return fault.New(fault.PreconditionFailed, "the rules have changed since they were read")
 		}
-		return nil
+		return tx.touch(ctx, org, app)
 	})
 	if err != nil {
 		return tenant.ACL{}, err
