@@ -56,8 +56,8 @@ func jsonOf(v any) string {
 	return string(text)
 }
 
-// credentials puts the login "robot" and an authority into an app and returns
-// the authority's id.
+// credentials puts the login "robot", an authority and a revocation of the user
+// ana into an app and returns the authority's id.
 func (s *server) credentials(org, app string) string {
 	s.t.Helper()
 	block, _ := pem.Decode([]byte(authorityPEM("Devices")))
@@ -65,7 +65,12 @@ func (s *server) credentials(org, app string) string {
 		ID: tenant.NewID("ca"), Organization: org, App: app, DER: block.Bytes, Fingerprint: sha256.Sum256(block.Bytes),
 		UserFrom: tenant.UserFromCN, CreatedAt: s.clock.Now(),
 	}
-	err := errors.Join(
+	_, err := s.store.Revoke(s.t.Context(), tenant.Revocation{
+		Organization: org, App: app, RevocationID: tenant.RevocationID{Kind: tenant.RevokedUser, Subject: "ana"},
+		IssuedBefore: c.CreatedAt, ExpiresAt: c.CreatedAt.Add(time.Hour), CreatedAt: c.CreatedAt,
+	})
+	err = errors.Join(
+		err,
 		s.store.CreateLogin(s.t.Context(), tenant.Login{
 			Organization: org, App: app, Username: "robot", User: "ana", Enabled: true, CreatedAt: s.clock.Now(),
 		}),

@@ -129,7 +129,7 @@ func newServer(t testing.TB, change ...func(*api.Config, *api.Deps)) *server {
 		PublicWS: "ws://push.example.com:8083/mqtt", OperatorOrganization: "ops", Shards: func() int { return 16 },
 	}
 	deps := api.Deps{
-		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.clock.Now),
+		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.clock.Now), Tokens: auth.NewDevices(directory, s.clock.Now),
 		Publisher: s.bus, Announcer: s.bus, Sessions: &keptSessions{}, Now: s.clock.Now,
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Checks: map[string]api.Check{"store": kept.Ping, "http": func(context.Context) error { return nil }},

@@ -34,7 +34,7 @@ func (v *Devices) byLogin(ctx context.Context, c Credentials) (*Device, error) {
 		return nil, unauthenticated("the login %s is for another device than the client id names", c.Username)
 	}
 	proved := *last
-	return &Device{
+	d := &Device{
 		app: app,
 		Identity: Identity{
 			Org: last.Organization, App: last.App, User: last.User, Device: last.Device, ClientID: c.ClientID,
@@ -44,7 +44,9 @@ func (v *Devices) byLogin(ctx context.Context, c Credentials) (*Device, error) {
 			now := login.last()
 			return now.Enabled && now.PasswordHash == proved.PasswordHash && now.User == proved.User && now.Device == proved.Device
 		},
-	}, nil
+	}
+	d.grant = d.granted("", v.now())
+	return d, nil
 }
 
 // login returns the app and the login that a user name stands for, or nothing

@@ -65,6 +65,15 @@ type App struct {
 // TopicPrefix is where the app's own topics live, without a trailing slash.
 func (a App) TopicPrefix() string { return a.Organization + "/" + a.ID }
 
+// Mount is what stands in front of the topics of the app's devices without their
+// writing it, as in "{org}/{app}/", or "" if the app is not in mounted mode.
+func (a App) Mount() string {
+	if !a.Settings.Mounted {
+		return ""
+	}
+	return a.TopicPrefix() + "/"
+}
+
 // Scope is one thing an API key may do.
 type Scope string
 

@@ -94,7 +94,7 @@ func nextID(now time.Time) ulid.ULID { return ulid.MustNew(ulid.Timestamp(now), 
 
 // authorizer answers for what the device may do.
 func (c *conn) authorizer() session.Authorizer {
-	if org := c.loop.edge.cfg.OperatorOrg; org != "" && c.device.Org == org {
+	if org := c.loop.edge.cfg.OperatorOrg; org != "" && c.device.Org == org && !c.device.Narrowed() {
 		return operator{c.device}
 	}
 	return c.device

@@ -2,9 +2,11 @@ package edge_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/internal/testenv"
+	"github.com/fanfare-mq/fanfare/tenant"
 )
 
 func version5(p *packet.Connect) { p.Version = packet.V5 }
@@ -39,6 +41,40 @@ func TestRevocationReachesConnections(t *testing.T) {
 	}
 	ana.closed()
 	other.ping()
+}
+
+// TestRevocationsEndConnections: of a user, of a device, of a token, and of those
+// alone; whoever has not connected yet is refused.
+func TestRevocationsEndConnections(t *testing.T) {
+	for _, id := range []tenant.RevocationID{
+		{Kind: tenant.RevokedUser, Subject: "ana"}, {Kind: tenant.RevokedDevice, Subject: "a"},
+	} {
+		t.Run(string(id.Kind), func(t *testing.T) {
+			w := start(t)
+			token := []byte(w.token("acme", "ana"))
+			with := func(p *packet.Connect) { p.Version, p.Password = packet.V5, token }
+			ana := w.connect("acme", "ana", "a", with)
+			others := []*device{w.connect("acme", "bo", "b"), w.connect("globex", "ana", "a")}
+			w.src.revoked.Store(&tenant.Revocation{Organization: "acme", App: "chat", RevocationID: id, IssuedBefore: time.Now().Add(time.Minute)})
+			w.dir.Invalidate("acme", id.Change("chat"))
+			var p packet.Disconnect
+			if err := p.Decode(ana.next(packet.DISCONNECT)); err != nil || p.Reason != packet.NotAuthorizedV5 {
+				t.Errorf("%v %v", p.Reason, err)
+			}
+			ana.closed()
+			for _, other := range others {
+				other.ping()
+			}
+			again := w.dial()
+			if ack := again.greet(w, "acme", "ana", "a", with); ack.Reason != packet.BadUserNameOrPasswordV5 {
+				t.Errorf("back with %v", ack.Reason)
+			}
+			w.src.revoked.Store(nil)
+			w.dir.Invalidate("acme", id.Change("chat"))
+			back := func() bool { return w.dial().greet(w, "acme", "ana", "a", with).Reason == packet.Success }
+			testenv.Eventually(t, patience, "it is lifted", back)
+		})
+	}
 }
 
 // TestRevokedBeforeItIsIn: the key goes between the look-up and its answer, when

@@ -30,6 +30,7 @@ const patience = 10 * time.Second
 // tenants is a source with one app in each of two organizations.
 type tenants struct {
 	keyless, ruleless atomic.Bool // what acme has lost
+	revoked           atomic.Pointer[tenant.Revocation]
 }
 
 func entry(org string) tenant.Entry {
@@ -84,6 +85,20 @@ func (*tenants) Login(context.Context, string, string, string) (tenant.Login, er
 
 func (*tenants) CertificatesBySubject(context.Context, [32]byte) ([]tenant.Certificate, error) {
 	return nil, fault.New(fault.NotFound, "no such certificate")
+}
+
+func (s *tenants) Revocation(_ context.Context, org, _ string, id tenant.RevocationID) (tenant.Revocation, error) {
+	if r := s.revoked.Load(); r != nil && r.Organization == org && r.RevocationID == id {
+		return *r, nil
+	}
+	return tenant.Revocation{}, fault.New(fault.NotFound, "no such revocation")
+}
+
+func (s *tenants) Revocations(_ context.Context, org, _ string, _ tenant.RevocationID, _ int) ([]tenant.Revocation, error) {
+	if r := s.revoked.Load(); r != nil && r.Organization == org {
+		return []tenant.Revocation{*r}, nil
+	}
+	return nil, nil
 }
 
 func (*tenants) SessionByHash(context.Context, [32]byte, time.Time) (tenant.SignIn, error) {
@@ -195,11 +210,11 @@ func (w *world) token(org, user string) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	token, _, err := auth.IssueToken(app, auth.TokenRequest{User: user, TTL: time.Hour}, time.Now())
+	token, err := auth.IssueToken(w.t.Context(), app, auth.TokenRequest{User: user, TTL: time.Hour}, time.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return token
+	return token.Text
 }
 
 // device is a client of the tests.

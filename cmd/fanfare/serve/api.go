@@ -111,6 +111,7 @@ func (p *process) apiDeps() api.Deps {
 		Store:     p.store,
 		Apps:      p.directory,
 		Callers:   auth.NewCallers(p.directory, p.store, time.Now),
+		Tokens:    p.devices,
 		Publisher: p.bus,
 		Announcer: p.bus,
 		Sessions:  p.bus,

@@ -27,14 +27,15 @@ const stopTimeout = 9 * time.Second
 // Of the stop, these are kept for single parts, however long those before them
 // take; what they do not need is for who comes later.
 const (
-	sliceOfFolder   = 100 * time.Millisecond
-	sliceOfDatabase = 900 * time.Millisecond // the last transaction, the write-ahead log
-	sliceOfLog      = 2 * time.Second        // the log's last answers
-	sliceOfClaims   = 500 * time.Millisecond // what the last connections gave back
-	sliceOfEstate   = 100 * time.Millisecond
-	sliceOfMQTT     = 2 * time.Second // output under way
-	sliceOfHTTP     = 3500 * time.Millisecond
-	sliceOfMetrics  = 500 * time.Millisecond
+	sliceOfFolder    = 100 * time.Millisecond
+	sliceOfDatabase  = 900 * time.Millisecond // the last transaction, the write-ahead log
+	sliceOfLog       = 2 * time.Second        // the log's last answers
+	sliceOfDirectory = 100 * time.Millisecond
+	sliceOfClaims    = 500 * time.Millisecond // what the last connections gave back
+	sliceOfEstate    = 100 * time.Millisecond
+	sliceOfMQTT      = 2 * time.Second // output under way
+	sliceOfHTTP      = 3500 * time.Millisecond
+	sliceOfMetrics   = 500 * time.Millisecond
 )
 
 // Options are what a process takes besides its configuration.
@@ -56,6 +57,7 @@ type process struct {
 	store     *store.Store
 	bus       *jetstream.Bus
 	directory *auth.Directory
+	devices   *auth.Devices
 	claims    edge.Claims
 	estate    *estate.Estate
 	edge      *edge.Edge // nil without its role
@@ -82,7 +84,7 @@ func (p *process) parts() []part {
 		{"master key", 0, p.openKey},
 		{"database", sliceOfDatabase, p.openStore},
 		{"message log", sliceOfLog, p.openBus},
-		{"directory of apps", 0, p.openDirectory},
+		{"directory of apps", sliceOfDirectory, p.openDirectory},
 		{"connection claims", sliceOfClaims, p.openClaims},
 		{"wills of dead nodes", sliceOfEstate, p.openEstate},
 		{"MQTT", sliceOfMQTT, p.openEdge},
