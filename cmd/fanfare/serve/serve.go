@@ -25,17 +25,17 @@ import (
 const stopTimeout = 9 * time.Second
 
 // Of the stop, these are kept for single parts, however long those before them
-// take; what they do not need is for who comes later.
+// take; what they do not need is for who comes later. Together they are no more
+// than all of it.
 const (
-	sliceOfFolder    = 100 * time.Millisecond
-	sliceOfDatabase  = 900 * time.Millisecond // the last transaction, the write-ahead log
-	sliceOfLog       = 2 * time.Second        // the log's last answers
-	sliceOfDirectory = 100 * time.Millisecond
-	sliceOfClaims    = 500 * time.Millisecond // what the last connections gave back
-	sliceOfEstate    = 100 * time.Millisecond
-	sliceOfMQTT      = 2 * time.Second // output under way
-	sliceOfHTTP      = 3500 * time.Millisecond
-	sliceOfMetrics   = 500 * time.Millisecond
+	sliceOfFolder   = 100 * time.Millisecond
+	sliceOfDatabase = 900 * time.Millisecond  // the last transaction, the write-ahead log
+	sliceOfLog      = 1700 * time.Millisecond // the log's last answers
+	sliceOfClaims   = 500 * time.Millisecond  // what the last connections gave back
+	sliceOfEstate   = 100 * time.Millisecond
+	sliceOfMQTT     = 2 * time.Second // output under way
+	sliceOfHTTP     = 3200 * time.Millisecond
+	sliceOfMetrics  = 500 * time.Millisecond
 )
 
 // Options are what a process takes besides its configuration.
@@ -84,7 +84,7 @@ func (p *process) parts() []part {
 		{"master key", 0, p.openKey},
 		{"database", sliceOfDatabase, p.openStore},
 		{"message log", sliceOfLog, p.openBus},
-		{"directory of apps", sliceOfDirectory, p.openDirectory},
+		{"directory of apps", 0, p.openDirectory},
 		{"connection claims", sliceOfClaims, p.openClaims},
 		{"wills of dead nodes", sliceOfEstate, p.openEstate},
 		{"MQTT", sliceOfMQTT, p.openEdge},
