@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -105,35 +106,29 @@ func (a *API) Unrevoke(ctx context.Context, request spec.UnrevokeRequestObject) 
 
 // readRevocation completes a revocation with what the body says.
 func (a *API) readRevocation(ctx context.Context, body *spec.NewRevocation, r *tenant.Revocation) error {
-	named := 0
-	for _, is := range []bool{body.Token != nil, body.Device != nil, body.User != nil} {
-		if is {
-			named++
-		}
-	}
-	if named != 1 {
-		return fault.New(fault.Invalid, "must have exactly one of token, device and user")
-	}
+	token, device, user := body.Token != nil, body.Device != nil, body.User != nil
 	switch {
-	case body.Token != nil:
+	case token && !device && !user:
 		if body.IssuedBefore != nil {
 			return fault.New(fault.Invalid, "is for a device or a user; a token is revoked whenever it was issued").At("/issued_before")
 		}
 		return a.readRevokedToken(ctx, body.Token, r)
-	case body.Device != nil:
+	case device && !token && !user:
 		r.Kind, r.Subject = tenant.RevokedDevice, *body.Device
-		if err := tenant.ValidRevoked(r.Subject); err != nil {
-			return at(err, "/device")
-		}
-	default:
+		return errors.Join(at(tenant.ValidRevoked(r.Subject), "/device"), readIssuedBefore(body.IssuedBefore, r))
+	case user && !token && !device:
 		r.Kind, r.Subject = tenant.RevokedUser, *body.User
-		if err := auth.ValidUser(r.Subject); err != nil {
-			return at(err, "/user")
-		}
+		return errors.Join(at(auth.ValidUser(r.Subject), "/user"), readIssuedBefore(body.IssuedBefore, r))
 	}
+	return fault.New(fault.Invalid, "must have exactly one of token, device and user")
+}
+
+// readIssuedBefore completes the revocation of a device or a user with its
+// time, which is now unless it is said.
+func readIssuedBefore(said *time.Time, r *tenant.Revocation) error {
 	r.IssuedBefore = r.CreatedAt
-	if body.IssuedBefore != nil {
-		r.IssuedBefore = body.IssuedBefore.UTC().Truncate(time.Microsecond)
+	if said != nil {
+		r.IssuedBefore = said.UTC().Truncate(time.Microsecond)
 	}
 	if r.IssuedBefore.Sub(r.CreatedAt) > maxAhead {
 		return fault.Newf(fault.Invalid, "must not lie more than %d seconds ahead", maxAhead/time.Second).At("/issued_before")

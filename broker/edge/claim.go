@@ -66,6 +66,13 @@ func (c *conn) persist(ef *session.Effect) {
 	c.table.do(func(o *ownership.Table, now time.Time) { o.Persist(c.seat, record, token, now) })
 }
 
+// disown takes the connection's will out of the store: nobody is to publish it
+// should this node die.
+func (c *conn) disown() {
+	c.will = nil
+	c.table.do(func(o *ownership.Table, now time.Time) { o.Disown(c.seat, now) })
+}
+
 // persisted is called when a record is written or cannot be, from any goroutine.
 func (c *conn) persisted(token uint32, err error) {
 	c.later(func(s *session.Session, now time.Time) { s.Persisted(token, err, now) })

@@ -29,6 +29,8 @@ func (c *conn) carryOut(ef *session.Effect) {
 		c.unsubscribe(ef.Filters)
 	case session.Denied:
 		c.denied(ef)
+	case session.Disown:
+		c.disown()
 	case session.Done, session.Return, session.Take:
 		c.settleLoan(ef)
 	case session.Close:

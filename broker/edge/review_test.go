@@ -43,6 +43,31 @@ func TestRevocationReachesConnections(t *testing.T) {
 	other.ping()
 }
 
+// TestRulesReachWills: one that is not granted any more goes from the store, so
+// that nobody publishes it should this node die; another stays.
+func TestRulesReachWills(t *testing.T) {
+	w := start(t)
+	will := func(topic string) func(*packet.Connect) {
+		return func(p *packet.Connect) { p.Will = &packet.Will{Topic: topic, Payload: []byte("gone"), QoS: 1} }
+	}
+	ana := w.connect("acme", "ana", "a", will("acme/chat/room/1"))
+	bo := w.connect("acme", "bo", "b", will("acme/chat/users/bo/up/1"))
+	stored := func() int {
+		w.bus.store.mu.Lock()
+		defer w.bus.store.mu.Unlock()
+		return len(w.bus.wills)
+	}
+	if n := stored(); n != 2 {
+		t.Fatalf("%d wills are stored", n)
+	}
+	w.src.ruleless.Store(true)
+	w.dir.Invalidate("acme", "chat")
+	testenv.Eventually(t, patience, "the will goes", func() bool { return stored() == 1 })
+	for _, d := range []*device{ana, bo} {
+		d.ping()
+	}
+}
+
 // TestRevocationsEndConnections: of a user, of a device, of a token, and of those
 // alone; whoever has not connected yet is refused.
 func TestRevocationsEndConnections(t *testing.T) {

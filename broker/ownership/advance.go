@@ -143,6 +143,8 @@ func (t *Table) Done(op Op, err error, now time.Time) {
 		t.claimAnswered(p)
 	case b.why == forClaim:
 		t.claimUnwilled(p, err, now)
+	case b.why == forDisown:
+		t.disowned(p, err, now)
 	case b.kind == Erase:
 		t.leaveWritten(p, 0, err, now)
 	default:
