@@ -39,15 +39,12 @@ func (a *API) PutACL(ctx context.Context, request spec.PutACLRequestObject) (spe
 	if _, err := auth.Compile(of, tenant.ACL{Rules: rules}); err != nil {
 		return nil, err
 	}
-	version, err := versionOf(request.Params.IfMatch)
+	acl, err := a.updateACL(ctx, of, "acl.replace", "", request.Params.IfMatch, func(old []tenant.Rule) ([]tenant.Rule, error) {
+		return rules, knownRules(rules, old)
+	})
 	if err != nil {
 		return nil, err
 	}
-	acl, err := a.deps.Store.SetACL(ctx, of.Organization, of.ID, rules, version)
-	if err != nil {
-		return nil, err
-	}
-	a.changed(ctx, of.Organization, of.ID)
 	return spec.PutACL200JSONResponse{
 		Body: aclView(acl), Headers: spec.PutACL200ResponseHeaders{ETag: etag(acl.Version)},
 	}, nil
@@ -107,14 +104,15 @@ func rulesOf(acl *spec.ACL) []tenant.Rule {
 	rules := make([]tenant.Rule, len(acl.Rules))
 	for i, rule := range acl.Rules {
 		rules[i] = tenant.Rule{
-			Effect: tenant.Effect(rule.Effect), Action: tenant.Action(rule.Action), Topic: rule.Topic,
-			Who: tenant.Who{
-				Everyone: rule.Who.Everyone != nil, User: deref(rule.Who.User),
-				Tag: deref(rule.Who.Tag), Role: deref(rule.Who.Role),
-			},
+			ID: deref(rule.ID), Effect: tenant.Effect(rule.Effect), Action: tenant.Action(rule.Action),
+			Topic: rule.Topic, Who: whoOf(rule.Who),
 		}
 	}
 	return rules
+}
+
+func whoOf(who spec.Who) tenant.Who {
+	return tenant.Who{Everyone: who.Everyone != nil, User: deref(who.User), Tag: deref(who.Tag), Role: deref(who.Role)}
 }
 
 func aclView(acl tenant.ACL) spec.ACL {
@@ -127,7 +125,7 @@ func aclView(acl tenant.ACL) spec.ACL {
 
 func ruleView(rule tenant.Rule) spec.Rule {
 	view := spec.Rule{
-		Effect: spec.RuleEffect(rule.Effect), Action: spec.RuleAction(rule.Action), Topic: rule.Topic,
+		ID: ref(rule.ID), Effect: spec.RuleEffect(rule.Effect), Action: spec.RuleAction(rule.Action), Topic: rule.Topic,
 		Who: spec.Who{User: ref(rule.Who.User), Tag: ref(rule.Who.Tag), Role: ref(rule.Who.Role)},
 	}
 	if rule.Who.Everyone {

@@ -32,11 +32,13 @@ func (a *API) CreateApp(ctx context.Context, request spec.CreateAppRequestObject
 		KID: tenant.NewID("sk"), Organization: org, App: app.ID, Algorithm: tenant.HS256,
 		Secret: auth.NewSigningSecret(), CreatedAt: now,
 	}
-	if err := a.deps.Store.CreateApp(ctx, app, key, signing); err != nil {
+	view := a.appView(app)
+	audited, entry := a.audited(ctx, app.ID, "app.create", app.ID)
+	entry.After = jsonOf(view)
+	if err := a.deps.Store.CreateApp(audited, app, key, signing); err != nil {
 		return nil, err
 	}
 	a.changed(ctx, org, app.ID) // somebody may have asked for it before it was there
-	view := a.appView(app)
 	return spec.CreateApp201JSONResponse{
 		ID: view.ID, Name: view.Name, Organization: view.Organization, TopicPrefix: view.TopicPrefix,
 		RetentionSeconds: view.RetentionSeconds, Settings: view.Settings, CreatedAt: view.CreatedAt, Endpoints: view.Endpoints,
@@ -102,12 +104,34 @@ func (a *API) app(ctx context.Context, id string) (*auth.App, error) {
 	return app, err
 }
 
+// DeleteApp deletes an app and tells all nodes.
+func (a *API) DeleteApp(ctx context.Context, request spec.DeleteAppRequestObject) (spec.DeleteAppResponseObject, error) {
+	org := callerOf(ctx).Organization
+	app, err := a.deps.Store.App(ctx, org, request.App)
+	if err != nil {
+		return nil, err
+	}
+	audited, entry := a.audited(ctx, app.ID, "app.delete", app.ID)
+	entry.Before = jsonOf(a.appView(app))
+	if err := a.deps.Store.DeleteApp(audited, org, app.ID, a.timestamp()); err != nil {
+		return nil, err
+	}
+	a.changed(ctx, org, app.ID)
+	return spec.DeleteApp204Response{}, nil
+}
+
 // changed makes this node forget what it knows of an app, or with
 // "{app}/{login}" of one of its logins, and tells the others to. A lost announcement costs time, not truth: every node reads an app again
 // after a while.
-func (a *API) changed(ctx context.Context, org, app string) {
+func (a *API) changed(ctx context.Context, org, app string) { a.announce(ctx, org, app, org+"/"+app) }
+
+// organizationChanged is changed for an organization, with all its apps and
+// keys.
+func (a *API) organizationChanged(ctx context.Context, org string) { a.announce(ctx, org, "", org) }
+
+func (a *API) announce(ctx context.Context, org, app, subject string) {
 	a.deps.Apps.Invalidate(org, app)
-	if err := a.deps.Announcer.Announce(AppChanged, []byte(org+"/"+app)); err != nil {
+	if err := a.deps.Announcer.Announce(AppChanged, []byte(subject)); err != nil {
 		a.log.WarnContext(ctx, "a change could not be announced",
 			slog.String("organization", org), slog.String("app", app), slog.Any("error", err))
 	}

@@ -9,23 +9,35 @@ import (
 
 // audited returns a context whose next change of the store leaves an entry in
 // the audit log, in the same transaction. The entry may be completed until then:
-// see before and after.
+// see before and after. It is of the caller's organization; an operation of the
+// operator's says in entry.Organization which one it is about, or none for the
+// installation itself.
 func (a *API) audited(ctx context.Context, app, action, target string) (context.Context, *tenant.AuditEntry) {
 	x := exchangeOf(ctx)
 	e := &tenant.AuditEntry{
-		App: app, Address: x.address, RequestID: x.id, Action: action, Target: target,
+		App: app, Address: x.client.name, RequestID: x.id, Action: action, Target: target,
 		ActorKind: tenant.ActorNobody, CreatedAt: a.timestamp(),
 	}
 	if caller := x.caller; caller != nil {
-		e.Organization = caller.Organization
+		if !x.operation {
+			e.Organization = caller.Organization
+		}
 		switch {
 		case caller.Member != nil:
 			e.ActorKind, e.Actor, e.ActorName = tenant.ActorMember, caller.Member.ID, caller.Member.Email
 		case caller.Key != nil:
 			e.ActorKind, e.Actor, e.ActorName = tenant.ActorKey, caller.Key.ID, caller.Key.Name
+		case caller.Operator:
+			e.ActorKind, e.ActorName = tenant.ActorOperator, "operator"
 		}
 	}
 	return tenant.WithAudit(ctx, e), e
+}
+
+// by makes a member the one who has done it, who has just come in.
+func by(entry *tenant.AuditEntry, member tenant.Member) {
+	entry.Organization = member.Organization
+	entry.ActorKind, entry.Actor, entry.ActorName = tenant.ActorMember, member.ID, member.Email
 }
 
 // jsonOf is a view as the audit log keeps it. Views are made for answers, so

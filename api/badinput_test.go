@@ -18,6 +18,7 @@ const (
 	appPath    = "/v1/apps/chat"
 	loginsPath = "/v1/apps/chat/logins"
 	certPath   = "/v1/apps/chat/certificates"
+	keysPath   = "/v1/apps/chat/api-keys"
 	aclPath    = "/v1/apps/chat/acl"
 	revokePath = "/v1/apps/chat/revocations"
 	jsonType   = "application/json"
@@ -88,6 +89,40 @@ var badInputs = []badInput{
 	{"settings out of range", "PATCH", appPath, "key", `{"settings":{"session_expiry_seconds":7776001,"max_retained":-1,"publish_bytes":1000000000001}}`, 422, "invalid", fields("/settings/max_retained", "/settings/publish_bytes", "/settings/session_expiry_seconds")},
 	{"settings of the wrong type", "PATCH", appPath, "key", `{"settings":{"mounted":"yes","max_connections":1.5}}`, 422, "invalid", fields("/settings/max_connections", "/settings/mounted")},
 	{"settings of no app", "PATCH", "/v1/apps/nope", "member", `{"settings":{"mounted":true}}`, 404, "not_found", nil},
+
+	// rules one by one
+	{"rule without anything", "POST", aclPath + "/rules", "key", `{}`, 422, "invalid", fields("/action", "/effect", "/topic", "/who")},
+	{"rule outside the wall", "POST", aclPath + "/rules", "key", `{"effect":"allow","action":"all","topic":"globex/#","who":{"everyone":true}}`, 0, "", fields("/topic")},
+	{"rule with an id of its own", "POST", aclPath + "/rules", "key", `{"id":"rule_2","effect":"allow","action":"all","topic":"acme/#","who":{"everyone":true}}`, 422, "invalid", fields("/id")},
+	{"rule for nobody", "PUT", aclPath + "/rules/rule_1", "key", `{"effect":"allow","action":"all","topic":"acme/#","who":{}}`, 422, "invalid", fields("/who")},
+	{"rule with a bad filter", "PUT", aclPath + "/rules/rule_1", "key", `{"effect":"allow","action":"all","topic":"acme/#/x","who":{"everyone":true}}`, 422, "invalid", fields("/topic")},
+	{"no such rule", "DELETE", aclPath + "/rules/rule_none", "key", ``, 404, "not_found", nil},
+	{"no rule's name", "GET", aclPath + "/rules/a%2Fb", "key", ``, 404, "not_found", nil},
+	// API keys
+	{"key without anything", "POST", keysPath, "key", `{}`, 422, "invalid", fields("/scopes")},
+	{"key without scopes", "POST", keysPath, "key", `{"scopes":[]}`, 422, "invalid", fields("/scopes")},
+	{"key with odd scopes", "POST", keysPath, "key", `{"scopes":["push","write"]}`, 422, "invalid", fields("/scopes/1")},
+	{"key with a scope twice", "POST", keysPath, "key", `{"scopes":["push","push"]}`, 422, "invalid", fields("/scopes")},
+	{"key with bad addresses", "POST", keysPath, "key", `{"scopes":["push"],"addresses":["10.0.0.1","10.0.0.0/33","example.com","::1%lo"]}`, 422, "invalid", fields("/addresses/1", "/addresses/2", "/addresses/3")},
+	{"key with many addresses", "POST", keysPath, "key", `{"scopes":["push"],"addresses":[` + strings.Repeat(`"10.0.0.1",`, 100) + `"10.0.0.1"]}`, 422, "invalid", fields("/addresses")},
+	{"key with an end that is over", "POST", keysPath, "key", `{"scopes":["push"],"expires_at":"2020-01-01T00:00:00Z","name":" x"}`, 422, "invalid", fields("/expires_at", "/name")},
+	{"key with an end that is no time", "POST", keysPath, "key", `{"scopes":["push"],"expires_at":"tomorrow"}`, 422, "invalid", fields("/expires_at")},
+	{"key with an end on no day", "POST", keysPath, "key", `{"scopes":["push"],"expires_at":"2031-02-30T00:00:00Z"}`, 422, "invalid", fields("/expires_at")},
+	{"key with an end after all time", "POST", keysPath, "key", `{"scopes":["push"],"expires_at":"9999-12-31T23:59:59-23:00"}`, 422, "invalid", fields("/expires_at")},
+	{"key with its own secret", "POST", keysPath, "key", `{"scopes":["push"],"secret":"ffk_x"}`, 422, "invalid", fields("/secret")},
+	{"key of no app", "POST", "/v1/apps/nope/api-keys", "member", `{"scopes":["push"]}`, 404, "not_found", nil},
+	{"keys of no app", "GET", "/v1/apps/nope/api-keys", "member", ``, 404, "not_found", nil},
+	{"keys with no cursor", "GET", keysPath + "?cursor=x", "key", ``, 422, "invalid", fields("cursor")},
+	{"no such key", "GET", keysPath + "/key_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "key", ``, 404, "not_found", nil},
+	{"no key's id", "GET", keysPath + "/key_1", "key", ``, 404, "not_found", nil},
+	{"change of no key", "PATCH", keysPath + "/key_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "key", `{}`, 404, "not_found", nil},
+	{"change of a key's id", "PATCH", keysPath + "/{key}", "key", `{"id":"x"}`, 422, "invalid", fields("/id")},
+	{"change to bad addresses", "PATCH", keysPath + "/{key}", "key", `{"addresses":["x"],"name":"\u0001","expires_at":"2020-01-01T00:00:00Z"}`, 422, "invalid", fields("/addresses/0", "/expires_at", "/name")},
+	{"change to no scopes", "PATCH", keysPath + "/{key}", "key", `{"scopes":[]}`, 422, "invalid", fields("/scopes")},
+	{"rotation of no key", "POST", keysPath + "/key_01JD8ZC4E0Q6W5C0E6Z4R4S1T2/rotate", "key", `{}`, 404, "not_found", nil},
+	{"rotation with a long overlap", "POST", keysPath + "/{key}/rotate", "key", `{"overlap_seconds":2592001}`, 422, "invalid", fields("/overlap_seconds")},
+	{"rotation with a negative overlap", "POST", keysPath + "/{key}/rotate", "key", `{"overlap_seconds":-1}`, 422, "invalid", fields("/overlap_seconds")},
+	{"rotation to an end that is over", "POST", keysPath + "/{key}/rotate", "key", `{"expires_at":"2020-01-01T00:00:00Z"}`, 422, "invalid", fields("/expires_at")},
 
 	// logins
 	{"login without anything", "POST", loginsPath, "key", `{}`, 422, "invalid", fields("/password", "/user", "/username")},
@@ -215,7 +250,7 @@ func TestBadInput(t *testing.T) {
 		"": "", "member": member, "key": s.app(member, "chat"),
 		"wrong key": auth.NewAPIKeySecret(), "wrong token": auth.NewSessionToken(),
 	}
-	s.credentials("acme", "chat")
+	ids := s.credentials("acme", "chat")
 	for i, c := range badInputs {
 		t.Run(c.name, func(t *testing.T) {
 			token, known := tokens[c.as]
@@ -227,7 +262,7 @@ func TestBadInput(t *testing.T) {
 				body = c.body
 			}
 			// Each from another address, so that no limit comes between.
-			got := s.call(c.method, c.path, token, body, "Remote", "10.0.0."+string(rune('0'+i%10))+":1")
+			got := s.call(c.method, ids.Replace(c.path), token, body, "Remote", "10.0.0."+string(rune('0'+i%10))+":1")
 			if c.status == 0 { // a rule outside the wall: either code says it
 				c.status, c.code = got.StatusCode, got.want(t, got.StatusCode)["code"].(string)
 				if c.code != "invalid" && c.code != "outside_wall" {

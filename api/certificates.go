@@ -62,7 +62,9 @@ func (a *API) CreateCertificate(
 		return nil, err
 	}
 	c.DER, c.Fingerprint, c.SubjectHash = cert.Raw, sha256.Sum256(cert.Raw), tenant.SubjectHash(cert.RawSubject)
-	if err := a.deps.Store.CreateCertificate(ctx, c); err != nil {
+	audited, entry := a.audited(ctx, of.ID, "certificate.create", c.ID)
+	entry.After = jsonOf(certificateView(c))
+	if err := a.deps.Store.CreateCertificate(audited, c); err != nil {
 		return nil, err
 	}
 	a.changed(ctx, of.Organization, of.ID)
@@ -91,7 +93,13 @@ func (a *API) DeleteCertificate(
 	if err := sees(caller, request.App); err != nil {
 		return nil, err
 	}
-	if err := a.deps.Store.DeleteCertificate(ctx, caller.Organization, request.App, request.Certificate); err != nil {
+	c, err := a.deps.Store.Certificate(ctx, caller.Organization, request.App, request.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	audited, entry := a.audited(ctx, c.App, "certificate.delete", c.ID)
+	entry.Before = jsonOf(certificateView(c))
+	if err := a.deps.Store.DeleteCertificate(audited, c.Organization, c.App, c.ID); err != nil {
 		return nil, err
 	}
 	a.changed(ctx, caller.Organization, request.App)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/auth"
@@ -27,6 +28,9 @@ type Config struct {
 	// PublicAdmin is where management is served, if apart from the rest. The
 	// default is PublicHTTP.
 	PublicAdmin string
+	// Proxies are the networks of the reverse proxies whose X-Forwarded-For is
+	// believed.
+	Proxies []netip.Prefix
 	// SignupClosed refuses new organizations.
 	SignupClosed bool
 	// OperatorOrganization is a slug that nobody may sign up, or empty.
@@ -67,7 +71,15 @@ func (d *Deps) complete() bool {
 // Store keeps organizations and apps.
 type Store interface {
 	Members
+	Organizations
+	AuditLog
 	AppStore
+	Credentials
+}
+
+// Credentials are what apps' backends and devices prove themselves with.
+type Credentials interface {
+	KeyStore
 	LoginStore
 	CertificateStore
 	RevocationStore
@@ -80,14 +92,40 @@ type Members interface {
 	CreateSession(ctx context.Context, session tenant.Session) error
 }
 
+// Organizations keeps organizations for the operator.
+type Organizations interface {
+	Organizations(ctx context.Context, query, after string, limit int) ([]tenant.Holdings, error)
+	Holdings(ctx context.Context, slug string) (tenant.Holdings, error)
+	FoundOrganization(ctx context.Context, org tenant.Organization, owner tenant.Invitation) error
+	UpdateOrganization(ctx context.Context, slug string, ifVersion int64, change func(*tenant.Organization) error) (tenant.Organization, error)
+	DeleteOrganization(ctx context.Context, slug string, at time.Time) error
+}
+
+// AuditLog keeps who changed what. It is written by the changes themselves; see
+// tenant.WithAudit.
+type AuditLog interface {
+	Audit(ctx context.Context, q tenant.AuditQuery) ([]tenant.AuditEntry, error)
+}
+
 // AppStore keeps apps and their access rules.
 type AppStore interface {
 	CreateApp(ctx context.Context, app tenant.App, key tenant.APIKey, signing tenant.SigningKey) error
 	Apps(ctx context.Context, org, after string, limit int) ([]tenant.App, error)
 	App(ctx context.Context, org, app string) (tenant.App, error)
+	DeleteApp(ctx context.Context, org, app string, at time.Time) error
 	UpdateApp(ctx context.Context, org, app string, ifVersion int64, change func(*tenant.App) error) (tenant.App, error)
 	ACL(ctx context.Context, org, app string) (tenant.ACL, error)
-	SetACL(ctx context.Context, org, app string, rules []tenant.Rule, ifVersion int64) (tenant.ACL, error)
+	UpdateACL(ctx context.Context, org, app string, ifVersion int64, change func([]tenant.Rule) ([]tenant.Rule, error)) (tenant.ACL, error)
+}
+
+// KeyStore keeps the keys of apps' backends.
+type KeyStore interface {
+	CreateAPIKey(ctx context.Context, key tenant.APIKey) error
+	APIKeys(ctx context.Context, org, app, after string, limit int) ([]tenant.APIKey, error)
+	APIKey(ctx context.Context, org, app, id string) (tenant.APIKey, error)
+	UpdateAPIKey(ctx context.Context, org, app, id string, ifVersion int64, change func(*tenant.APIKey) error) (tenant.APIKey, error)
+	RotateAPIKey(ctx context.Context, org, app, id string, rotate func(last *tenant.APIKey) (tenant.APIKey, error)) (last, next tenant.APIKey, err error)
+	DeleteAPIKey(ctx context.Context, org, app, id string, allow func(*tenant.APIKey) error) error
 }
 
 // LoginStore keeps the logins of apps' devices.
@@ -122,9 +160,9 @@ type Apps interface {
 	Invalidate(org, app string)
 }
 
-// Callers tells whose a bearer token is.
+// Callers tells whose a bearer token is that came from an address.
 type Callers interface {
-	Authenticate(ctx context.Context, bearer string) (*auth.Caller, error)
+	Authenticate(ctx context.Context, bearer string, from netip.Addr) (*auth.Caller, error)
 }
 
 // Tokens reads devices' tokens.

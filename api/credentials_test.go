@@ -22,6 +22,7 @@ import (
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/fault"
 	"github.com/fanfare-mq/fanfare/tenant"
+	"github.com/fanfare-mq/fanfare/tenant/store"
 )
 
 // authorityPEM makes a new authority's certificate.
@@ -56,14 +57,18 @@ func jsonOf(v any) string {
 	return string(text)
 }
 
-// credentials puts the login "robot", an authority and a revocation of the user
-// ana into an app and returns the authority's id.
-func (s *server) credentials(org, app string) string {
+// credentials puts an API key, the login "robot", an authority and a revocation
+// of the user ana into an app and returns what puts their ids into paths.
+func (s *server) credentials(org, app string) *strings.Replacer {
 	s.t.Helper()
 	block, _ := pem.Decode([]byte(authorityPEM("Devices")))
 	c := tenant.Certificate{
 		ID: tenant.NewID("ca"), Organization: org, App: app, DER: block.Bytes, Fingerprint: sha256.Sum256(block.Bytes),
 		UserFrom: tenant.UserFromCN, CreatedAt: s.clock.Now(),
+	}
+	key := tenant.APIKey{
+		ID: tenant.NewID("key"), Organization: org, App: app, Hash: auth.HashSecret(auth.NewAPIKeySecret()),
+		Scopes: []tenant.Scope{tenant.ScopeManage}, CreatedAt: s.clock.Now(),
 	}
 	_, err := s.store.Revoke(s.t.Context(), tenant.Revocation{
 		Organization: org, App: app, RevocationID: tenant.RevocationID{Kind: tenant.RevokedUser, Subject: "ana"},
@@ -71,15 +76,20 @@ func (s *server) credentials(org, app string) string {
 	})
 	err = errors.Join(
 		err,
+		s.store.CreateAPIKey(s.t.Context(), key),
 		s.store.CreateLogin(s.t.Context(), tenant.Login{
 			Organization: org, App: app, Username: "robot", User: "ana", Enabled: true, CreatedAt: s.clock.Now(),
 		}),
 		s.store.CreateCertificate(s.t.Context(), c),
 	)
+	_, failed := s.store.UpdateACL(s.t.Context(), org, app, store.AnyVersion, func([]tenant.Rule) ([]tenant.Rule, error) {
+		return []tenant.Rule{{ID: "rule_1", Effect: tenant.Deny, Action: tenant.All, Topic: org + "/none", Who: tenant.Who{Everyone: true}}}, nil
+	})
+	err = errors.Join(err, failed)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return c.ID
+	return strings.NewReplacer("{certificate}", c.ID, "{key}", key.ID)
 }
 
 // connects says as whom acme/chat's login meter-7 gets in, by a directory that hears what the

@@ -15,13 +15,15 @@ import (
 
 // The names of the security schemes, and of our extensions, in openapi.yaml.
 const (
-	memberScheme = "member"
-	apiKeyScheme = "apiKey"
+	memberScheme   = "member"
+	apiKeyScheme   = "apiKey"
+	operatorScheme = "operator"
 
-	scopeExtension   = "x-required-scope"
-	maxBodyExtension = "x-max-body-bytes"
-	roleExtension    = "x-required-role"
-	stepUpExtension  = "x-step-up"
+	scopeExtension    = "x-required-scope"
+	maxBodyExtension  = "x-max-body-bytes"
+	roleExtension     = "x-required-role"
+	stepUpExtension   = "x-step-up"
+	operatorExtension = "x-operator"
 )
 
 // operation is what openapi.yaml says about one operation.
@@ -31,6 +33,8 @@ type operation struct {
 	public       bool         // no credentials wanted
 	members      bool         // members may call it
 	keys         bool         // API keys may call it
+	masterKey    bool         // whoever has the master key may call it
+	operator     bool         // of members, those of the operator's organization alone may call it
 	scope        tenant.Scope // what the credentials must have, or empty
 	role         tenant.Role  // what a member must be, or empty
 	stepUp       bool         // a member must have given the password of late
@@ -82,7 +86,8 @@ func newOperation(doc *openapi3.T, method, path string, described *openapi3.Oper
 	for _, requirement := range security {
 		_, member := requirement[memberScheme]
 		_, key := requirement[apiKeyScheme]
-		op.members, op.keys = op.members || member, op.keys || key
+		_, master := requirement[operatorScheme]
+		op.members, op.keys, op.masterKey = op.members || member, op.keys || key, op.masterKey || master
 	}
 	if scope, ok := described.Extensions[scopeExtension]; ok {
 		name, _ := scope.(string)
@@ -104,9 +109,13 @@ func (op *operation) limitMembers(described *openapi3.Operation) error {
 			return fmt.Errorf("%s: %v is no role", roleExtension, role)
 		}
 	}
-	if stepUp, ok := described.Extensions[stepUpExtension]; ok {
-		if op.stepUp, ok = stepUp.(bool); !ok {
-			return fmt.Errorf("%s: %v is not true or false", stepUpExtension, stepUp)
+	for extension, to := range map[string]*bool{stepUpExtension: &op.stepUp, operatorExtension: &op.operator} {
+		value, ok := described.Extensions[extension]
+		if !ok {
+			continue
+		}
+		if *to, ok = value.(bool); !ok {
+			return fmt.Errorf("%s: %v is not true or false", extension, value)
 		}
 	}
 	return nil

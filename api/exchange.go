@@ -14,11 +14,15 @@ import (
 // layers. It belongs to the request's goroutine.
 type exchange struct {
 	id      string
-	address string       // of the client, as far as limits are concerned
+	client  client
+	address string       // the client's, as far as limits are concerned
 	route   string       // the operation's path template
 	caller  *auth.Caller // nil without credentials
 	code    fault.Code   // of the problem that was answered, or empty
 	err     error        // behind the problem, for the log
+	// operation says that the operation is one of the operator's: it is about the
+	// installation, not about the caller's organization.
+	operation bool
 }
 
 type exchangeKey struct{}

@@ -32,7 +32,7 @@ func (a *API) gate(operations http.Handler) http.Handler {
 			return
 		}
 		x := exchangeOf(r.Context())
-		x.route = op.path
+		x.route, x.operation = op.path, op.operator
 		if x.caller, err = a.authenticate(r, op); err != nil {
 			a.fail(w, r, err)
 			return
@@ -65,15 +65,12 @@ func (a *API) authenticate(r *http.Request, op *operation) (*auth.Caller, error)
 	if !ok || !strings.EqualFold(scheme, "Bearer") {
 		return nil, fault.New(fault.Unauthenticated, "send the header Authorization: Bearer <token>")
 	}
-	caller, err := a.deps.Callers.Authenticate(r.Context(), strings.TrimSpace(bearer))
+	caller, err := a.deps.Callers.Authenticate(r.Context(), strings.TrimSpace(bearer), exchangeOf(r.Context()).client.addr)
 	if err != nil {
 		return nil, err
 	}
-	if caller.Key != nil && !op.keys {
-		return nil, fault.New(fault.Forbidden, "an API key cannot do this; a member of the organization can")
-	}
-	if caller.Member != nil && !op.members {
-		return nil, fault.New(fault.Forbidden, "a member cannot do this; an API key can")
+	if err := admit(caller, op); err != nil {
+		return nil, err
 	}
 	if op.scope != "" && !caller.Has(op.scope) {
 		return nil, fault.Newf(fault.Forbidden, "these credentials lack the scope %q", op.scope)
@@ -82,6 +79,21 @@ func (a *API) authenticate(r *http.Request, op *operation) (*auth.Caller, error)
 		return caller, a.admitMember(caller, op)
 	}
 	return caller, nil
+}
+
+// admit says whether an operation is there for callers of this kind at all.
+func admit(caller *auth.Caller, op *operation) error {
+	switch {
+	case op.operator && !caller.Operator:
+		return nothingHere()
+	case caller.Key != nil && !op.keys:
+		return fault.New(fault.Forbidden, "an API key cannot do this; a member of the organization can")
+	case caller.Member != nil && !op.members:
+		return fault.New(fault.Forbidden, "a member cannot do this; an API key can")
+	case caller.Key == nil && caller.Member == nil && !op.masterKey:
+		return fault.New(fault.Forbidden, "the operator cannot do this; a member of the organization can")
+	}
+	return nil
 }
 
 // stepUpWindow is how long a password that was given counts for operations that
@@ -96,7 +108,16 @@ func (a *API) admitMember(caller *auth.Caller, op *operation) error {
 		return fault.New(fault.Forbidden, "only an owner of the organization can do this")
 	case op.role == tenant.Admin && role != tenant.Owner && role != tenant.Admin:
 		return fault.New(fault.Forbidden, "only an owner or an admin of the organization can do this")
-	case op.stepUp && a.now().Sub(caller.Session.ConfirmedAt) > stepUpWindow:
+	case op.stepUp:
+		return a.confirmed(caller)
+	}
+	return nil
+}
+
+// confirmed wants a member's password to have been given of late. API keys are
+// nobody who could be asked.
+func (a *API) confirmed(caller *auth.Caller) error {
+	if caller.Member != nil && a.now().Sub(caller.Session.ConfirmedAt) > stepUpWindow {
 		return fault.New(fault.StepUpRequired, "give your password again with POST /v1/me/confirm")
 	}
 	return nil
@@ -109,8 +130,10 @@ func (a *API) failRouting(w http.ResponseWriter, r *http.Request, err error) {
 		a.fail(w, r, fault.Newf(fault.MethodNotAllowed, "the path has no method %s", cut(r.Method, 20)))
 		return
 	}
-	a.fail(w, r, fault.New(fault.NotFound, "there is nothing at this path"))
+	a.fail(w, r, nothingHere())
 }
+
+func nothingHere() error { return fault.New(fault.NotFound, "there is nothing at this path") }
 
 // methodNotAllowed answers a method that a page does not have, or that nobody
 // has ever heard of.

@@ -86,8 +86,11 @@ type server struct {
 	clock *clock
 	store *store.Store
 	bus   *recorder
+	usage *auth.Usage
 	log   *lockedBuffer
 	http  http.Handler
+
+	operatorKey *auth.OperatorKey
 }
 
 type lockedBuffer struct {
@@ -123,13 +126,18 @@ func newServer(t testing.TB, change ...func(*api.Config, *api.Deps)) *server {
 		}
 	})
 	s := &server{t: t, clock: &clock{now: time.Now()}, store: kept, bus: &recorder{}, log: &lockedBuffer{}}
+	if s.operatorKey, err = auth.NewOperatorKey(bytes.Repeat([]byte{7}, tenant.MasterKeyBytes)); err != nil {
+		t.Fatal(err)
+	}
 	directory := auth.NewDirectory(kept, s.clock.Now)
+	s.usage = auth.NewUsage(kept, slog.New(slog.DiscardHandler))
 	cfg := api.Config{
 		PublicHTTP: "http://push.example.com", PublicMQTT: "mqtt://push.example.com:1883",
 		PublicWS: "ws://push.example.com:8083/mqtt", OperatorOrganization: "ops", Shards: func() int { return 16 },
 	}
 	deps := api.Deps{
-		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.clock.Now), Tokens: auth.NewDevices(directory, s.clock.Now),
+		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.usage, s.clock.Now).WithOperator(s.operatorKey, "ops"),
+		Tokens:    auth.NewDevices(directory, s.clock.Now),
 		Publisher: s.bus, Announcer: s.bus, Sessions: &keptSessions{}, Now: s.clock.Now,
 		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Checks: map[string]api.Check{"store": kept.Ping, "http": func(context.Context) error { return nil }},
@@ -238,6 +246,26 @@ func (s *server) member(org string, role tenant.Role) string {
 	}
 	return token
 }
+
+// signIn returns a new token of an organization's member, who has just given
+// the password.
+func (s *server) signIn(org string) string {
+	s.t.Helper()
+	token, now := auth.NewSessionToken(), s.clock.Now()
+	m, _, err := s.store.MemberByEmail(s.t.Context(), "ana@"+org+".example")
+	if err == nil {
+		err = s.store.CreateSession(s.t.Context(), tenant.Session{
+			ID: tenant.NewID("ses"), Hash: auth.HashSecret(token), MemberID: m.ID, CreatedAt: now, ConfirmedAt: now, ExpiresAt: now.Add(time.Hour),
+		})
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return token
+}
+
+// operator returns a token of whoever has the master key.
+func (s *server) operator() string { return s.operatorKey.Token(s.clock.Now()) }
 
 // app creates an app over HTTP and returns its API key.
 func (s *server) app(member, id string) string {

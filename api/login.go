@@ -27,7 +27,9 @@ func (a *API) LogIn(ctx context.Context, request spec.LogInRequestObject) (spec.
 	if !right {
 		return nil, a.failedLogIn(ctx, email)
 	}
-	token, expires, err := a.signIn(ctx, member)
+	audited, entry := a.audited(ctx, "", "member.sign_in", member.ID)
+	by(entry, member)
+	token, expires, err := a.signIn(audited, member)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +56,9 @@ func (a *API) GetMe(ctx context.Context, _ spec.GetMeRequestObject) (spec.GetMeR
 	}
 	if caller.Key != nil {
 		me.App = &caller.App
-		me.APIKey = &spec.APIKey{ID: caller.Key.ID, Scopes: scopesView(caller.Key.Scopes)}
+		key := apiKeyView(*caller.Key)
+		key.LastUsedAt, key.LastUsedFrom = nil, nil // of when the key was read; the last use is this one
+		me.APIKey = &key
 	}
 	return me, nil
 }

@@ -53,7 +53,9 @@ func (a *API) CreateLogin(ctx context.Context, request spec.CreateLoginRequestOb
 	if login.PasswordHash, err = auth.HashPassword(body.Password); err != nil {
 		return nil, err
 	}
-	if err := a.deps.Store.CreateLogin(ctx, login); err != nil {
+	audited, entry := a.audited(ctx, of.ID, "login.create", login.Username)
+	entry.After = jsonOf(loginView(login))
+	if err := a.deps.Store.CreateLogin(audited, login); err != nil {
 		return nil, err
 	}
 	a.loginChanged(ctx, &login) // somebody may have tried it before it was there
@@ -90,14 +92,17 @@ func (a *API) UpdateLogin(ctx context.Context, request spec.UpdateLoginRequestOb
 	if err != nil {
 		return nil, err
 	}
-	login, err := a.deps.Store.UpdateLogin(ctx, caller.Organization, request.App, request.Login, version,
+	audited, entry := a.audited(ctx, request.App, "login.update", request.Login)
+	login, err := a.deps.Store.UpdateLogin(audited, caller.Organization, request.App, request.Login, version,
 		func(login *tenant.Login) error {
+			entry.Before = jsonOf(loginView(*login))
 			set(&login.PasswordHash, hash)
 			set(&login.User, body.User)
 			set(&login.Device, body.Device)
 			set(&login.Tags, body.Tags)
 			set(&login.Role, body.Role)
 			set(&login.Enabled, body.Enabled)
+			entry.After = jsonOf(changedLogin{loginView(*login), hash != nil})
 			return checkLogin(login)
 		})
 	if err != nil {
@@ -107,6 +112,13 @@ func (a *API) UpdateLogin(ctx context.Context, request spec.UpdateLoginRequestOb
 	return spec.UpdateLogin200JSONResponse{
 		Body: loginView(login), Headers: spec.UpdateLogin200ResponseHeaders{ETag: etag(login.Version)},
 	}, nil
+}
+
+// changedLogin is a login as the audit log keeps it, which does not know the
+// password.
+type changedLogin struct {
+	spec.Login
+	PasswordChanged bool `json:"password_changed,omitempty"`
 }
 
 // newHash hashes a password if there is one. It is done before the login is
@@ -128,8 +140,13 @@ func (a *API) DeleteLogin(ctx context.Context, request spec.DeleteLoginRequestOb
 	if err := sees(caller, request.App); err != nil {
 		return nil, err
 	}
-	login := tenant.Login{Organization: caller.Organization, App: request.App, Username: request.Login}
-	if err := a.deps.Store.DeleteLogin(ctx, login.Organization, login.App, login.Username); err != nil {
+	login, err := a.deps.Store.Login(ctx, caller.Organization, request.App, request.Login)
+	if err != nil {
+		return nil, err
+	}
+	audited, entry := a.audited(ctx, login.App, "login.delete", login.Username)
+	entry.Before = jsonOf(loginView(login))
+	if err := a.deps.Store.DeleteLogin(audited, login.Organization, login.App, login.Username); err != nil {
 		return nil, err
 	}
 	a.loginChanged(ctx, &login)

@@ -19,7 +19,8 @@ import (
 func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := a.now()
-		x := &exchange{id: requestIDOf(r), address: clientAddress(r)}
+		from := a.clientOf(r)
+		x := &exchange{id: requestIDOf(r), client: from, address: from.limited()}
 		ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		ww.Header().Set("X-Request-Id", x.id)

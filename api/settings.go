@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/api/spec"
@@ -20,8 +21,12 @@ func (a *API) UpdateApp(ctx context.Context, request spec.UpdateAppRequestObject
 	if err != nil {
 		return nil, err
 	}
-	app, err := a.deps.Store.UpdateApp(ctx, caller.Organization, request.App, version, func(app *tenant.App) error {
-		return changeApp(app, request.Body, a.cfg.MaxRetention)
+	audited, entry := a.audited(ctx, request.App, "app.update", request.App)
+	app, err := a.deps.Store.UpdateApp(audited, caller.Organization, request.App, version, func(app *tenant.App) error {
+		entry.Before = jsonOf(a.appView(*app))
+		err := changeApp(app, request.Body, a.cfg.MaxRetention)
+		entry.After = jsonOf(a.appView(*app))
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -65,6 +70,14 @@ func changeApp(app *tenant.App, body *spec.AppChange, longest time.Duration) err
 func within(pointer string, err error) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f.At(pointer + f.Field)
+	}
+	return err
+}
+
+// without takes a pointer from the front of a fault's own.
+func without(pointer string, err error) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f.At(strings.TrimPrefix(f.Field, pointer))
 	}
 	return err
 }

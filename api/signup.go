@@ -58,16 +58,26 @@ func (a *API) createOrganization(ctx context.Context, slug, email, password stri
 	if err != nil {
 		return tenant.Member{}, err
 	}
+	org, err := a.newOrganization(slug)
+	if err != nil {
+		return tenant.Member{}, err
+	}
+	member := tenant.Member{
+		ID: tenant.NewID("mem"), Organization: slug, Email: email, Role: tenant.Owner, CreatedAt: org.CreatedAt,
+	}
+	ctx, entry := a.audited(ctx, "", "organization.create", slug)
+	by(entry, member)
+	entry.After = jsonOf(memberView(member))
+	return member, a.deps.Store.CreateOrganization(ctx, org, member, hash)
+}
+
+// newOrganization puts an organization into one of the log's streams.
+func (a *API) newOrganization(slug string) (tenant.Organization, error) {
 	shard, err := rand.Int(rand.Reader, big.NewInt(int64(a.cfg.Shards())))
 	if err != nil {
-		return tenant.Member{}, fmt.Errorf("choose a shard: %w", err)
+		return tenant.Organization{}, fmt.Errorf("choose a shard: %w", err)
 	}
-	now := a.timestamp()
-	org := tenant.Organization{Slug: slug, Shard: uint16(shard.Uint64()), CreatedAt: now} //nolint:gosec // below Shards
-	member := tenant.Member{
-		ID: tenant.NewID("mem"), Organization: slug, Email: email, Role: tenant.Owner, CreatedAt: now,
-	}
-	return member, a.deps.Store.CreateOrganization(ctx, org, member, hash)
+	return tenant.Organization{Slug: slug, Shard: uint16(shard.Uint64()), CreatedAt: a.timestamp()}, nil //nolint:gosec // below Shards
 }
 
 // signIn creates a session and returns its token, which is kept nowhere.

@@ -17,13 +17,15 @@ const (
 	// App is what apps' backends use: messaging, and whatever else an API key
 	// may call.
 	App
-	// Admin is what people use to manage: organizations, apps, pages.
+	// Admin is what people use to manage: organizations, apps, pages; and what the
+	// operator uses.
 	Admin
 )
 
 // The tags of operations.
 const (
 	managementTag = "Management"
+	operationTag  = "Operation"
 	messagingTag  = "Messaging"
 	healthTag     = "Health"
 )
@@ -35,7 +37,7 @@ func (s Surface) serves(tags []string, keys bool) bool {
 	case s == All || slices.Contains(tags, healthTag):
 		return true
 	case s == Admin:
-		return slices.Contains(tags, managementTag)
+		return slices.Contains(tags, managementTag) || slices.Contains(tags, operationTag)
 	default:
 		return keys || slices.Contains(tags, messagingTag)
 	}

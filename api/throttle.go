@@ -2,9 +2,6 @@ package api
 
 import (
 	"container/list"
-	"net"
-	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -76,26 +73,4 @@ func (t *throttle) limiter(key string) *rate.Limiter {
 	b := &bucket{key: key, limiter: rate.NewLimiter(rate.Every(throttleEvery), throttleBurst)}
 	t.buckets[key] = t.recent.PushFront(b)
 	return b.limiter
-}
-
-// clientAddress is the address that limits count: for IPv6 its /64 network,
-// since whoever has one of its addresses has them all.
-func clientAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
-	addr = addr.Unmap().WithZone("")
-	if addr.Is4() {
-		return addr.String()
-	}
-	network, err := addr.Prefix(64)
-	if err != nil {
-		return addr.String()
-	}
-	return network.String()
 }

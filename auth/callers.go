@@ -1,8 +1,10 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -11,14 +13,17 @@ import (
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
-// Caller is who uses the API: a member of an organization, or an app's
-// backend with an API key.
+// Caller is who uses the API: a member of an organization, an app's backend
+// with an API key, or the operator.
 type Caller struct {
-	Organization string
+	Organization string          // empty for whoever has the master key
 	App          string          // the API key's; empty for members
 	Member       *tenant.Member  // nil for API keys
 	Session      *tenant.Session // the member's; nil for API keys
 	Key          *tenant.APIKey  // nil for members; not to be changed
+	// Operator says that the caller runs the installation: it has the master key
+	// (Member is nil then), or is a member of the operator's organization.
+	Operator bool
 }
 
 // Has says whether the caller may do what a scope stands for. Owners and
@@ -28,7 +33,7 @@ func (c *Caller) Has(scope tenant.Scope) bool {
 	case c.Key != nil:
 		return slices.Contains(c.Key.Scopes, scope)
 	case c.Member == nil:
-		return false
+		return c.Operator
 	}
 	switch c.Member.Role {
 	case tenant.Owner, tenant.Admin:
@@ -43,29 +48,43 @@ func (c *Caller) Has(scope tenant.Scope) bool {
 type Callers struct {
 	directory *Directory
 	source    Source
+	usage     *Usage // nil: the last use of API keys is not kept
 	now       func() time.Time
+	operator  *OperatorKey // nil: there is no operator
+	operators string       // the operator's organization, or empty
 }
 
 // NewCallers returns an authenticator: API keys come from the directory, and
 // so work while the source is away; members' sessions always from the source.
-func NewCallers(dir *Directory, src Source, now func() time.Time) *Callers {
-	return &Callers{directory: dir, source: src, now: now}
+func NewCallers(dir *Directory, src Source, usage *Usage, now func() time.Time) *Callers {
+	return &Callers{directory: dir, source: src, usage: usage, now: now}
 }
 
-// Authenticate says whose a bearer token is. What is neither a known API key
-// nor a live session is Unauthenticated.
-func (c *Callers) Authenticate(ctx context.Context, bearer string) (*Caller, error) {
+// WithOperator lets whoever has the key call as the operator, and the members of
+// an organization, if one is named. It is for before the first call.
+func (c *Callers) WithOperator(key *OperatorKey, organization string) *Callers {
+	c.operator, c.operators = key, organization
+	return c
+}
+
+// Authenticate says whose a bearer token is that came from an address. What is
+// neither a known API key nor a live session is Unauthenticated, an API key
+// whose time is over TokenExpired, and one that is not for the address
+// Forbidden.
+func (c *Callers) Authenticate(ctx context.Context, bearer string, from netip.Addr) (*Caller, error) {
 	switch {
+	case c.operator != nil && c.operator.Check(bearer, c.now()):
+		return &Caller{Operator: true}, nil
 	case len(bearer) != secretLength:
 	case strings.HasPrefix(bearer, apiKeyPrefix):
-		return c.backend(ctx, bearer)
+		return c.backend(ctx, bearer, from)
 	case strings.HasPrefix(bearer, sessionPrefix):
 		return c.member(ctx, bearer)
 	}
-	return nil, fault.New(fault.Unauthenticated, "the bearer token is neither an API key nor a session")
+	return nil, fault.New(fault.Unauthenticated, "the bearer token is neither an API key nor a session, or it has expired")
 }
 
-func (c *Callers) backend(ctx context.Context, secret string) (*Caller, error) {
+func (c *Callers) backend(ctx context.Context, secret string, from netip.Addr) (*Caller, error) {
 	hash := HashSecret(secret)
 	key, err := c.directory.apiKey(ctx, hash)
 	if fault.CodeOf(err) == fault.NotFound {
@@ -77,10 +96,33 @@ func (c *Callers) backend(ctx context.Context, secret string) (*Caller, error) {
 	if subtle.ConstantTimeCompare(key.Hash[:], hash[:]) != 1 {
 		return nil, unknownKey() // the source has answered something else than it was asked
 	}
-	if key.Suspended {
-		return nil, suspended()
+	now := c.now()
+	if err := admit(key, from, now); err != nil {
+		return nil, err
 	}
+	c.usage.Note(tenant.Use{Kind: tenant.UsedAPIKey, ID: key.ID, At: now, From: addressText(from)})
 	return &Caller{Organization: key.Organization, App: key.App, Key: key}, nil
+}
+
+// admit says why a key that is right cannot be used. Whoever has it may know.
+func admit(key *tenant.APIKey, from netip.Addr, now time.Time) error {
+	switch {
+	case key.Suspended:
+		return suspended()
+	case key.Expired(now):
+		return fault.New(fault.TokenExpired, "the API key has expired")
+	case !key.Admits(from):
+		return fault.Newf(fault.Forbidden, "the API key may not be used from the address %s", cmp.Or(addressText(from), "of this client"))
+	}
+	return nil
+}
+
+// addressText is empty for an address that is not known.
+func addressText(from netip.Addr) string {
+	if !from.IsValid() {
+		return ""
+	}
+	return from.String()
 }
 
 func unknownKey() error {
@@ -102,5 +144,8 @@ func (c *Callers) member(ctx context.Context, token string) (*Caller, error) {
 	if in.Suspended {
 		return nil, suspended()
 	}
-	return &Caller{Organization: in.Member.Organization, Member: &in.Member, Session: &in.Session}, nil
+	return &Caller{
+		Organization: in.Member.Organization, Member: &in.Member, Session: &in.Session,
+		Operator: c.operators != "" && in.Member.Organization == c.operators,
+	}, nil
 }

@@ -21,6 +21,10 @@ type Device struct {
 // App returns the device's app.
 func (d *Device) App() *App { return d.app }
 
+// Suspended says whether the device's organization is suspended, or its app is
+// gone. Such a device has no business here. It is cheap and does not wait.
+func (d *Device) Suspended() bool { return d.app.Entry().Suspended }
+
 // Revoked says whether what the device has proved itself with was taken away
 // since: the token, all that its user or its device had by a time, the token's
 // signing key, the login (also if its password, user or device was changed, or

@@ -153,9 +153,11 @@ func readIssuers(ctx context.Context, src Source, hash [32]byte) (*[]issuer, err
 }
 
 // closed is the state of an app that is gone, for the devices it still has:
-// no key verifies anything and the policy allows nothing.
+// no key verifies anything, the policy allows nothing, and they are told to go
+// as if they were suspended.
 func closed(last *appState) *appState {
-	return &appState{entry: tenant.Entry{App: last.entry.App}, policy: new(Policy), revoked: last.revoked}
+	entry := tenant.Entry{App: last.entry.App, Suspended: true}
+	return &appState{entry: entry, policy: new(Policy), revoked: last.revoked}
 }
 
 // mergeApp keeps the policy of the last state if the next one's is the same:

@@ -6,8 +6,8 @@ import (
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
-// maxRules is the most rules an app may have: each SUBSCRIBE walks them all.
-const maxRules = 1000
+// MaxRules is the most rules an app may have: each SUBSCRIBE walks them all.
+const MaxRules = 1000
 
 // Policy is what the devices of one app may do: the app's rules, in order,
 // followed by the default grants. It never changes and is safe for concurrent
@@ -21,8 +21,8 @@ type Policy struct {
 // Compile checks an app's rules. Its faults point at what is wrong, as in
 // "/rules/3/topic".
 func Compile(app tenant.App, acl tenant.ACL) (*Policy, error) {
-	if len(acl.Rules) > maxRules {
-		return nil, fault.Newf(fault.Invalid, "must have at most %d rules", maxRules).At("/rules")
+	if len(acl.Rules) > MaxRules {
+		return nil, fault.Newf(fault.Invalid, "must have at most %d rules", MaxRules).At("/rules")
 	}
 	grants := defaultGrants(app)
 	p := &Policy{

@@ -120,7 +120,7 @@ func (r *revocations) refresh(ctx context.Context) <-chan struct{} {
 	defer r.mu.Unlock()
 	if !r.known || !r.now().Before(r.due) {
 		r.due = r.now().Add(retryAfter) // one of many callers gets to do it
-		r.all = r.known // what is not known is read whole anyway
+		r.all = r.all || r.known        // what is not known is read whole anyway
 		r.start(ctx)
 	}
 	if r.known {

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -237,6 +238,25 @@ func TestTokenAfterRevocation(t *testing.T) {
 		}
 		if _, err := v.Authenticate(t.Context(), c); err != nil {
 			t.Errorf("%+v: %v", req, err)
+		}
+	}
+}
+
+// BenchmarkRevoked is one look at a connection, of an app with as many
+// revocations as it may have.
+func BenchmarkRevoked(b *testing.B) {
+	src := newSource(entry("acme", "chat"))
+	for i := range tenant.MaxRevocations {
+		src.revoke(tenant.RevokedToken, strconv.Itoa(i), time.Time{})
+	}
+	d, err := connect(b, auth.NewDevices(auth.NewDirectory(src, atNoon), atNoon), "acme/chat", claimed(b, map[string]any{"jti": "one"}))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if d.Revoked() {
+			b.Fatal("revoked")
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 const (
 	apiKeyPrefix  = "ffk_"
 	sessionPrefix = "ffs_"
+	invitePrefix  = "ffi_"
+	resetPrefix   = "ffr_"
 
 	// secretBytes is the entropy of every secret: 256 bits are out of reach
 	// of guessing, so a fast hash is enough to keep them.
@@ -26,11 +28,20 @@ func NewAPIKeySecret() string { return apiKeyPrefix + randomDigits() }
 // letters and digits.
 func NewSessionToken() string { return sessionPrefix + randomDigits() }
 
+// NewInvitationToken returns the secret of a new invitation's link: "ffi_" and
+// 43 letters and digits.
+func NewInvitationToken() string { return invitePrefix + randomDigits() }
+
+// NewResetToken returns the secret of a new link that sets a password: "ffr_"
+// and 43 letters and digits.
+func NewResetToken() string { return resetPrefix + randomDigits() }
+
 // NewSigningSecret returns a new HS256 secret of 43 letters and digits: its
 // bytes are the key, with the 256 bits that RFC 7518 §3.2 asks for.
 func NewSigningSecret() string { return randomDigits() }
 
-// HashSecret is how API keys and session tokens are kept and looked up.
+// HashSecret is how API keys, session tokens and the secrets of links are kept
+// and looked up.
 func HashSecret(s string) [32]byte { return sha256.Sum256([]byte(s)) }
 
 // randomDigits returns 32 random bytes as letters and digits, which survive

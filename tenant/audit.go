@@ -36,6 +36,18 @@ type AuditEntry struct {
 	CreatedAt     time.Time
 }
 
+// AuditQuery says which entries of the audit log are wanted; what is empty does
+// not matter.
+type AuditQuery struct {
+	Organization string // empty: of all, and of the installation itself
+	App          string
+	Actor        string // an id or a name
+	Action       string // as in "api_key.create", or all of "api_key"
+	Since, Until time.Time
+	Before       string // begin behind this id, towards older ones
+	Limit        int
+}
+
 type auditKey struct{}
 
 // WithAudit returns a context in which the next change of the store also keeps

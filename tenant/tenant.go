@@ -21,12 +21,22 @@ type Organization struct {
 	// disconnected and its API answers 403.
 	SuspendedAt  time.Time
 	SuspendedFor string // the reason, for its members
-	Version      int64  // grows with every change of the fields above
-	CreatedAt    time.Time
+	// DeletedAt is set while what the organization had is erased: it is as good
+	// as gone, and its slug is still taken.
+	DeletedAt time.Time
+	Version   int64 // grows with every change of the fields above
+	CreatedAt time.Time
 }
 
 // Suspended says whether the organization is suspended.
 func (o Organization) Suspended() bool { return !o.SuspendedAt.IsZero() }
+
+// Holdings are an organization with how much it has.
+type Holdings struct {
+	Organization
+	Apps    int64
+	Members int64
+}
 
 // Role is what a member may do in an organization.
 type Role string
@@ -102,6 +112,7 @@ type APIKey struct {
 	LastUsedAt   time.Time // zero: never, or not within what is remembered
 	LastUsedFrom string    // the address
 	ReplacedBy   string    // the id of the key that a rotation has put in its place
+	Version      int64     // grows with every change that somebody makes
 	CreatedAt    time.Time
 	Suspended    bool // its organization is; only where it is read by its hash
 }
@@ -198,6 +209,7 @@ type Who struct {
 // Rule is one access rule. Topic is a filter that may hold the placeholders
 // ${user} ${device} ${app} ${org}, each standing for one level.
 type Rule struct {
+	ID     string `json:"id,omitempty"` // "rule_" and a ULID, unique in the app
 	Effect Effect `json:"effect"`
 	Action Action `json:"action"`
 	Topic  string `json:"topic"`

@@ -56,6 +56,9 @@ func (c *conn) ask(creds auth.Credentials, then func(*auth.Device, error, time.T
 
 func (c *conn) authenticated(device *auth.Device, err error, now time.Time) {
 	e := c.loop.edge
+	if err == nil && device.Suspended() {
+		err = errSuspended
+	}
 	if err == nil && device.Revoked() {
 		err = errRevoked // since it was looked up, and perhaps since the last review
 	}
@@ -132,6 +135,7 @@ func (c *conn) reauthenticate(token []byte) {
 }
 
 var (
+	errSuspended   = fault.New(fault.Suspended, "the organization is suspended")
 	errAnotherUser = fault.New(fault.Forbidden, "the new token is another user's")
 	errRevoked     = fault.New(fault.Unauthenticated, "the credentials were revoked")
 )
@@ -150,6 +154,8 @@ func refusal(err error) session.Reason {
 		return session.ReasonUnavailable
 	case fault.Forbidden, fault.OutsideWall:
 		return session.ReasonNotAuthorized
+	case fault.Suspended:
+		return session.ReasonSuspended
 	case fault.QuotaExceeded:
 		return session.ReasonQuota
 	case fault.TooManyRequests:

@@ -19,8 +19,8 @@ func (c *conn) carryOut(ef *session.Effect) {
 		c.reauthenticate(ef.Credential)
 	case session.Claim:
 		c.claim(ef)
-	case session.Persist:
-		c.persist(ef)
+	case session.Persist, session.Disown:
+		c.record(ef)
 	case session.Publish:
 		c.publish(ef)
 	case session.Subscribe:
@@ -29,8 +29,6 @@ func (c *conn) carryOut(ef *session.Effect) {
 		c.unsubscribe(ef.Filters)
 	case session.Denied:
 		c.denied(ef)
-	case session.Disown:
-		c.disown()
 	case session.Done, session.Return, session.Take:
 		c.settleLoan(ef)
 	case session.Close:

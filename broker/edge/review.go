@@ -31,9 +31,14 @@ func (l *loop) review(now time.Time) {
 	}
 }
 
-// review ends a connection whose credentials were revoked, and what the rules
+// review ends a connection whose organization is suspended or whose credentials
+// were revoked, and what the rules
 // of its app do not grant any more.
 func (c *conn) review(now time.Time) {
+	if c.device.Suspended() {
+		c.step(func(s *session.Session) { s.Suspend(now) })
+		return
+	}
 	if c.device.Revoked() {
 		c.step(func(s *session.Session) { s.Revoke(now) })
 		return

@@ -95,6 +95,12 @@ func (e *Estate) bury(f *liveness.Effect) {
 }
 
 func (e *Estate) publish(f *liveness.Effect) {
+	if e.cfg.Silent != nil && e.cfg.Silent(f.Message.Publisher) {
+		e.log.Info("a will is not published: whose it was has no say any more", slog.String("topic", f.Message.Topic))
+		e.stats.refused.Inc()
+		e.done(f.Op, nil)
+		return
+	}
 	if err := e.bus.Publish(f.Message, e, f.Op); err != nil {
 		e.published(f.Op, f.Message, err)
 	}

@@ -66,6 +66,10 @@ type Config struct {
 	Period time.Duration
 	// Linger is liveness.Config's.
 	Linger time.Duration
+	// Silent says whether nothing more is to be published in the name of a
+	// session, by its key: its organization is suspended, or its app is gone. It
+	// must not wait for long. nil: there are none.
+	Silent func(key string) bool
 	// Logger receives deaths; nil discards them.
 	Logger *slog.Logger
 }

@@ -15,7 +15,7 @@ func newStats() *stats {
 	return &stats{
 		dead:    counter("declared_dead_total", "Instances that this node has declared dead."),
 		wills:   counter("wills_published_total", "Wills published late: of clients of dead nodes, and those with a delay."),
-		refused: counter("wills_refused_total", "Wills given up because the message log does not take them."),
+		refused: counter("wills_refused_total", "Wills given up because the message log does not take them, or whose app is suspended or gone."),
 		kept:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "fanfare_estate_wills_waiting", Help: "Wills of this node's clients that wait."}),
 	}
 }

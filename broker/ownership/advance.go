@@ -103,6 +103,7 @@ func (t *Table) Loaded(op Op, stored broker.Stored, err error, now time.Time) {
 		t.claimLoaded(p, stored, err, now)
 	case forPersist:
 		t.persistChecked(p, stored, err)
+	case forDisown: // it loads nothing
 	case forLeaving:
 		t.leaveChecked(p, stored, err, now)
 	}

@@ -80,8 +80,10 @@ func farewell(code packet.ReasonCode) packet.ReasonCode {
 		return packet.ServerBusy
 	case packet.UnsupportedProtocolVersion, packet.ClientIdentifierNotValid:
 		return packet.ProtocolError
-	case packet.BadUserNameOrPasswordV5, packet.Banned:
+	case packet.BadUserNameOrPasswordV5:
 		return packet.NotAuthorizedV5
+	case packet.Banned:
+		return packet.AdministrativeAction
 	default:
 		return code
 	}

@@ -25,6 +25,7 @@ var commands = map[string]func(*world, *args){
 	"reauthenticated": cmdReauthenticated,
 	"regrant":         cmdRegrant,
 	"revoke":          func(w *world, _ *args) { w.session.Revoke(w.now) },
+	"suspend":         func(w *world, _ *args) { w.session.Suspend(w.now) },
 	"publish":         cmdPublish,
 	"published":       cmdPublished,
 	"puback":          func(w *world, a *args) { cmdAck(w, a, packet.PUBACK) },

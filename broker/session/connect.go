@@ -199,12 +199,22 @@ func (s *Session) Regrant(now time.Time) {
 }
 
 // Revoke reports that what the client has proved itself with was taken away.
-func (s *Session) Revoke(now time.Time) {
+func (s *Session) Revoke(now time.Time) { s.expel(ReasonRevoked, now) }
+
+// Suspend reports that the client's organization is suspended, or gone. Nothing
+// more is said in its name: the will is not published.
+func (s *Session) Suspend(now time.Time) {
+	s.will = nil
+	s.expel(ReasonSuspended, now)
+}
+
+// expel ends a connection that the client had a right to before.
+func (s *Session) expel(reason Reason, now time.Time) {
 	if s.phase == authenticating || s.phase == claiming {
-		s.refuse(ReasonRevoked, now)
+		s.refuse(reason, now)
 		return
 	}
-	s.end(ReasonRevoked, now)
+	s.end(reason, now)
 }
 
 // Refuse answers the Authenticate effect: the client may not come in, and the

@@ -29,6 +29,7 @@ var (
 	ReasonKeepAlive        = Reason{Name: "keep_alive_timeout", Text: "nothing heard for one and a half keep-alive periods", Code: packet.KeepAliveTimeout}
 	ReasonTokenExpired     = Reason{Name: "token_expired", Text: "the credentials have expired", Code: packet.NotAuthorizedV5}
 	ReasonRevoked          = Reason{Name: "revoked", Text: "the credentials were revoked", Code: packet.NotAuthorizedV5}
+	ReasonSuspended        = Reason{Name: "suspended", Text: "the organization is suspended", Code: packet.Banned}
 	ReasonReauthentication = Reason{Name: "reauthentication_failed", Text: "the new credentials are not accepted", Code: packet.NotAuthorizedV5}
 
 	ReasonMalformed          = Reason{Name: "malformed_packet", Text: "a packet cannot be read", Code: packet.MalformedPacket}
@@ -59,7 +60,7 @@ var (
 func Reasons() []Reason {
 	return []Reason{
 		ReasonDisconnected, ReasonConnectionLost, ReasonTakenOver, ReasonShutdown, ReasonRedirected,
-		ReasonConnectTimeout, ReasonKeepAlive, ReasonTokenExpired, ReasonRevoked, ReasonReauthentication,
+		ReasonConnectTimeout, ReasonKeepAlive, ReasonTokenExpired, ReasonRevoked, ReasonSuspended, ReasonReauthentication,
 		ReasonMalformed, ReasonPacketTooLarge, ReasonProtocolError, ReasonUnsupportedVersion,
 		ReasonClientIDRejected, ReasonTopicFilterInvalid, ReasonTopicNameInvalid, ReasonTopicLimit, ReasonTopicAlias,
 		ReasonReceiveMaximum, ReasonPayloadFormat, ReasonBadAuthMethod,

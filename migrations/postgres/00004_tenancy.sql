@@ -20,6 +20,17 @@ ALTER TABLE organizations ADD COLUMN suspended_for text NOT NULL DEFAULT ''; -- 
 ALTER TABLE organizations ADD COLUMN deleted_at timestamptz;
 CREATE INDEX organizations_plan ON organizations (plan);
 
+-- What is gone for everybody and has to be erased where else it is kept: an app, or with an empty one the organization
+-- itself, whose row goes last. The name is taken until then.
+CREATE TABLE erasures (
+    organization  text COLLATE "C" NOT NULL REFERENCES organizations (slug) ON DELETE CASCADE,
+    app           text COLLATE "C" NOT NULL,
+    deleted_at    timestamptz      NOT NULL,
+    claimed_until timestamptz, -- one worker at a time
+    PRIMARY KEY (organization, app)
+);
+CREATE INDEX erasures_deleted_at ON erasures (deleted_at);
+
 ALTER TABLE api_keys ADD COLUMN name text NOT NULL DEFAULT '';
 ALTER TABLE api_keys ADD COLUMN addresses text NOT NULL DEFAULT '[]'; -- a JSON array of networks; empty: from anywhere
 ALTER TABLE api_keys ADD COLUMN expires_at timestamptz;
@@ -28,6 +39,10 @@ ALTER TABLE api_keys ADD COLUMN last_used_from text NOT NULL DEFAULT '';
 ALTER TABLE api_keys ADD COLUMN replaced_by text NOT NULL DEFAULT ''; -- the key that a rotation has put in its place
 -- A key of the operator's organization may be one that reads or publishes across organizations.
 ALTER TABLE api_keys ADD COLUMN across smallint NOT NULL DEFAULT 0 CHECK (across IN (0, 1));
+ALTER TABLE api_keys ADD COLUMN version bigint NOT NULL DEFAULT 0;
+
+-- A super-client: a device of the operator's organization that is above the wall.
+ALTER TABLE logins ADD COLUMN super smallint NOT NULL DEFAULT 0 CHECK (super IN (0, 1));
 
 ALTER TABLE signing_keys ADD COLUMN name text NOT NULL DEFAULT '';
 ALTER TABLE signing_keys ADD COLUMN public_key bytea; -- DER, SubjectPublicKeyInfo; the secret is empty then
@@ -119,3 +134,4 @@ CREATE TABLE audit (
     created_at   timestamptz      NOT NULL
 );
 CREATE INDEX audit_organization ON audit (organization, id);
+CREATE INDEX audit_created_at ON audit (created_at);

@@ -35,6 +35,9 @@ func (s *Store) CreateApp(ctx context.Context, app tenant.App, key tenant.APIKey
 		return err
 	}
 	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
+		if err := erasing(ctx, tx, app.Organization, app.ID); err != nil {
+			return err
+		}
 		added, err := tx.exec(ctx,
 			`INSERT INTO apps (organization, id, name, retention_micros, settings, created_at)
 			 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (organization, id) DO NOTHING`,

@@ -85,7 +85,7 @@ func testTenancy(t *testing.T, cfg store.Config) {
 	wantCode(t, err, fault.NotFound)
 	_, err = s.Entry(t.Context(), "globex", "chat")
 	wantCode(t, err, fault.NotFound)
-	_, err = s.SetACL(t.Context(), "globex", "chat", nil, store.AnyVersion)
+	_, err = setACL(t, s, "globex", "chat", nil, store.AnyVersion)
 	wantCode(t, err, fault.NotFound)
 
 	own, _, _ := addApp(t, s, "globex", "chat") // the same name is free there

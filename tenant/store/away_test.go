@@ -86,7 +86,7 @@ func TestPostgresAway(t *testing.T) {
 	wantCode(t, err, fault.Unavailable)
 	_, err = s.App(t.Context(), "acme", "chat")
 	wantCode(t, err, fault.Unavailable)
-	_, err = s.SetACL(t.Context(), "acme", "chat", nil, store.AnyVersion)
+	_, err = setACL(t, s, "acme", "chat", nil, store.AnyVersion)
 	wantCode(t, err, fault.Unavailable)
 	wantCode(t, s.CreateOrganization(t.Context(), tenant.Organization{Slug: "globex"}, tenant.Member{}, ""), fault.Unavailable)
 	wantCode(t, s.Ping(t.Context()), fault.Unavailable)

@@ -19,7 +19,7 @@ func testEntry(t *testing.T, cfg store.Config) {
 	rules := []tenant.Rule{{
 		Effect: tenant.Deny, Action: tenant.All, Topic: "acme/chat/secret/#", Who: tenant.Who{Everyone: true},
 	}}
-	acl, err := s.SetACL(t.Context(), "acme", "chat", rules, store.AnyVersion)
+	acl, err := setACL(t, s, "acme", "chat", rules, store.AnyVersion)
 	must(t, err)
 
 	want := tenant.Entry{App: app, SigningKeys: []tenant.SigningKey{signing}, ACL: acl}

@@ -21,6 +21,7 @@ func (s *Store) MemberByEmail(ctx context.Context, email string) (m tenant.Membe
 	err = s.one(ctx, "member",
 		`SELECT `+memberColumns+`, p.password_hash
 		 FROM people p JOIN members m ON m.person = p.id
+		 JOIN organizations o ON o.slug = m.organization AND o.deleted_at IS NULL
 		 WHERE p.email = $1 ORDER BY m.created_at, m.id LIMIT 1`,
 		[]any{tenant.NormalizeEmail(email)}, append(scanMember(&m), &passwordHash)...)
 	if err != nil {
@@ -52,8 +53,13 @@ const sessionColumns = `s.id, s.hash, s.member, s.created_at, s.confirmed_at, s.
 
 func scanSession(s *tenant.Session) []any {
 	return []any{
-		&s.ID, hashScanner{&s.Hash}, &s.MemberID, timeScanner{&s.CreatedAt}, timeScanner{&s.ConfirmedAt},
-		&s.Address, &s.UserAgent, timeScanner{&s.ExpiresAt},
+		&s.ID,
+		hashScanner{&s.Hash},
+		&s.MemberID,
+		timeScanner{&s.CreatedAt},
+		timeScanner{&s.ConfirmedAt},
+		&s.Address, &s.UserAgent,
+		timeScanner{&s.ExpiresAt},
 	}
 }
 

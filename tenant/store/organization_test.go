@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -15,7 +16,7 @@ func testOrganization(t *testing.T, cfg store.Config) {
 	_, err := s.Organization(t.Context(), "acme")
 	wantCode(t, err, fault.NotFound)
 
-	want := tenant.Organization{Slug: "acme", Shard: 65535, CreatedAt: now}
+	want := tenant.Organization{Slug: "acme", Shard: 65535, Plan: tenant.DefaultPlan, CreatedAt: now}
 	must(t, s.CreateOrganization(t.Context(), want, tenant.Member{
 		ID: tenant.NewID("mem"), Email: "ana@acme.example", Role: tenant.Owner, CreatedAt: now,
 	}, "hash"))
@@ -23,6 +24,45 @@ func testOrganization(t *testing.T, cfg store.Config) {
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
+}
+
+func testOrganizations(t *testing.T, cfg store.Config) {
+	s := open(t, cfg)
+	for _, slug := range []string{"acme", "acme-labs", "globex"} {
+		signUp(t, s, slug)
+	}
+	addApp(t, s, "acme", "chat")
+	for _, c := range []struct {
+		query, after string
+		limit        int
+		want         []string
+	}{
+		{"", "", 10, []string{"acme", "acme-labs", "globex"}},
+		{"", "", 2, []string{"acme", "acme-labs"}},
+		{"", "acme", 10, []string{"acme-labs", "globex"}},
+		{"labs", "", 10, []string{"acme-labs"}},
+		{"c%l", "", 10, []string{}},
+		{"acme_labs", "", 10, []string{}},
+		{`\`, "", 10, []string{}},
+	} {
+		found, err := s.Organizations(t.Context(), c.query, c.after, c.limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := []string{}
+		for _, h := range found {
+			got = append(got, h.Slug)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%+v: got %q", c, got)
+		}
+	}
+	h, err := s.Holdings(t.Context(), "acme")
+	if err != nil || h.Apps != 1 || h.Members != 1 || h.Plan != tenant.DefaultPlan {
+		t.Errorf("got %+v, %v", h, err)
+	}
+	_, err = s.Holdings(t.Context(), "nobody")
+	wantCode(t, err, fault.NotFound)
 }
 
 func testOrganizationConflicts(t *testing.T, cfg store.Config) {

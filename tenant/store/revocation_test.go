@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"crypto/sha256"
 	"reflect"
 	"slices"
 	"testing"
@@ -163,6 +164,9 @@ func testChanges(t *testing.T, cfg store.Config) {
 	login := newLogin("robot")
 	certificate := newCertificate("one", "CN=one")
 	ana := newRevocation(tenant.RevokedUser, "ana")
+	_, key, _ := newApp("acme", "chat")
+	_, next, _ := newApp("acme", "chat")
+	key.Hash, next.Hash = sha256.Sum256([]byte("key")), sha256.Sum256([]byte("next"))
 	for i, change := range []struct {
 		subject string
 		do      func() error
@@ -172,7 +176,29 @@ func testChanges(t *testing.T, cfg store.Config) {
 			_, err := s.UpdateApp(ctx, "acme", "chat", store.AnyVersion, func(*tenant.App) error { return nil })
 			return err
 		}},
-		{"chat", func() error { _, err := s.SetACL(ctx, "acme", "chat", nil, store.AnyVersion); return err }},
+		{"chat", func() error {
+			_, err := s.UpdateACL(ctx, "acme", "chat", store.AnyVersion, func(r []tenant.Rule) ([]tenant.Rule, error) { return r, nil })
+			return err
+		}},
+		{"chat", func() error { return s.CreateAPIKey(ctx, key) }},
+		{"chat", func() error {
+			_, err := s.UpdateAPIKey(ctx, "acme", "chat", key.ID, store.AnyVersion, func(*tenant.APIKey) error { return nil })
+			return err
+		}},
+		{"chat", func() error {
+			_, _, err := s.RotateAPIKey(ctx, "acme", "chat", key.ID, func(*tenant.APIKey) (tenant.APIKey, error) {
+				return next, nil
+			})
+			return err
+		}},
+		{"chat", func() error {
+			return s.DeleteAPIKey(ctx, "acme", "chat", key.ID, func(*tenant.APIKey) error { return nil })
+		}},
+		{"", func() error {
+			_, err := s.UpdateOrganization(ctx, "acme", store.AnyVersion, func(*tenant.Organization) error { return nil })
+			return err
+		}},
+		{"shop", func() error { return s.DeleteApp(ctx, "acme", "shop", now) }},
 		{"chat/robot", func() error { return s.CreateLogin(ctx, login) }},
 		{"chat/robot", func() error {
 			_, err := s.UpdateLogin(ctx, "acme", "chat", "robot", store.AnyVersion, func(*tenant.Login) error { return nil })
@@ -183,6 +209,7 @@ func testChanges(t *testing.T, cfg store.Config) {
 		{"chat", func() error { return s.DeleteCertificate(ctx, "acme", "chat", certificate.ID) }},
 		{"chat//user/ana", func() error { _, err := s.Revoke(ctx, ana); return err }},
 		{"chat//user/ana", func() error { return s.Unrevoke(ctx, "acme", "chat", ana.RevocationID) }},
+		{"", func() error { return s.DeleteOrganization(ctx, "acme", now) }},
 	} {
 		before, err := s.Changes(ctx, 0, 100)
 		must(t, err)
@@ -206,7 +233,7 @@ func testChangeIsAtomic(t *testing.T, cfg store.Config) {
 	before, err := s.Changes(t.Context(), 0, 100)
 	must(t, err)
 	wantCode(t, s.DeleteLogin(t.Context(), "acme", "chat", "nobody"), fault.NotFound)
-	_, err = s.SetACL(t.Context(), "acme", "chat", nil, 7)
+	_, err = s.UpdateACL(t.Context(), "acme", "chat", 7, nil)
 	wantCode(t, err, fault.PreconditionFailed)
 	if after, err := s.Changes(t.Context(), 0, 100); err != nil || !slices.Equal(after, before) {
 		t.Errorf("got %+v, %v", after, err)

@@ -167,6 +167,12 @@ func (s rulesScanner) Scan(src any) error {
 	if err := json.Unmarshal([]byte(text), s.dst); err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
+	for i := range *s.dst {
+		if rule := &(*s.dst)[i]; rule.ID == "" {
+			// It was written before rules had ids. The next change keeps this one.
+			rule.ID = fmt.Sprintf("rule_%026d", i)
+		}
+	}
 	return nil
 }
 

@@ -37,6 +37,8 @@ type grammar struct {
 	Demo    demoCmd    `cmd:"" help:"Watch a device receive a push, step by step, on a server of its own."`
 	Signup  signupCmd  `cmd:"" help:"Create an organization and its first member."`
 	App     appCmd     `cmd:"" help:"Create and list apps."`
+	Key     keyCmd     `cmd:"" help:"List, create, rotate and delete an app's API keys."`
+	Org     orgCmd     `cmd:"" help:"Operate organizations: for whoever has the master key."`
 	Token   tokenCmd   `cmd:"" help:"Issue a device token."`
 	Push    pushCmd    `cmd:"" help:"Push a notification."`
 	Sub     subCmd     `cmd:"" help:"Connect as a device and print what arrives."`

@@ -18,7 +18,7 @@ type backend struct {
 }
 
 func (b backend) client() (*client.Client, error) {
-	if err := config.Validate(b.Endpoint, b.Backend); err != nil {
+	if err := config.Validate(b.Endpoint, b.AppName, b.Backend); err != nil {
 		return nil, err
 	}
 	switch {

@@ -40,6 +40,33 @@ func (c *Client) Apps(ctx context.Context, cursor string) (out spec.AppPage, err
 	return out, c.Get(ctx, path, &out)
 }
 
+// APIKeys returns one page of an app's API keys; an empty cursor is the first
+// one's.
+func (c *Client) APIKeys(ctx context.Context, app, cursor string) (out spec.APIKeyPage, err error) {
+	path := keysPath(app)
+	if cursor != "" {
+		path += "?cursor=" + url.QueryEscape(cursor)
+	}
+	return out, c.Get(ctx, path, &out)
+}
+
+// CreateAPIKey creates an API key of an app.
+func (c *Client) CreateAPIKey(ctx context.Context, app string, in spec.APIKeyRequest) (out Answer[spec.CreatedAPIKey], err error) {
+	return out, c.Post(ctx, keysPath(app), in, &out)
+}
+
+// RotateAPIKey puts a new API key in the place of one.
+func (c *Client) RotateAPIKey(ctx context.Context, app, id string, in spec.APIKeyRotation) (out Answer[spec.RotatedAPIKey], err error) {
+	return out, c.Post(ctx, keysPath(app)+"/"+url.PathEscape(id)+"/rotate", in, &out)
+}
+
+// DeleteAPIKey takes an API key away.
+func (c *Client) DeleteAPIKey(ctx context.Context, app, id string) error {
+	return c.Delete(ctx, keysPath(app)+"/"+url.PathEscape(id))
+}
+
+func keysPath(app string) string { return "/v1/apps/" + url.PathEscape(app) + "/api-keys" }
+
 // IssueToken makes a device token with the app's API key.
 func (c *Client) IssueToken(ctx context.Context, app string, in spec.TokenRequest) (out Answer[spec.DeviceToken], err error) {
 	return out, c.Post(ctx, "/v1/apps/"+url.PathEscape(app)+"/tokens", in, &out)

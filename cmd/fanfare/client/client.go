@@ -24,19 +24,26 @@ const maxAnswer = 8 << 20
 // Client calls one server with one credential.
 type Client struct {
 	base   string
-	bearer string
+	bearer func() string // "": none
 	http   *http.Client
 }
 
 // New returns a client for the API at base. An empty bearer sends none.
 func New(base, bearer string) *Client {
+	return NewSigned(base, always(bearer))
+}
+
+// NewSigned returns a client that asks for a new bearer at each call.
+func NewSigned(base string, bearer func() string) *Client {
 	return &Client{base: strings.TrimSuffix(base, "/"), bearer: bearer, http: &http.Client{Timeout: timeout}}
 }
+
+func always(bearer string) func() string { return func() string { return bearer } }
 
 // With returns the same client with another credential.
 func (c *Client) With(bearer string) *Client {
 	d := *c
-	d.bearer = bearer
+	d.bearer = always(bearer)
 	return &d
 }
 
@@ -55,6 +62,11 @@ func (c *Client) Put(ctx context.Context, path string, in, out any) error {
 	return c.send(ctx, http.MethodPut, path, in, out)
 }
 
+// Delete takes a resource away.
+func (c *Client) Delete(ctx context.Context, path string) error {
+	return c.do(ctx, http.MethodDelete, path, nil, nil)
+}
+
 func (c *Client) send(ctx context.Context, method, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -71,8 +83,8 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, out a
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.bearer != "" {
-		req.Header.Set("Authorization", "Bearer "+c.bearer)
+	if bearer := c.bearer(); bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -85,6 +97,9 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, out a
 	}
 	if resp.StatusCode >= http.StatusBadRequest {
 		return problem(resp.StatusCode, answer)
+	}
+	if out == nil {
+		return nil
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("%s does not answer like Fanfare's API; check the URL", c.base)

@@ -53,8 +53,10 @@ type Settings struct {
 	// Every connection from there must begin with a header of version 1 or 2, on
 	// all MQTT and WebSocket addresses, else it is closed; the address in it is
 	// the client's, for logs and limits. From anywhere else such a header is
-	// garbage. Name the load balancers alone: whoever is named can lie.
-	ProxyFrom string `name:"proxy-from" var:"FANFARE_PROXY_FROM" kind:"networks" empty:"nobody" group:"Addresses" help:"Load balancers that speak the PROXY protocol."`
+	// garbage. HTTP requests from there come from the last address in
+	// X-Forwarded-For, for limits, logs and the addresses that API keys are bound
+	// to. Name the load balancers alone: whoever is named can lie.
+	ProxyFrom string `name:"proxy-from" var:"FANFARE_PROXY_FROM" kind:"networks" empty:"nobody" group:"Addresses" help:"Load balancers that say who their clients are: by the PROXY protocol, or for HTTP by X-Forwarded-For."`
 	// Serves /metrics, /healthz and /readyz. Only this machine by default,
 	// because metrics tell a stranger too much.
 	MetricsAddr string `name:"metrics-addr" var:"FANFARE_METRICS_ADDR" default:"127.0.0.1:9090" kind:"address" empty:"off" group:"Addresses" help:"Prometheus metrics and health."`
@@ -146,10 +148,15 @@ type Management struct {
 	Token string `name:"token" var:"FANFARE_TOKEN" kind:"secret" empty:"none" group:"Client" help:"Management token (ffs_…)."`
 }
 
+// AppName names an app.
+type AppName struct {
+	// The app's slug within the organization of the credentials.
+	App string `name:"app" var:"FANFARE_APP" kind:"slug" empty:"none" group:"Client" help:"The app."`
+}
+
 // Backend is the credential of an app's backend.
 type Backend struct {
-	// The app's slug within the organization of the API key.
-	App string `name:"app" var:"FANFARE_APP" kind:"slug" empty:"none" group:"Client" help:"The app."`
+	AppName
 	// Printed by fanfare app create, once.
 	APIKey string `name:"api-key" var:"FANFARE_API_KEY" kind:"secret" empty:"none" group:"Client" help:"API key of the app (ffk_…)."`
 }

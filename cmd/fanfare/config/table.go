@@ -46,7 +46,7 @@ func Table(of any) []Setting {
 
 // ClientTable lists the settings of the commands that talk to a server.
 func ClientTable() []Setting {
-	return slices.Concat(Table(Endpoint{}), Table(Management{}), Table(Backend{}), Table(Device{}))
+	return slices.Concat(Table(Endpoint{}), Table(Management{}), Table(AppName{}), Table(Backend{}), Table(Device{}))
 }
 
 // list splits a comma-separated value and trims its parts.

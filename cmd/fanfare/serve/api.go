@@ -68,6 +68,7 @@ func (p *process) apiConfig(surface api.Surface) api.Config {
 		PublicMQTTS:          secure(p.cfg.PublicMQTTURL, url("mqtts", p.addresses.MQTTS)),
 		PublicWS:             plain(p.cfg.PublicWSURL, webSocket("ws", p.addresses.WS)),
 		PublicWSS:            secure(p.cfg.PublicWSURL, webSocket("wss", p.addresses.WSS)),
+		Proxies:              p.cfg.Proxies,
 		SignupClosed:         p.cfg.Signup == "closed",
 		OperatorOrganization: p.cfg.OperatorOrg,
 		Shards:               p.bus.Spread,
@@ -110,7 +111,7 @@ func (p *process) apiDeps() api.Deps {
 	return api.Deps{
 		Store:     p.store,
 		Apps:      p.directory,
-		Callers:   auth.NewCallers(p.directory, p.store, time.Now),
+		Callers:   auth.NewCallers(p.directory, p.store, p.usage, time.Now).WithOperator(p.operator, p.cfg.OperatorOrg),
 		Tokens:    p.devices,
 		Publisher: p.bus,
 		Announcer: p.bus,

@@ -9,8 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
+	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
@@ -18,7 +18,6 @@ import (
 // Names in the data folder.
 const (
 	lockFile     = "lock"
-	keyFile      = "master.key"
 	databaseFile = "fanfare.db"
 	logFolder    = "jetstream"
 )
@@ -64,29 +63,23 @@ func (p *process) openKey(context.Context) (closer, error) {
 	key := p.cfg.Key
 	if key == nil {
 		var err error
-		if key, err = masterKey(filepath.Join(p.cfg.Data, keyFile)); err != nil {
+		if key, err = masterKey(p.cfg.Data); err != nil {
 			return nil, err
 		}
 	}
-	sealer, err := tenant.NewSealer(key)
-	p.sealer = sealer
-	return nil, err
+	var sealing, deriving error
+	p.sealer, sealing = tenant.NewSealer(key)
+	p.operator, deriving = auth.NewOperatorKey(key)
+	return nil, errors.Join(sealing, deriving)
 }
 
 // masterKey reads the key file, or makes one at the first start.
-func masterKey(path string) ([]byte, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the operator's own data folder
+func masterKey(folder string) ([]byte, error) {
+	key, err := config.ReadKey(folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return makeMasterKey(path)
+		return makeMasterKey(filepath.Join(folder, config.KeyFile))
 	}
-	if err != nil {
-		return nil, err
-	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil || len(key) != config.KeyBytes {
-		return nil, fmt.Errorf("%s does not hold %d bytes in base64; restore it from a backup", path, config.KeyBytes)
-	}
-	return key, nil
+	return key, err
 }
 
 // makeMasterKey writes a new key. It is on disk before anything is sealed

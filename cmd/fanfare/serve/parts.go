@@ -154,6 +154,13 @@ func (p *process) note(addrs []edge.Address) {
 	}
 }
 
+// openUsage keeps when credentials were last used, also of the last requests
+// and connects.
+func (p *process) openUsage(context.Context) (closer, error) {
+	p.usage = auth.NewUsage(p.store, p.log)
+	return p.background("last uses of credentials", p.usage.Run), nil
+}
+
 // background runs something until its closer is called, and fails the process
 // if it ends before that.
 func (p *process) background(name string, run func(context.Context) error) closer {

@@ -25,17 +25,17 @@ import (
 const stopTimeout = 9 * time.Second
 
 // Of the stop, these are kept for single parts, however long those before them
-// take; what they do not need is for who comes later. Together they are no more
-// than all of it.
+// take; what they do not need is for who comes later. Together they are the stop.
 const (
 	sliceOfFolder   = 100 * time.Millisecond
 	sliceOfDatabase = 900 * time.Millisecond  // the last transaction, the write-ahead log
-	sliceOfLog      = 1700 * time.Millisecond // the log's last answers
+	sliceOfUsage    = 300 * time.Millisecond  // one more transaction
+	sliceOfLog      = 1500 * time.Millisecond // the log's last answers
 	sliceOfClaims   = 500 * time.Millisecond  // what the last connections gave back
 	sliceOfEstate   = 100 * time.Millisecond
 	sliceOfMQTT     = 2 * time.Second // output under way
 	sliceOfHTTP     = 3200 * time.Millisecond
-	sliceOfMetrics  = 500 * time.Millisecond
+	sliceOfMetrics  = 400 * time.Millisecond
 )
 
 // Options are what a process takes besides its configuration.
@@ -54,10 +54,12 @@ type process struct {
 	version string
 
 	sealer    *tenant.Sealer
+	operator  *auth.OperatorKey
 	store     *store.Store
 	bus       *jetstream.Bus
 	directory *auth.Directory
 	devices   *auth.Devices
+	usage     *auth.Usage
 	claims    edge.Claims
 	estate    *estate.Estate
 	edge      *edge.Edge // nil without its role
@@ -85,6 +87,7 @@ func (p *process) parts() []part {
 		{"database", sliceOfDatabase, p.openStore},
 		{"message log", sliceOfLog, p.openBus},
 		{"directory of apps", 0, p.openDirectory},
+		{"last uses of credentials", sliceOfUsage, p.openUsage},
 		{"connection claims", sliceOfClaims, p.openClaims},
 		{"wills of dead nodes", sliceOfEstate, p.openEstate},
 		{"MQTT", sliceOfMQTT, p.openEdge},

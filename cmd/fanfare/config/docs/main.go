@@ -40,7 +40,7 @@ left to test suites.
 const client = `
 ## The commands that talk to a server
 
-` + "`signup`, `app`, `token`, `push` and `sub`" + ` take these instead. The flag wins here too.
+` + "`signup`, `app`, `key`, `token`, `push` and `sub`" + ` take these instead. The flag wins here too.
 
 `
 
@@ -98,6 +98,7 @@ func clientStructs() iter.Seq2[string, []config.Setting] {
 	return func(yield func(string, []config.Setting) bool) {
 		_ = yield("Endpoint", config.Table(config.Endpoint{})) &&
 			yield("Management", config.Table(config.Management{})) &&
+			yield("AppName", config.Table(config.AppName{})) &&
 			yield("Backend", config.Table(config.Backend{})) &&
 			yield("Device", config.Table(config.Device{}))
 	}

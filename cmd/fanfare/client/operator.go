@@ -1,0 +1,27 @@
+package client
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/fanfare-mq/fanfare/api/spec"
+)
+
+const organizations = "/v1/operator/organizations"
+
+// Organizations returns one page of the installation's organizations, of those
+// whose slug has the query in it; an empty cursor is the first page's.
+func (c *Client) Organizations(ctx context.Context, query, cursor string) (out spec.OrganizationPage, err error) {
+	params := url.Values{}
+	for name, value := range map[string]string{"query": query, "cursor": cursor} {
+		if value != "" {
+			params.Set(name, value)
+		}
+	}
+	return out, c.Get(ctx, organizations+"?"+params.Encode(), &out)
+}
+
+// Organization returns one organization.
+func (c *Client) Organization(ctx context.Context, slug string) (out Answer[spec.Organization], err error) {
+	return out, c.Get(ctx, organizations+"/"+url.PathEscape(slug), &out)
+}
