@@ -52,6 +52,7 @@ type Deps struct {
 	Apps      Apps
 	Callers   Callers
 	Tokens    Tokens
+	Above     Above // nil: nobody is above the wall
 	Publisher Publisher
 	Announcer Announcer
 	Sessions  Sessions
@@ -158,6 +159,15 @@ type RevocationStore interface {
 type Apps interface {
 	App(ctx context.Context, org, app string) (*auth.App, error)
 	Invalidate(org, app string)
+}
+
+// Above serves API keys that are above the wall.
+type Above interface {
+	// Shard is the stream of the log that holds an organization's messages; or
+	// fault.NotFound.
+	Shard(ctx context.Context, org string) (uint16, error)
+	// Note accounts for a use, and does not wait.
+	Note(entry tenant.AuditEntry)
 }
 
 // Callers tells whose a bearer token is that came from an address.

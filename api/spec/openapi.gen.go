@@ -419,6 +419,9 @@ type ACL struct {
 
 // APIKey An app's API key, without its secret.
 type APIKey struct {
+	// Across Whether the key is above the wall. It is for the operator's organization alone.
+	Across *bool `json:"across,omitempty"`
+
 	// Addresses The addresses and networks that an API key may be used from; from anywhere if there are none. Bits behind a network's mask are cleared.
 	Addresses Addresses `json:"addresses"`
 	CreatedAt time.Time `json:"created_at"`
@@ -482,6 +485,10 @@ type APIKeyPage struct {
 
 // APIKeyRequest An API key to create.
 type APIKeyRequest struct {
+	// Across Whether the key is above the wall: it may publish to every organization's topics. Only an owner
+	// of the operator's organization can give this, where the server allows it.
+	Across *bool `json:"across,omitempty"`
+
 	// Addresses The addresses and networks that an API key may be used from; from anywhere if there are none. Bits behind a network's mask are cleared.
 	Addresses *Addresses `json:"addresses,omitempty"`
 
@@ -757,6 +764,9 @@ type CollapseKey = string
 
 // CreatedAPIKey A new API key. Its secret is the whole bearer string, shown this once.
 type CreatedAPIKey struct {
+	// Across Whether the key is above the wall. It is for the operator's organization alone.
+	Across *bool `json:"across,omitempty"`
+
 	// Addresses The addresses and networks that an API key may be used from; from anywhere if there are none. Bits behind a network's mask are cleared.
 	Addresses Addresses `json:"addresses"`
 	CreatedAt time.Time `json:"created_at"`
@@ -951,6 +961,9 @@ type Login struct {
 	// Example: driver
 	Role *string `json:"role,omitempty"`
 
+	// Super Whether its devices are super-clients, above the wall. It is for the operator's organization alone.
+	Super *bool `json:"super,omitempty"`
+
 	// Tags The user's tags, for rules and for `tags/{tag}` topics.
 	Tags Tags `json:"tags"`
 
@@ -984,6 +997,9 @@ type LoginChange struct {
 	//
 	// Example: driver
 	Role *string `json:"role,omitempty"`
+
+	// Super Whether its devices are super-clients. Only an owner of the operator's organization can give this, or change such a login and leave it one.
+	Super *bool `json:"super,omitempty"`
 
 	// Tags The user's tags, for rules and for `tags/{tag}` topics.
 	Tags *Tags `json:"tags,omitempty"`
@@ -1115,6 +1131,9 @@ type NewLogin struct {
 	//
 	// Example: driver
 	Role *string `json:"role,omitempty"`
+
+	// Super Whether its devices are super-clients: above the wall and the rules. Only an owner of the operator's organization can give this, where the server allows it.
+	Super *bool `json:"super,omitempty"`
 
 	// Tags The user's tags, for rules and for `tags/{tag}` topics.
 	Tags *Tags `json:"tags,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -29,6 +30,8 @@ type Process struct {
 	Environ        []string // as os.Environ
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+	// Grace is serve.Options', for tests, which cannot wait for so long.
+	Grace time.Duration
 }
 
 // grammar is every command there is.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -23,10 +24,11 @@ type terminal struct {
 	program        string // as a shell calls it again
 	colour         bool   // standard output shows colours
 	interactive    bool   // a person reads standard output
+	grace          time.Duration
 }
 
 func newTerminal(p Process, env config.Environ) *terminal {
-	t := &terminal{stdin: p.Stdin, stdout: p.Stdout, stderr: p.Stderr, env: env, program: quoted(cmp.Or(p.Name, "fanfare"))}
+	t := &terminal{stdin: p.Stdin, stdout: p.Stdout, stderr: p.Stderr, env: env, program: quoted(cmp.Or(p.Name, "fanfare")), grace: p.Grace}
 	t.interactive = isTerminal(p.Stdout)
 	// no-color.org: any value that is not empty means no.
 	t.colour = t.interactive && env["NO_COLOR"] == "" && env["TERM"] != "dumb"
@@ -41,6 +43,16 @@ func isTerminal(stream any) bool {
 // say prints one line for people.
 func (t *terminal) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(t.stdout, format+"\n", args...)
+}
+
+// ask puts a question on standard error and reads a line.
+func (t *terminal) ask(format string, args ...any) (string, error) {
+	_, _ = fmt.Fprintf(t.stderr, format, args...)
+	line, err := bufio.NewReader(t.stdin).ReadString('\n')
+	if line == "" && err != nil {
+		return "", usageError{errors.New("nobody answers; give --yes, or the answer as a line on standard input")}
+	}
+	return strings.TrimSpace(line), nil
 }
 
 // password asks for a password without showing it, or reads one line from a
