@@ -33,6 +33,7 @@ type tenants struct {
 	suspended, gone   atomic.Bool                  // acme is
 	ends              atomic.Int64                 // when acme's key does, in Unix nanoseconds; 0: never
 	watch             atomic.Pointer[tenant.Login] // the login acme/chat/watch; nil: there is none
+	revoked           atomic.Pointer[tenant.Revocation]
 }
 
 func entry(org string) tenant.Entry {
@@ -95,6 +96,20 @@ func (s *tenants) Login(_ context.Context, org, app, username string) (tenant.Lo
 
 func (*tenants) CertificatesBySubject(context.Context, [32]byte) ([]tenant.Certificate, error) {
 	return nil, fault.New(fault.NotFound, "no such certificate")
+}
+
+func (s *tenants) Revocation(_ context.Context, org, _ string, id tenant.RevocationID) (tenant.Revocation, error) {
+	if r := s.revoked.Load(); r != nil && r.Organization == org && r.RevocationID == id {
+		return *r, nil
+	}
+	return tenant.Revocation{}, fault.New(fault.NotFound, "no such revocation")
+}
+
+func (s *tenants) Revocations(_ context.Context, org, _ string, _ tenant.RevocationID, _ int) ([]tenant.Revocation, error) {
+	if r := s.revoked.Load(); r != nil && r.Organization == org {
+		return []tenant.Revocation{*r}, nil
+	}
+	return nil, nil
 }
 
 func (*tenants) SessionByHash(context.Context, [32]byte, time.Time) (tenant.SignIn, error) {
@@ -219,11 +234,11 @@ func (w *world) token(org, user string) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	token, _, err := auth.IssueToken(app, auth.TokenRequest{User: user, TTL: time.Hour}, time.Now())
+	token, err := auth.IssueToken(w.t.Context(), app, auth.TokenRequest{User: user, TTL: time.Hour}, time.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return token
+	return token.Text
 }
 
 // device is a client of the tests.
