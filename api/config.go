@@ -70,7 +70,7 @@ func (d *Deps) complete() bool {
 
 // Store keeps organizations and apps.
 type Store interface {
-	Members
+	PeopleStore
 	Organizations
 	AuditLog
 	AppStore
@@ -79,11 +79,51 @@ type Store interface {
 	CertificateStore
 }
 
+// PeopleStore keeps who manages organizations, and how they come in.
+type PeopleStore interface {
+	Members
+	People
+	SignIns
+	Invitations
+}
+
 // Members keeps organizations and the people who manage them.
 type Members interface {
 	CreateOrganization(ctx context.Context, org tenant.Organization, owner tenant.Member, passwordHash string) error
-	MemberByEmail(ctx context.Context, email string) (m tenant.Member, passwordHash string, err error)
+	AddOrganization(ctx context.Context, org tenant.Organization, owner tenant.Member) error
+	Members(ctx context.Context, org, after string, limit int) ([]tenant.Member, error)
+	Member(ctx context.Context, org, id string) (tenant.Member, error)
+	UpdateMember(ctx context.Context, org, by, id string, change func(by tenant.Role, m *tenant.Member) error) (tenant.Member, error)
+	RemoveMember(ctx context.Context, org, by, id string, check func(by tenant.Role, m tenant.Member) error) error
+}
+
+// People keeps who signs in, and with what.
+type People interface {
+	PersonByEmail(ctx context.Context, email string) (p tenant.Person, passwordHash string, err error)
+	Memberships(ctx context.Context, person string) ([]tenant.Member, error)
+	ChangePassword(ctx context.Context, person, from, to string, keep [32]byte) error
+	CreatePasswordReset(ctx context.Context, email string, reset tenant.PasswordReset) error
+	PasswordReset(ctx context.Context, hash [32]byte, now time.Time) (tenant.Person, error)
+	RedeemPasswordReset(ctx context.Context, person string, hash [32]byte, now time.Time, passwordHash string) error
+}
+
+// SignIns keeps the sessions of people.
+type SignIns interface {
 	CreateSession(ctx context.Context, session tenant.Session) error
+	SignIn(ctx context.Context, person, passwordHash string, session tenant.Session) error
+	Switch(ctx context.Context, from [32]byte, session tenant.Session) (tenant.Session, error)
+	Sessions(ctx context.Context, person string, now time.Time, after string, limit int) ([]tenant.SignIn, error)
+	ConfirmSession(ctx context.Context, hash [32]byte, at time.Time) error
+	EndSession(ctx context.Context, person, id string) error
+}
+
+// Invitations keeps who may become a member.
+type Invitations interface {
+	CreateInvitation(ctx context.Context, by string, i tenant.Invitation, check func(by tenant.Role, i tenant.Invitation) error) error
+	Invitations(ctx context.Context, org string, now time.Time, after string, limit int) ([]tenant.Invitation, error)
+	InvitationByHash(ctx context.Context, hash [32]byte, now time.Time) (tenant.Invitation, error)
+	DeleteInvitation(ctx context.Context, org, by, id string, check func(by tenant.Role, i tenant.Invitation) error) error
+	AcceptInvitation(ctx context.Context, hash [32]byte, m tenant.Member, passwordHash string, session tenant.Session) error
 }
 
 // Organizations keeps organizations for the operator.

@@ -49,10 +49,19 @@ func (s *Session) deliverLogged(m *broker.Message, g grant, e *Encodings, now ti
 	case s.tooEarly(m):
 		s.progress.early = max(s.progress.early, seq)
 	default:
-		s.progress.newest = max(s.progress.newest, seq)
+		s.progress.newest = max(s.progress.newest, inOrder(m))
 		s.launch(m, g, e, now)
 		s.persist(now)
 	}
+}
+
+// inOrder is the sequence up to which nothing that is owed comes after a live
+// message. It is of use where nothing is lost on the way.
+func inOrder(m *broker.Message) uint64 {
+	if m.Overtakes != 0 {
+		return min(m.Position.Seq, m.Overtakes-1)
+	}
+	return m.Position.Seq
 }
 
 // pass notes that a live message came that does not go out, so that the next one

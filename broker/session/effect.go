@@ -137,8 +137,9 @@ type Admission struct {
 	// Generation is the log's when the client was admitted; a record that Claimed
 	// brings has its own.
 	Generation uint64
-	// Lossless says that live messages come in the order of the log and that
-	// none is ever missing, as on a node that is alone.
+	// Lossless says that live messages come in the order of the log, but for what
+	// their Overtakes says, and that none is ever missing, as on a node that is
+	// alone.
 	Lossless bool
 	// Assigned says that the driver has made the client identifier up.
 	Assigned bool
