@@ -28,7 +28,7 @@ const stopTimeout = 9500 * time.Millisecond
 // take; what they do not need is for who comes later. Together they are the stop.
 const (
 	sliceOfFolder       = 100 * time.Millisecond
-	sliceOfDatabase     = 700 * time.Millisecond  // the last transaction, the write-ahead log
+	sliceOfDatabase     = 900 * time.Millisecond  // the last transaction, the write-ahead log
 	sliceOfUsage        = 300 * time.Millisecond  // one more transaction
 	sliceOfAbove        = 300 * time.Millisecond  // likewise
 	sliceOfLog          = 1500 * time.Millisecond // the log's last answers
