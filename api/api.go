@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/fanfare-mq/fanfare/api/spec"
+	"github.com/fanfare-mq/fanfare/tally"
 )
 
 // API serves HTTP. It is safe for concurrent use and owns no goroutine.
@@ -47,6 +48,9 @@ func New(cfg Config, deps Deps) (*API, error) {
 	cfg.MaxRetention = cmp.Or(cfg.MaxRetention, cfg.Retention)
 	if deps.Now == nil {
 		deps.Now = time.Now
+	}
+	if deps.Tally == nil {
+		deps.Tally = tally.New("")
 	}
 	if deps.Logger == nil {
 		deps.Logger = slog.New(slog.DiscardHandler)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/tally"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
@@ -55,6 +56,10 @@ type Deps struct {
 	Publisher Publisher
 	Announcer Announcer
 	Sessions  Sessions
+	KeySets   KeySets
+	// Tally counts requests and knows who makes the most noise; nil: one of this
+	// API's own.
+	Tally *tally.Tally
 	// Checks tell, by the name of a component, whether it answers. They make
 	// up the readiness of the node.
 	Checks map[string]Check
@@ -65,7 +70,8 @@ type Deps struct {
 
 // complete says that nothing is missing that has no default.
 func (d *Deps) complete() bool {
-	return d.Store != nil && d.Apps != nil && d.Callers != nil && d.Publisher != nil && d.Announcer != nil && d.Sessions != nil
+	return d.Store != nil && d.Apps != nil && d.Callers != nil && d.Publisher != nil && d.Announcer != nil && d.Sessions != nil &&
+		d.KeySets != nil
 }
 
 // Store keeps organizations and apps.
@@ -77,6 +83,8 @@ type Store interface {
 	KeyStore
 	LoginStore
 	CertificateStore
+	SigningKeyStore
+	KeySetStore
 }
 
 // PeopleStore keeps who manages organizations, and how they come in.
@@ -177,6 +185,36 @@ type CertificateStore interface {
 	Certificates(ctx context.Context, org, app, after string, limit int) ([]tenant.Certificate, error)
 	Certificate(ctx context.Context, org, app, id string) (tenant.Certificate, error)
 	DeleteCertificate(ctx context.Context, org, app, id string) error
+}
+
+// SigningKeyStore keeps the keys of apps' tokens.
+type SigningKeyStore interface {
+	CreateSigningKey(ctx context.Context, key tenant.SigningKey) error
+	SigningKeys(ctx context.Context, org, app, after string, limit int) ([]tenant.SigningKey, error)
+	SigningKey(ctx context.Context, org, app, kid string) (tenant.SigningKey, error)
+	UpdateSigningKey(
+		ctx context.Context, org, app, kid string, ifVersion int64, change func(*tenant.SigningKey) error,
+	) (tenant.SigningKey, error)
+	RotateSigningKey(
+		ctx context.Context, org, app, kid string, rotate func(old *tenant.SigningKey) (tenant.SigningKey, error),
+	) (old, next tenant.SigningKey, err error)
+	DeleteSigningKey(ctx context.Context, org, app, kid string, last func(*tenant.SigningKey) error) error
+}
+
+// KeySetStore keeps the key sets of apps' issuers.
+type KeySetStore interface {
+	CreateKeySet(ctx context.Context, k tenant.KeySet) error
+	KeySets(ctx context.Context, org, app, after string, limit int) ([]tenant.KeySet, error)
+	KeySet(ctx context.Context, org, app, id string) (tenant.KeySet, error)
+	DeleteKeySet(ctx context.Context, org, app, id string, last func(*tenant.KeySet) error) error
+}
+
+// KeySets asks the addresses of key sets.
+type KeySets interface {
+	// Refresh asks those that were not asked a moment ago, and waits for them.
+	Refresh(ctx context.Context, sets []tenant.KeySet) error
+	// Check refuses an address that none may be at.
+	Check(url string) error
 }
 
 // Apps is the cached directory of apps, for what must be fast and must go on

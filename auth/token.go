@@ -19,14 +19,14 @@ type TokenRequest struct {
 	TTL    time.Duration // a second to MaxTokenLifetime
 }
 
-// IssueToken makes a token for a device, signed with the app's newest key, for
+// IssueToken makes a token for a device, signed with the app's newest HS256 key, for
 // backends that do not sign tokens themselves. Its faults point into the
 // request body: "/user", "/device", "/tags/2", "/ttl_seconds".
 func IssueToken(app *App, req TokenRequest, now time.Time) (token string, expires time.Time, err error) {
 	if err := req.check(); err != nil {
 		return "", time.Time{}, err
 	}
-	key := newestKey(app.Entry().SigningKeys)
+	key := newestKey(app.Entry().SigningKeys, now)
 	if key == nil {
 		return "", time.Time{}, fault.New(fault.NotFound, "the app has no signing key for HS256")
 	}
@@ -71,13 +71,13 @@ func (r *TokenRequest) check() error {
 	return nil
 }
 
-// newestKey returns the key to sign with: during a rotation the newest is the
-// one that stays.
-func newestKey(keys []tenant.SigningKey) *tenant.SigningKey {
+// newestKey returns the key to sign with: the newest that has not expired and
+// that no rotation has replaced.
+func newestKey(keys []tenant.SigningKey, now time.Time) *tenant.SigningKey {
 	var newest *tenant.SigningKey
 	for i := range keys {
 		key := &keys[i]
-		if key.Algorithm != tenant.HS256 || key.Secret == "" {
+		if key.Algorithm != tenant.HS256 || key.Secret == "" || key.ReplacedBy != "" || key.Expired(now) {
 			continue
 		}
 		if newest == nil || key.CreatedAt.After(newest.CreatedAt) ||

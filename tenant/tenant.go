@@ -141,6 +141,7 @@ type SigningKey struct {
 	ExpiresAt    time.Time // zero: never
 	LastUsedAt   time.Time // zero: never, or not within what is remembered
 	ReplacedBy   string    // the kid of the key that a rotation has put in its place
+	Version      int64     // grows with every change; not read for an Entry
 	CreatedAt    time.Time
 }
 
@@ -152,10 +153,11 @@ type KeySet struct {
 	App          string
 	Name         string // for people; may be empty
 	URL          string
-	Document     string    // the last good answer
+	Document     string    // the last good answer, as CanonicalKeySet has it
 	FetchedAt    time.Time // when that was
 	FailedAt     time.Time // when the address last failed since; zero: it has not
 	Failure      string    // how
+	DueAt        time.Time // when to ask the address again
 	LastUsedAt   time.Time // when a token of it was last accepted
 	CreatedAt    time.Time
 }

@@ -115,6 +115,8 @@ func (p *process) apiDeps() api.Deps {
 		Publisher: p.bus,
 		Announcer: p.bus,
 		Sessions:  p.bus,
+		KeySets:   p.keySets,
+		Tally:     p.tally,
 		Checks:    p.checks(),
 		Logger:    p.log,
 	}

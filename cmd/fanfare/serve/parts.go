@@ -107,7 +107,7 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 	limits.MaxKeepAlive = uint16(p.cfg.KeepAlive) //nolint:gosec // checked to be at most 65,535
 	deps := edge.Deps{
 		Bus: p.bus, Claims: p.claims, Estate: p.estate, RetainedCount: func() int { return p.bus.Stats().Retained },
-		Devices: auth.NewGuard(auth.NewDevices(p.directory, time.Now), time.Now), Changes: p.directory.Changes,
+		Devices: auth.NewGuard(p.devices(), time.Now), Changes: p.directory.Changes,
 	}
 	if p.above != nil {
 		deps.Above = p.above
@@ -164,6 +164,14 @@ func (p *process) openAbove(context.Context) (closer, error) {
 	}
 	p.above = auth.NewAbove(p.store, p.cfg.OperatorOrg, p.log, time.Now)
 	p.log.Warn("credentials may be above the wall", slog.String("organization", p.cfg.OperatorOrg))
+	err := p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
+		if org, _, ofApp := strings.Cut(string(data), "/"); !ofApp {
+			p.above.Invalidate(org)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
 	return p.background("uses above the wall", p.above.Run), nil
 }
 
