@@ -40,14 +40,16 @@ func (v *Devices) byLogin(ctx context.Context, c Credentials) (*Device, error) {
 			Org: last.Organization, App: last.App, User: last.User, Device: last.Device, ClientID: c.ClientID,
 			Tags: last.Tags, Role: last.Role,
 		},
-		holds: func() bool {
-			now := login.last()
-			return now.Enabled && now.PasswordHash == proved.PasswordHash && now.User == proved.User &&
-				now.Device == proved.Device && (now.Super || !proved.Super)
-		},
+		holds: func() bool { return stands(&proved, login.last()) },
 	}
 	d.grant = d.granted("", v.now())
 	return d, nil
+}
+
+// stands says whether what a login has proved is so by what it is now.
+func stands(proved, now *tenant.Login) bool {
+	return now.Enabled && now.PasswordHash == proved.PasswordHash && now.User == proved.User &&
+		now.Device == proved.Device && (now.Super || !proved.Super)
 }
 
 // login returns the app and the login that a user name stands for, or nothing
