@@ -86,7 +86,23 @@ sim: ## a cluster in one thread, from one seed after the other (SEEDS=10000; SEE
 
 .PHONY: sim-mutants
 sim-mutants: ## break each rule on purpose, and see that the simulation or a test finds it (ARGS="-run QoS")
-	@go run ./internal/mutate $(ARGS)
+	@go run ./internal/mutate -pkg '^(broker/.*)?$$' $(ARGS)
+
+# How many operations a war has, and how many cases the access tester.
+OPS ?= 1000000
+CASES ?= 100000
+
+.PHONY: war
+war: ## two organizations do each other every harm they can, on one server (OPS=1000000 SEED=1)
+	@go test -count=1 -v -timeout 180m -run 'TestWar$$' ./internal/war -ops $(OPS) -seed $(or $(SEED),1) $(ARGS)
+
+.PHONY: war-mutants
+war-mutants: ## holes in the wall between organizations, each to be found within 10,000 operations (ARGS="-run slash")
+	@go run ./internal/mutate -pkg '^internal/war$$' $(ARGS)
+
+.PHONY: acl-agree
+acl-agree: ## the access tester and the edge, asked the same at random (CASES=100000 SEED=1)
+	@go test -count=1 -v -timeout 60m -run 'TestAgreement$$' ./internal/war -cases $(CASES) -seed $(or $(SEED),1) $(ARGS)
 
 .PHONY: lint
 lint: ## formatting, vet, the linters, fresh generated code

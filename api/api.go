@@ -26,6 +26,7 @@ type API struct {
 	description *description
 	signUps     *throttle // by client address
 	logIns      *throttle // failures only, by client address and by account
+	links       *throttle // by client address
 	handler     http.Handler
 }
 
@@ -62,6 +63,7 @@ func New(cfg Config, deps Deps) (*API, error) {
 		description: described,
 		signUps:     newThrottle(deps.Now),
 		logIns:      newThrottle(deps.Now),
+		links:       newThrottle(deps.Now),
 	}
 	if a.handler, err = a.routes(); err != nil {
 		return nil, fmt.Errorf("api: %w", err)

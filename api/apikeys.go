@@ -44,11 +44,16 @@ func (a *API) CreateAPIKey(ctx context.Context, request spec.CreateAPIKeyRequest
 	of, body, secret := app.Entry().App, request.Body, auth.NewAPIKeySecret()
 	key := tenant.APIKey{
 		ID: tenant.NewID(apiKeyPrefix), Organization: of.Organization, App: of.ID, Hash: auth.HashSecret(secret),
-		CreatedAt: a.timestamp(),
+		Across: body.Across != nil && *body.Across, CreatedAt: a.timestamp(),
 	}
 	change := spec.APIKeyChange{Name: body.Name, Scopes: &body.Scopes, Addresses: body.Addresses, ExpiresAt: body.ExpiresAt}
 	if err := a.changeAPIKey(&key, &change); err != nil {
 		return nil, err
+	}
+	if key.Across {
+		if err := a.mayRaise(callerOf(ctx), "/across"); err != nil {
+			return nil, err
+		}
 	}
 	if err := grants(callerOf(ctx), &key); err != nil {
 		return nil, err
@@ -126,6 +131,11 @@ func (a *API) RotateAPIKey(ctx context.Context, request spec.RotateAPIKeyRequest
 			if err := masters(caller, last); err != nil {
 				return tenant.APIKey{}, err
 			}
+			if last.Across {
+				if err := a.commands(caller); err != nil {
+					return tenant.APIKey{}, err
+				}
+			}
 			next, err := a.successor(last, request.Body)
 			if err == nil {
 				err = grants(caller, &next)
@@ -191,6 +201,9 @@ func (a *API) mayWiden(caller *auth.Caller, last, next *tenant.APIKey) error {
 	}
 	if err := grants(caller, next); err != nil {
 		return err
+	}
+	if next.Across {
+		return a.commands(caller)
 	}
 	return a.confirmed(caller)
 }

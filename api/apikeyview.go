@@ -17,7 +17,7 @@ func apiKeyView(k tenant.APIKey) spec.APIKey {
 	return spec.APIKey{
 		ID: k.ID, Name: k.Name, Scopes: scopesView(k.Scopes), Addresses: addressesView(k.Addresses),
 		ExpiresAt: timeRef(k.ExpiresAt), LastUsedAt: timeRef(k.LastUsedAt), LastUsedFrom: ref(k.LastUsedFrom),
-		ReplacedBy: ref(k.ReplacedBy), CreatedAt: k.CreatedAt,
+		ReplacedBy: ref(k.ReplacedBy), Across: onlyTrue(k.Across), CreatedAt: k.CreatedAt,
 	}
 }
 
@@ -25,7 +25,7 @@ func createdAPIKey(k tenant.APIKey, secret string) spec.CreatedAPIKey {
 	view := apiKeyView(k)
 	return spec.CreatedAPIKey{
 		ID: view.ID, Name: view.Name, Scopes: view.Scopes, Addresses: view.Addresses,
-		ExpiresAt: view.ExpiresAt, CreatedAt: view.CreatedAt, Secret: secret,
+		ExpiresAt: view.ExpiresAt, Across: view.Across, CreatedAt: view.CreatedAt, Secret: secret,
 	}
 }
 
@@ -51,6 +51,14 @@ func networksOf(texts []string) ([]netip.Prefix, error) {
 		}
 	}
 	return networks, wrong
+}
+
+// onlyTrue is nil for what need not be said.
+func onlyTrue(b bool) *bool {
+	if !b {
+		return nil
+	}
+	return &b
 }
 
 // timeRef is nil for the zero time.

@@ -16,6 +16,7 @@ const (
 	pubPath    = "/v1/apps/chat/publish"
 	tokenPath  = "/v1/apps/chat/tokens"
 	appPath    = "/v1/apps/chat"
+	invitePath = "/v1/invitations"
 	loginsPath = "/v1/apps/chat/logins"
 	certPath   = "/v1/apps/chat/certificates"
 	keysPath   = "/v1/apps/chat/api-keys"
@@ -71,6 +72,39 @@ var badInputs = []badInput{
 	{"wrong token", "GET", "/v1/apps", "wrong token", ``, 401, "unauthenticated", nil},
 	{"other token", "GET", "/v1/apps", "eyJhbGciOiJub25lIn0.e30.", ``, 401, "unauthenticated", nil},
 	{"a key creates an app", "POST", "/v1/apps", "key", `{"id":"new","name":"New"}`, 403, "forbidden", nil},
+
+	// people
+	{"organization of a log-in", "POST", "/v1/login", "", `{"email":"ana@acme.example","password":"x","organization":"A b"}`, 422, "invalid", fields("/organization")},
+	{"invitation of nobody", "POST", invitePath, "member", `{}`, 422, "invalid", fields("/email", "/role")},
+	{"invitation of no address", "POST", invitePath, "member", `{"email":"bo@example","role":"viewer"}`, 422, "invalid", fields("/email")},
+	{"invitation as what is no role", "POST", invitePath, "member", `{"email":"bo@example.com","role":"god","note":"x"}`, 422, "invalid", fields("/note", "/role")},
+	{"invitation of a member", "POST", invitePath, "member", `{"email":"ANA@acme.example","role":"viewer"}`, 409, "conflict", fields("/email")},
+	{"invitation with a key", "POST", invitePath, "key", `{"email":"bo@example.com","role":"viewer"}`, 403, "forbidden", nil},
+	{"invitations with no cursor", "GET", invitePath + "?cursor=mem_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", ``, 422, "invalid", fields("cursor")},
+	{"no such invitation", "DELETE", invitePath + "/inv_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", ``, 404, "not_found", nil},
+	{"no invitation's id", "DELETE", invitePath + "/inv_1", "member", ``, 404, "not_found", nil},
+	{"wrong link", "POST", invitePath + "/accept", "", `{"token":"ffi_x","password":"correct horse battery"}`, 404, "not_found", nil},
+	{"link with NUL", "POST", invitePath + "/inspect", "", `{"token":"ffi_\u0000"}`, 404, "not_found", nil},
+	{"no link", "POST", invitePath + "/accept", "", `{"token":"","user":"x"}`, 422, "invalid", fields("/password", "/token", "/user")},
+	{"long link", "POST", invitePath + "/inspect", "", `{"token":"` + strings.Repeat("x", 201) + `"}`, 422, "invalid", fields("/token")},
+	{"no such member", "GET", "/v1/members/mem_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", ``, 404, "not_found", nil},
+	{"no member's id", "GET", "/v1/members/ana", "member", ``, 404, "not_found", nil},
+	{"role of nobody", "PATCH", "/v1/members/mem_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", `{"role":"admin"}`, 404, "not_found", nil},
+	{"no role", "PATCH", "/v1/members/mem_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", `{"role":"","email":"x"}`, 422, "invalid", fields("/email", "/role")},
+	{"removal of nobody", "DELETE", "/v1/members/mem_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", ``, 404, "not_found", nil},
+	{"members with a large limit", "GET", "/v1/members?limit=101", "member", ``, 422, "invalid", fields("limit")},
+	{"members with no cursor", "GET", "/v1/members?cursor=x", "member", ``, 422, "invalid", fields("cursor")},
+	{"sessions with no cursor", "GET", "/v1/me/sessions?cursor=x", "member", ``, 422, "invalid", fields("cursor")},
+	{"no such session", "DELETE", "/v1/me/sessions/ses_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", ``, 404, "not_found", nil},
+	{"switch to nothing", "POST", "/v1/me/switch", "member", `{"organization":"globex"}`, 404, "not_found", nil},
+	{"switch with a key", "POST", "/v1/me/switch", "key", `{"organization":"acme"}`, 403, "forbidden", nil},
+	{"organization that is there", "POST", "/v1/me/organizations", "member", `{"organization":"acme"}`, 409, "conflict", fields("/organization")},
+	{"reserved organization", "POST", "/v1/me/organizations", "member", `{"organization":"admin"}`, 422, "invalid", fields("/organization")},
+	{"password change without passwords", "POST", "/v1/me/password", "member", `{"password":"x"}`, 422, "invalid", fields("/current_password", "/new_password", "/password")},
+	{"confirmation without a password", "POST", "/v1/me/confirm", "member", `{}`, 422, "invalid", fields("/password")},
+	{"short password by link", "POST", "/v1/password-resets/redeem", "", `{"token":"ffr_x","new_password":"short"}`, 422, "invalid", fields("/new_password")},
+	{"wrong link for a password", "POST", "/v1/password-resets/redeem", "", `{"token":"ffr_x","new_password":"correct horse battery"}`, 404, "not_found", nil},
+	{"log-out without a token", "POST", "/v1/logout", "", ``, 401, "unauthenticated", nil},
 
 	// apps
 	{"app taken", "POST", "/v1/apps", "member", `{"id":"chat","name":"Chat"}`, 409, "conflict", fields("/id")},

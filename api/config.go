@@ -51,6 +51,7 @@ type Deps struct {
 	Store     Store
 	Apps      Apps
 	Callers   Callers
+	Above     Above // nil: nobody is above the wall
 	Publisher Publisher
 	Announcer Announcer
 	Sessions  Sessions
@@ -71,7 +72,7 @@ func (d *Deps) complete() bool {
 
 // Store keeps organizations and apps.
 type Store interface {
-	Members
+	PeopleStore
 	Organizations
 	AuditLog
 	AppStore
@@ -82,11 +83,51 @@ type Store interface {
 	KeySetStore
 }
 
+// PeopleStore keeps who manages organizations, and how they come in.
+type PeopleStore interface {
+	Members
+	People
+	SignIns
+	Invitations
+}
+
 // Members keeps organizations and the people who manage them.
 type Members interface {
 	CreateOrganization(ctx context.Context, org tenant.Organization, owner tenant.Member, passwordHash string) error
-	MemberByEmail(ctx context.Context, email string) (m tenant.Member, passwordHash string, err error)
+	AddOrganization(ctx context.Context, org tenant.Organization, owner tenant.Member) error
+	Members(ctx context.Context, org, after string, limit int) ([]tenant.Member, error)
+	Member(ctx context.Context, org, id string) (tenant.Member, error)
+	UpdateMember(ctx context.Context, org, by, id string, change func(by tenant.Role, m *tenant.Member) error) (tenant.Member, error)
+	RemoveMember(ctx context.Context, org, by, id string, check func(by tenant.Role, m tenant.Member) error) error
+}
+
+// People keeps who signs in, and with what.
+type People interface {
+	PersonByEmail(ctx context.Context, email string) (p tenant.Person, passwordHash string, err error)
+	Memberships(ctx context.Context, person string) ([]tenant.Member, error)
+	ChangePassword(ctx context.Context, person, from, to string, keep [32]byte) error
+	CreatePasswordReset(ctx context.Context, email string, reset tenant.PasswordReset) error
+	PasswordReset(ctx context.Context, hash [32]byte, now time.Time) (tenant.Person, error)
+	RedeemPasswordReset(ctx context.Context, person string, hash [32]byte, now time.Time, passwordHash string) error
+}
+
+// SignIns keeps the sessions of people.
+type SignIns interface {
 	CreateSession(ctx context.Context, session tenant.Session) error
+	SignIn(ctx context.Context, person, passwordHash string, session tenant.Session) error
+	Switch(ctx context.Context, from [32]byte, session tenant.Session) (tenant.Session, error)
+	Sessions(ctx context.Context, person string, now time.Time, after string, limit int) ([]tenant.SignIn, error)
+	ConfirmSession(ctx context.Context, hash [32]byte, at time.Time) error
+	EndSession(ctx context.Context, person, id string) error
+}
+
+// Invitations keeps who may become a member.
+type Invitations interface {
+	CreateInvitation(ctx context.Context, by string, i tenant.Invitation, check func(by tenant.Role, i tenant.Invitation) error) error
+	Invitations(ctx context.Context, org string, now time.Time, after string, limit int) ([]tenant.Invitation, error)
+	InvitationByHash(ctx context.Context, hash [32]byte, now time.Time) (tenant.Invitation, error)
+	DeleteInvitation(ctx context.Context, org, by, id string, check func(by tenant.Role, i tenant.Invitation) error) error
+	AcceptInvitation(ctx context.Context, hash [32]byte, m tenant.Member, passwordHash string, session tenant.Session) error
 }
 
 // Organizations keeps organizations for the operator.
@@ -177,6 +218,15 @@ type KeySets interface {
 type Apps interface {
 	App(ctx context.Context, org, app string) (*auth.App, error)
 	Invalidate(org, app string)
+}
+
+// Above serves API keys that are above the wall.
+type Above interface {
+	// Shard is the stream of the log that holds an organization's messages; or
+	// fault.NotFound.
+	Shard(ctx context.Context, org string) (uint16, error)
+	// Note accounts for a use, and does not wait.
+	Note(entry tenant.AuditEntry)
 }
 
 // Callers tells whose a bearer token is that came from an address.

@@ -42,6 +42,7 @@ func (a *API) CreateLogin(ctx context.Context, request spec.CreateLoginRequestOb
 	}
 	set(&login.Tags, body.Tags)
 	set(&login.Enabled, body.Enabled)
+	set(&login.Super, body.Super)
 	err = errors.Join(
 		at(tenant.ValidUsername(login.Username), "/username"),
 		at(tenant.CheckLoginPassword(body.Password), "/password"),
@@ -49,6 +50,11 @@ func (a *API) CreateLogin(ctx context.Context, request spec.CreateLoginRequestOb
 	)
 	if err != nil {
 		return nil, err
+	}
+	if login.Super {
+		if err := a.mayRaise(callerOf(ctx), "/super"); err != nil {
+			return nil, err
+		}
 	}
 	if login.PasswordHash, err = auth.HashPassword(body.Password); err != nil {
 		return nil, err
@@ -95,14 +101,19 @@ func (a *API) UpdateLogin(ctx context.Context, request spec.UpdateLoginRequestOb
 	audited, entry := a.audited(ctx, request.App, "login.update", request.Login)
 	login, err := a.deps.Store.UpdateLogin(audited, caller.Organization, request.App, request.Login, version,
 		func(login *tenant.Login) error {
-			entry.Before = jsonOf(loginView(*login))
+			last := *login
+			entry.Before = jsonOf(loginView(last))
 			set(&login.PasswordHash, hash)
 			set(&login.User, body.User)
 			set(&login.Device, body.Device)
 			set(&login.Tags, body.Tags)
 			set(&login.Role, body.Role)
 			set(&login.Enabled, body.Enabled)
+			set(&login.Super, body.Super)
 			entry.After = jsonOf(changedLogin{loginView(*login), hash != nil})
+			if err := a.mayChangeLogin(caller, &last, login); err != nil {
+				return err
+			}
 			return checkLogin(login)
 		})
 	if err != nil {
@@ -112,6 +123,19 @@ func (a *API) UpdateLogin(ctx context.Context, request spec.UpdateLoginRequestOb
 	return spec.UpdateLogin200JSONResponse{
 		Body: loginView(login), Headers: spec.UpdateLogin200ResponseHeaders{ETag: etag(login.Version)},
 	}, nil
+}
+
+// mayChangeLogin keeps super-clients in the hands of owners. Anybody who may
+// change logins may end one: take the mark away, or delete it.
+func (a *API) mayChangeLogin(caller *auth.Caller, last, next *tenant.Login) error {
+	switch {
+	case !next.Super:
+		return nil
+	case !last.Super:
+		return a.mayRaise(caller, "/super")
+	default:
+		return a.commands(caller)
+	}
 }
 
 // changedLogin is a login as the audit log keeps it, which does not know the
@@ -183,7 +207,7 @@ func checkUserTraits(tags []string, role string) error {
 func loginView(l tenant.Login) spec.Login {
 	return spec.Login{
 		Username: l.Username, User: l.User, Device: ref(l.Device), Tags: tagsView(l.Tags), Role: ref(l.Role),
-		Enabled: l.Enabled, CreatedAt: l.CreatedAt,
+		Enabled: l.Enabled, Super: onlyTrue(l.Super), CreatedAt: l.CreatedAt,
 	}
 }
 

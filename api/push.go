@@ -11,7 +11,6 @@ import (
 	"github.com/fanfare-mq/fanfare/api/spec"
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
-	"github.com/fanfare-mq/fanfare/broker/topic"
 	"github.com/fanfare-mq/fanfare/fault"
 	"github.com/fanfare-mq/fanfare/push"
 )
@@ -65,7 +64,8 @@ func targetOf(to spec.Target) (push.Target, error) {
 	return target, nil
 }
 
-// Publish sends a raw message to any topic of the organization.
+// Publish sends a raw message to any topic of the organization, or of any
+// organization with an API key above the wall.
 func (a *API) Publish(ctx context.Context, request spec.PublishRequestObject) (spec.PublishResponseObject, error) {
 	app, err := a.app(ctx, request.App)
 	if err != nil {
@@ -75,8 +75,10 @@ func (a *API) Publish(ctx context.Context, request spec.PublishRequestObject) (s
 	if err := push.ValidName(body.Topic); err != nil {
 		return nil, at(err, "/topic")
 	}
-	if org := callerOf(ctx).Organization; !topic.InsideWall(org, body.Topic) {
-		return nil, fault.Newf(fault.OutsideWall, "must start with %q", org+"/").At("/topic")
+	entry := app.Entry()
+	shard, err := a.shardFor(ctx, body.Topic, entry.App.Shard)
+	if err != nil {
+		return nil, err
 	}
 	payload, text, err := payloadOf(body)
 	if err != nil {
@@ -85,7 +87,6 @@ func (a *API) Publish(ctx context.Context, request spec.PublishRequestObject) (s
 	if err := push.ValidCollapseKey(textOf(body.CollapseKey)); err != nil {
 		return nil, err
 	}
-	entry := app.Entry()
 	expires, err := push.Deadline(entry.App, ttlOf(body.TTLSeconds), a.now())
 	if err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func (a *API) Publish(ctx context.Context, request spec.PublishRequestObject) (s
 		ID: a.newMessageID(), Topic: body.Topic, Payload: payload, QoS: qosOf(body.QoS), UTF8: text,
 		Retain:      body.Retain != nil && *body.Retain,
 		CollapseKey: textOf(body.CollapseKey), ContentType: textOf(body.ContentType),
-		Expires: expires, Position: broker.Position{Shard: entry.App.Shard},
+		Expires: expires, Position: broker.Position{Shard: shard},
 	}
 	if err := a.appendMessage(ctx, m); err != nil {
 		return nil, err

@@ -11,6 +11,10 @@ import (
 type Device struct {
 	Identity
 
+	// Super says that its login is a super-client's: above the wall, where that
+	// is allowed at all.
+	Super bool
+
 	app   *App
 	holds func() bool // whether what it has proved itself with still stands; nil: yes
 	memo  memo
@@ -25,8 +29,9 @@ func (d *Device) Suspended() bool { return d.app.Entry().Suspended }
 
 // Revoked says whether what the device has proved itself with was taken away
 // since: the token's signing key, the login (also if its password, user or
-// device was changed, or it was disabled) or the certificate's authority. Such
-// a device could not connect again. It is cheap and does not wait.
+// device was changed, or it was disabled or is no super-client's any more) or
+// the certificate's authority. Such a device could not connect again. It is
+// cheap and does not wait.
 func (d *Device) Revoked() bool { return d.holds != nil && !d.holds() }
 
 // Settings returns the app's newest known settings.

@@ -35,14 +35,15 @@ func (v *Devices) byLogin(ctx context.Context, c Credentials) (*Device, error) {
 	}
 	proved := *last
 	return &Device{
-		app: app,
+		app: app, Super: last.Super,
 		Identity: Identity{
 			Org: last.Organization, App: last.App, User: last.User, Device: last.Device, ClientID: c.ClientID,
 			Tags: last.Tags, Role: last.Role,
 		},
 		holds: func() bool {
 			now := login.last()
-			return now.Enabled && now.PasswordHash == proved.PasswordHash && now.User == proved.User && now.Device == proved.Device
+			return now.Enabled && now.PasswordHash == proved.PasswordHash && now.User == proved.User &&
+				now.Device == proved.Device && (now.Super || !proved.Super)
 		},
 	}, nil
 }

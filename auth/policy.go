@@ -1,6 +1,8 @@
 package auth
 
 import (
+	"strings"
+
 	"github.com/fanfare-mq/fanfare/broker/topic"
 	"github.com/fanfare-mq/fanfare/fault"
 	"github.com/fanfare-mq/fanfare/tenant"
@@ -16,6 +18,9 @@ type Policy struct {
 	org, app string
 	rules    []rule // the app's own first
 	own      int    // how many of them are the app's own
+	// reserved is what no topic that is published to may begin with, in mounted
+	// mode: as the app's devices say it, the topic would begin with a $.
+	reserved string
 }
 
 // Compile checks an app's rules. Its faults point at what is wrong, as in
@@ -39,6 +44,7 @@ func Compile(app tenant.App, acl tenant.ACL) (*Policy, error) {
 	p.rules = append(p.rules, grants...)
 	if app.Settings.Mounted {
 		p.rules = append(p.rules, mountedGrants(app)...)
+		p.reserved = app.TopicPrefix() + "/$"
 	}
 	return p, nil
 }
@@ -72,7 +78,8 @@ func defaultGrants(app tenant.App) []rule {
 
 // MayPublish decides about a topic name: the first rule that matches it says
 // so; what no rule or default grant matches is denied. Nothing outside the
-// wall reaches the rules.
+// wall reaches the rules, nor in mounted mode what would begin with a $ for the
+// app's devices.
 func (p *Policy) MayPublish(id *Identity, name string) bool {
 	return p.allows(p.publishing(id, name))
 }
@@ -105,6 +112,9 @@ func (p *Policy) allows(d decision) bool { return d.by >= 0 && !p.rules[d.by].de
 func (p *Policy) publishing(id *Identity, name string) decision {
 	if !p.admits(id) || topic.ValidName(name) != nil || !topic.InsideWall(p.org, name) {
 		return decision{by: byWall}
+	}
+	if p.reserved != "" && strings.HasPrefix(name, p.reserved) {
+		return decision{by: byNone}
 	}
 	for i := range p.rules {
 		r := &p.rules[i]

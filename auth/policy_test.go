@@ -62,7 +62,7 @@ func TestMountedGrants(t *testing.T) {
 	}
 	decide(t, p.MayPublish, ana,
 		[]string{"acme/chat/presence", "acme/chat/example/1", "acme/chat//x", "acme/chat/users/ana/up/x"},
-		append([]string{"acme/chat/topics/news", "acme/chat/broadcast", "acme/chat/users/ana/x"}, private...))
+		append([]string{"acme/chat/topics/news", "acme/chat/broadcast", "acme/chat/users/ana/x", "acme/chat/$x", "acme/chat/$SYS/x"}, private...))
 	decide(t, p.MaySubscribe, ana,
 		[]string{"acme/chat/presence", "acme/chat/example/#", "$share/g/acme/chat/example/+", "acme/chat/users/ana/#", "acme/chat/broadcast"},
 		append([]string{"acme/chat/#", "acme/chat/+", "acme/chat/+/x", "acme/#", "#"}, private...))

@@ -69,6 +69,10 @@ type Message struct {
 	// message's own sequence says that any before it may be the one. Whoever
 	// publishes leaves it 0 or says UnknownPrevious; the bus fills it in.
 	Previous uint64
+	// Overtakes is the lowest sequence of the shard that a node which is alone
+	// hands over later than this one, although it is not above it: a message
+	// waits until it is retained, and others do not wait for it. 0 means none.
+	Overtakes uint64
 }
 
 // UnknownPrevious is the Previous of a message whose publisher may have sent the

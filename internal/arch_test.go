@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"broker/sim":       {"broker", "broker/liveness", "broker/ownership", "broker/packet", "broker/session", "broker/topic"}, // tests alone use it
 	"broker/estate":    {"broker", "broker/liveness", "broker/presence", "fault"},
 	"broker/edge":      {"auth", "broker", "broker/ownership", "broker/packet", "broker/presence", "broker/session", "broker/topic", "fault", "tenant"},
+	"housekeeping":     {"fault", "tenant"},
 	"push":             {"broker", "broker/topic", "fault", "tenant"},
 	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "push", "tenant", "web"},
 	"api/spec":         {},               // generated from openapi.yaml
@@ -50,6 +51,7 @@ var allowed = map[string][]string{
 	"internal/conformance/clauses": {},
 	"internal/torture":             {}, // all of it is tests
 	"internal/mutate":              {},
+	"internal/war":                 {}, // all of it is tests, which start the real command
 	"internal/simulate":            {"broker/sim"},
 	"internal/testenv":             {},
 	"internal/cluster":             {"internal/testenv"},

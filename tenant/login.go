@@ -21,8 +21,11 @@ type Login struct {
 	Tags         []string
 	Role         string
 	Enabled      bool
-	Version      int64 // grows with every change
-	CreatedAt    time.Time
+	// Super makes devices super-clients: above the wall and the rules. It counts
+	// in the operator's organization alone, and where its operator allows it.
+	Super     bool
+	Version   int64 // grows with every change
+	CreatedAt time.Time
 }
 
 // maxUsername is the longest user name of a login in bytes.

@@ -49,10 +49,17 @@ const (
 	Viewer Role = "viewer"
 )
 
+// Manages says whether a member of this role may give another one the role
+// other, or take it: owners concern owners alone.
+func (r Role) Manages(other Role) bool {
+	return r == Owner || r == Admin && other != Owner
+}
+
 // Member is a person who manages an organization.
 type Member struct {
 	ID           string // "mem_" and a ULID
 	Organization string
+	Person       string // who it is, in whatever organization: "per_" and a ULID
 	Email        string // lower case
 	Role         Role
 	CreatedAt    time.Time

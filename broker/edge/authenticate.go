@@ -31,14 +31,19 @@ func (c *conn) authenticate(p *packet.Connect) {
 }
 
 func (c *conn) credentials(clientID, username string, password []byte) auth.Credentials {
-	remote := c.transport.remote()
-	if host, _, err := net.SplitHostPort(remote); err == nil {
-		remote = host
-	}
 	return auth.Credentials{
 		ClientID: clientID, Username: username, Password: password,
-		Certificates: c.transport.certificates(), Remote: remote,
+		Certificates: c.transport.certificates(), Remote: c.address(),
 	}
+}
+
+// address is the client's, without a port.
+func (c *conn) address() string {
+	remote := c.transport.remote()
+	if host, _, err := net.SplitHostPort(remote); err == nil {
+		return host
+	}
+	return remote
 }
 
 // ask authenticates off the loop and gives the answer to then, on it.
@@ -68,6 +73,7 @@ func (c *conn) authenticated(device *auth.Device, err error, now time.Time) {
 	}
 	app := device.App().Entry().App
 	c.proved(device)
+	c.rise()
 	c.shard = app.Shard
 	if c.usage, err = e.apps.connect(app.TopicPrefix(), device.Settings()); err != nil {
 		c.refuse(err, now)
@@ -76,7 +82,7 @@ func (c *conn) authenticated(device *auth.Device, err error, now time.Time) {
 	c.step(func(s *session.Session) {
 		s.Accept(session.Admission{
 			Key:  broker.SessionKey(device.Org, device.Identity.App, device.User, device.ClientID),
-			Node: e.cfg.Node, Mount: device.Mount(), Authorizer: c.authorizer(),
+			Node: e.cfg.Node, Mount: c.mount(), Authorizer: c.authorizer(),
 			Expires: device.Expires, Shard: c.shard, MaxExpiry: device.Settings().SessionExpiry,
 			Lossless: e.deps.Bus.Alone(), Assigned: c.assigned, ResponseInfo: responseInfo(device),
 			NextID: nextID, Generation: newest(e.deps.Bus.Generations(c.shard)), Retention: app.Retention,
@@ -95,8 +101,20 @@ func newest(generations []broker.Generation) (number uint64) {
 // nextID makes the identifier of a message.
 func nextID(now time.Time) ulid.ULID { return ulid.MustNew(ulid.Timestamp(now), ulid.DefaultEntropy()) }
 
+// mount is what is put in front of the client's topics. A super-client names
+// organizations itself.
+func (c *conn) mount() string {
+	if c.above != nil {
+		return ""
+	}
+	return c.device.Mount()
+}
+
 // authorizer answers for what the device may do.
 func (c *conn) authorizer() session.Authorizer {
+	if c.above != nil {
+		return superClient{}
+	}
 	if org := c.loop.edge.cfg.OperatorOrg; org != "" && c.device.Org == org {
 		return operator{c.device}
 	}

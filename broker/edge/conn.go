@@ -20,6 +20,7 @@ type conn struct {
 	transport   *transport
 	session     *session.Session
 	device      *auth.Device    // after authentication
+	above       *above          // of a super-client; nil of all others
 	policy      *auth.Policy    // of the last review
 	username    string          // of CONNECT
 	shard       uint16          // of the log

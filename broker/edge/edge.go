@@ -73,6 +73,8 @@ type Deps struct {
 	// Changes grows when what devices may do can have changed, so that those that
 	// are connected are looked at; nil: that never happens.
 	Changes func() uint64
+	// Above serves super-clients, those of OperatorOrg; nil: there are none.
+	Above Above
 	// RetainedCount is the number of retained messages, for $SYS; nil: unknown.
 	RetainedCount func() int
 }

@@ -73,12 +73,19 @@ func (c *conn) publish(ef *session.Effect) {
 		c.pending++
 	}
 	c.pause(len(ef.Message.Payload))
-	tag := uint64(ef.PacketID)
-	if c.stalled == 0 && c.offer(ef.Message, tag) {
+	c.handOn(ef.Message, uint64(ef.PacketID))
+}
+
+// handOn is publish for a message that may go.
+func (c *conn) handOn(m *broker.Message, tag uint64) {
+	if c.above != nil && c.above.holds(m, tag) {
+		return
+	}
+	if c.stalled == 0 && c.offer(m, tag) {
 		return
 	}
 	c.stalled++
-	c.loop.stalled = append(c.loop.stalled, stalled{conn: c, message: ef.Message, tag: tag})
+	c.loop.stalled = append(c.loop.stalled, stalled{conn: c, message: m, tag: tag})
 }
 
 // pause stops reading a client whose app publishes faster than it may: the
@@ -188,13 +195,21 @@ func (c *conn) replay(ef *session.Effect) {
 	}
 	id := ef.Cursor
 	cursor.Next(ef.Limit, func(messages []*broker.Message, done bool, err error) {
-		c.later(func(s *session.Session, now time.Time) { s.Replayed(id, messages, done, err, now) })
+		c.later(func(s *session.Session, now time.Time) {
+			if c.above != nil && len(messages) > 0 {
+				c.above.heard(messages[0].Topic, now) // a literal organization's, all of them
+			}
+			s.Replayed(id, messages, done, err, now)
+		})
 	})
 }
 
 func (e *Edge) retained(filter string) broker.Cursor {
-	if topic.Organization(filter) == sysRoot {
+	switch topic.Organization(filter) {
+	case sysRoot:
 		return e.sysCursor(filter, time.Now())
+	case "+", "#":
+		return &sysCursor{} // nobody is sent all that all organizations retain
 	}
 	return e.deps.Bus.Retained(filter)
 }

@@ -117,6 +117,9 @@ func (l *loop) deliver(f *fan, now time.Time) {
 		}
 		c.last = f.message
 		c.session.Deliver(f.message, &encodings, c.congested, now)
+		if c.above != nil {
+			c.above.heard(f.message.Topic, now)
+		}
 		c.settle()
 		c.countDrops()
 	}

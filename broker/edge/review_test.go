@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,6 +62,54 @@ func TestExpiryReachesConnections(t *testing.T) {
 		t.Errorf("ended %v early", early)
 	}
 	other.ping()
+}
+
+// TestSuspensionReachesConnections: acme is suspended, and globex is not; then
+// acme is gone.
+func TestSuspensionReachesConnections(t *testing.T) {
+	w := start(t)
+	for _, c := range []struct {
+		name   string
+		change *atomic.Bool
+	}{{"suspended", &w.src.suspended}, {"gone", &w.src.gone}} {
+		w.src.suspended.Store(false)
+		w.dir.Invalidate("acme", "")
+		testenv.Eventually(t, patience, "acme is back", func() bool {
+			app, err := w.dir.App(t.Context(), "acme", "chat")
+			return err == nil && !app.Entry().Suspended
+		})
+		ana, old := w.connect("acme", "ana", "a", version5), w.connect("acme", "bo", "b")
+		other := w.connect("globex", "bo", "b", version5)
+		c.change.Store(true)
+		w.dir.Invalidate("acme", "")
+		var p packet.Disconnect
+		if err := p.Decode(ana.next(packet.DISCONNECT)); err != nil || p.Reason != packet.AdministrativeAction {
+			t.Errorf("%s: %v %v", c.name, p.Reason, err)
+		}
+		ana.closed()
+		old.closed()
+		other.ping()
+		if c.name == "suspended" {
+			wantBanned(t, w, packet.V5, packet.Banned, 0)
+			wantBanned(t, w, packet.V311, 0, packet.NotAuthorized)
+		}
+	}
+}
+
+// wantBanned connects as acme's device, and wants it to be told why not.
+func wantBanned(t *testing.T, w *world, version packet.Version, reason packet.ReasonCode, code packet.ConnackCode) {
+	t.Helper()
+	d := w.dial()
+	d.version = version
+	d.send(packet.Connect{
+		Version: version, Clean: true, ClientID: "late", KeepAlive: 60,
+		HasUsername: true, Username: "acme/chat", HasPassword: true, Password: []byte(w.token("acme", "ana")),
+	}.Append(nil))
+	ack := packet.Connack{Version: version}
+	if err := ack.Decode(d.next(packet.CONNACK)); err != nil || ack.Reason != reason || ack.Code != code {
+		t.Errorf("%v: %v, %v, %v", version, ack.Reason, ack.Code, err)
+	}
+	d.closed()
 }
 
 // TestRevokedBeforeItIsIn: the key goes between the look-up and its answer, when

@@ -30,6 +30,7 @@ const patience = 10 * time.Second
 // tenants is a source with one app in each of two organizations.
 type tenants struct {
 	keyless, ruleless atomic.Bool  // what acme has lost
+	suspended, gone   atomic.Bool  // acme is
 	ends              atomic.Int64 // when acme's key does, in Unix nanoseconds; 0: never
 }
 
@@ -49,6 +50,7 @@ func entry(org string) tenant.Entry {
 
 func (s *tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error) {
 	switch {
+	case org == "acme" && s.gone.Load():
 	case (org == "acme" || org == "globex") && app == "chat":
 		e := entry(org)
 		if org == "acme" && s.keyless.Load() {
@@ -60,6 +62,7 @@ func (s *tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error
 		if org == "acme" && s.ruleless.Load() {
 			e.ACL = tenant.ACL{Version: 2}
 		}
+		e.Suspended = org == "acme" && s.suspended.Load()
 		return e, nil
 	case org == "small" && app == "chat":
 		e := entry(org)

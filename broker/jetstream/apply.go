@@ -101,7 +101,7 @@ func (t *interests) drop(in *interest) {
 // subscribe makes the subscriptions of a filter that was checked before, so
 // only a closed connection can fail, and then nobody receives anything.
 func (t *interests) subscribe(filter string) []*nats.Subscription {
-	subjects, err := filterSubjects(livePrefix, filter)
+	subjects, err := liveSubjects(filter)
 	subs := make([]*nats.Subscription, 0, len(subjects))
 	for _, subject := range subjects {
 		s, failed := t.conn.ChanSubscribe(subject, t.inbox)

@@ -91,11 +91,31 @@ func TestInterestIsCounted(t *testing.T) {
 func TestInterestRefusesWhatItCannotMatch(t *testing.T) {
 	_, b := pair(t, startNATS(t).url())
 	ready := make(chan error, 1)
-	b.AddInterest("+/chat/#", func(err error) { ready <- err })
+	b.AddInterest("acme/#/x", func(err error) { ready <- err })
 	if err := <-ready; code(err) != "invalid" {
 		t.Errorf("got %v", err)
 	}
+	b.RemoveInterest("acme/#/x")
+}
+
+// TestInterestAboveTheWall: the operator's clients may listen to several
+// organizations at once.
+func TestInterestAboveTheWall(t *testing.T) {
+	a, b := pair(t, startNATS(t).url())
+	got := attach(b)
+	interested(t, b, "+/chat/#")
+	publish(t, a, message(0, "acme/chat", "1"))
+	publish(t, a, message(0, "globex/chat/x", "2"))
+	publish(t, a, message(0, "acme/mail/x", "3"))
+	publish(t, a, message(0, "acme/chat/x/y", "4"))
+	eventually(t, "received", func() bool { return strings.HasSuffix(got.payloads(), "4") })
+	if got.payloads() != "1 2 4" {
+		t.Errorf("got %s", got.payloads())
+	}
 	b.RemoveInterest("+/chat/#")
+	interested(t, b, "#", "acme/#")
+	publish(t, a, message(0, "acme/mail/x", "5"))
+	eventually(t, "received", func() bool { return strings.HasSuffix(got.payloads(), "4 5") })
 }
 
 func TestOverlappingInterestsDeliverOnce(t *testing.T) {

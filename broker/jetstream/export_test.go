@@ -43,6 +43,8 @@ const (
 func LiveSubject(name string) string { return string(appendLiveSubject(nil, name)) }
 
 // LiveFilters are the subjects of an interest.
+func LiveSubjects(filter string) ([]string, error) { return liveSubjects(filter) }
+
 func LiveFilters(filter string) ([]string, error) { return filterSubjects(livePrefix, filter) }
 
 // LogSubject is the subject under which the log keeps a message.

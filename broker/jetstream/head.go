@@ -48,6 +48,20 @@ func (h *head) release(seq uint64) {
 	delete(h.late, seq)
 }
 
+// overtaken is the lowest sequence up to seq that is handed over later; 0: none.
+func (h *head) overtaken(seq uint64) uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	lowest := seq + 1
+	for late := range h.late {
+		lowest = min(lowest, late)
+	}
+	if lowest > seq {
+		return 0
+	}
+	return lowest
+}
+
 // delivered is the sequence up to which everything was handed over.
 func (h *head) delivered() uint64 {
 	seq := h.settled.Load() // first: what is late by then was noted before

@@ -77,7 +77,7 @@ func appPrefix(filter string) string {
 
 // add counts one more reference to filter.
 func (t *interests) add(filter string, ready func(error)) {
-	if _, err := filterSubjects(livePrefix, filter); err != nil {
+	if _, err := liveSubjects(filter); err != nil {
 		ready(err)
 		return
 	}

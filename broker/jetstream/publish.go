@@ -94,6 +94,9 @@ func (b *Bus) publishRetained(m *broker.Message, ack broker.Acknowledger, tag ui
 
 // hand gives a message to this node's edge and to the other nodes.
 func (b *Bus) hand(m *broker.Message) {
+	if m.Position.Seq != 0 && b.Alone() {
+		m.Overtakes = b.heads[m.Position.Shard].overtaken(m.Position.Seq)
+	}
 	b.inlet.deliver(m)
 	switch {
 	case b.Alone():

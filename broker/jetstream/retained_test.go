@@ -372,6 +372,9 @@ func TestHeadWaitsForRetained(t *testing.T) {
 	if seq := head(t, b); seq != before {
 		t.Errorf("the head is %d, want %d", seq, before)
 	}
+	if m := got.messages(); m[0].Overtakes != 0 || m[1].Overtakes != before+1 {
+		t.Errorf("they overtake %d and %d, want 0 and %d", m[0].Overtakes, m[1].Overtakes, before+1)
+	}
 	goOn()
 	eventually(t, "in order", func() bool { return got.payloads() == "first passes by kept follows" })
 	eventually(t, "head", func() bool { return head(t, b) == last })

@@ -32,6 +32,9 @@ type shares struct {
 	closed bool
 }
 
+// sharePrefix begins the names of the consumers.
+const sharePrefix = "share_"
+
 const (
 	// defaultAckWait is after what time without a sign of life a message goes to
 	// another node: it bounds how long the messages of a node that died wait,
@@ -106,7 +109,7 @@ func (s *shares) join(group broker.Group, ready func(error)) {
 	}
 	g := s.byKey[key]
 	if g == nil {
-		g = &share{shares: s, groupKey: key, shard: int(group.Shard), name: "share_" + key.digest(), expiry: group.Expiry}
+		g = &share{shares: s, groupKey: key, shard: int(group.Shard), name: sharePrefix + key.digest(), expiry: group.Expiry}
 		s.byKey[key] = g
 	}
 	g.refs++

@@ -144,17 +144,24 @@ func topicOf(levels string) (string, error) {
 // filter matches: one, or two when the filter ends in "#", which includes the
 // parent level. The filter must have its first level literal.
 func filterSubjects(prefix, filter string) ([]string, error) {
+	if filter != "" && (filter[0] == '+' || filter[0] == '#') {
+		return nil, errNoOrg
+	}
+	return anySubjects(prefix, filter)
+}
+
+// liveSubjects are the subjects of live messages. Here the first level may be a
+// wildcard: those above the wall listen to several organizations.
+func liveSubjects(filter string) ([]string, error) { return anySubjects(livePrefix, filter) }
+
+func anySubjects(prefix, filter string) ([]string, error) {
 	if err := topic.ValidFilter(filter); err != nil {
 		return nil, fault.Wrap(fault.Invalid, "the filter is not valid", err)
-	}
-	switch filter[0] {
-	case '+', '#':
-		return nil, errNoOrg
 	}
 	var subjects []string
 	s := []byte(prefix)
 	for i, level := range strings.Split(filter, "/") {
-		if level == "#" {
+		if level == "#" && i > 0 {
 			subjects = append(subjects, string(s))
 		}
 		if i > 0 {

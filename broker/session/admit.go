@@ -149,7 +149,7 @@ func (s *Session) takeWill(w *packet.Will) (*broker.Will, Reason) {
 		return nil, Reason{}
 	}
 	name := s.full(w.Topic)
-	if reason, ok := s.mayPublish(name); !ok {
+	if reason, ok := s.mayPublish(name); !ok || s.foreign(name) {
 		return nil, ReasonWillNotAuthorized.with(name + ": " + reason.Name)
 	}
 	props := &w.Properties

@@ -16,7 +16,9 @@ func (s *Session) Deliver(m *broker.Message, e *Encodings, congested bool, now t
 		return
 	}
 	s.congested = congested
-	s.progress.heard = max(s.progress.heard, m.Position.Seq)
+	if m.Position.Shard == s.shard { // not another organization's, which a super-client hears
+		s.progress.heard = max(s.progress.heard, m.Position.Seq)
+	}
 	g, ok := s.grant(m)
 	switch {
 	case !ok: // matched a filter that was unsubscribed meanwhile [MQTT-3.10.4-2], or is its own
@@ -47,16 +49,25 @@ func (s *Session) deliverLogged(m *broker.Message, g grant, e *Encodings, now ti
 	case s.tooEarly(m):
 		s.progress.early = max(s.progress.early, seq)
 	default:
-		s.progress.newest = max(s.progress.newest, seq)
+		s.progress.newest = max(s.progress.newest, inOrder(m))
 		s.launch(m, g, e, now)
 		s.persist(now)
 	}
 }
 
+// inOrder is the sequence up to which nothing that is owed comes after a live
+// message. It is of use where nothing is lost on the way.
+func inOrder(m *broker.Message) uint64 {
+	if m.Overtakes != 0 {
+		return min(m.Position.Seq, m.Overtakes-1)
+	}
+	return m.Position.Seq
+}
+
 // pass notes that a live message came that does not go out, so that the next one
 // of its publisher does not miss it.
 func (s *Session) pass(m *broker.Message) {
-	if seq := m.Position.Seq; seq != 0 && !s.lossless && !s.reader.behind && len(s.progress.acked) < s.limits.MaxAcked {
+	if seq := m.Position.Seq; seq != 0 && m.Position.Shard == s.shard && !s.lossless && !s.reader.behind && len(s.progress.acked) < s.limits.MaxAcked {
 		s.progress.ack(seq)
 	}
 }

@@ -116,6 +116,13 @@ type Authorizer interface {
 	MaySubscribe(filter string) bool
 }
 
+// Above is the Authorizer of a client above the wall: what it allows may be of
+// other organizations. Their messages come live alone, with QoS 0.
+type Above interface {
+	Authorizer
+	AboveWall()
+}
+
 // Admission is what authentication has found out about a client.
 type Admission struct {
 	Key        string // of the session, broker.SessionKey
@@ -123,15 +130,16 @@ type Admission struct {
 	Mount      string // "{org}/{app}/" if the client uses bare topics
 	Authorizer Authorizer
 	Expires    time.Time // when the connection must end; zero: never
-	Shard      uint16    // of the log, for the client's messages
+	Shard      uint16    // of the log, for the client's messages; the driver knows those of other organizations
 	// MaxExpiry bounds how long the session outlives the connection, and is
 	// what MQTT 3.1 and 3.1.1 clients get.
 	MaxExpiry time.Duration
 	// Generation is the log's when the client was admitted; a record that Claimed
 	// brings has its own.
 	Generation uint64
-	// Lossless says that live messages come in the order of the log and that
-	// none is ever missing, as on a node that is alone.
+	// Lossless says that live messages come in the order of the log, but for what
+	// their Overtakes says, and that none is ever missing, as on a node that is
+	// alone.
 	Lossless bool
 	// Assigned says that the driver has made the client identifier up.
 	Assigned bool

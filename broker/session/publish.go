@@ -178,11 +178,15 @@ func (s *Session) Published(packetID uint16, err error, now time.Time) {
 	}
 	if err != nil {
 		reason := failure(err)
-		if !s.v5() || !reason.ofPublish() {
+		switch {
+		case reason.Name == ReasonNotAuthorized.Name: // found out only now, and no more than any other denial
+			s.fail(&s.incoming[i], reason, reason.Code)
+		case !s.v5() || !reason.ofPublish():
 			s.end(reason, now)
 			return
+		default:
+			s.fail(&s.incoming[i], reason, packet.QuotaExceeded)
 		}
-		s.fail(&s.incoming[i], reason, packet.QuotaExceeded)
 	}
 	s.incoming[i].safe = true
 	s.acknowledge()

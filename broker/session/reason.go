@@ -96,6 +96,8 @@ func failure(err error) Reason {
 		return ReasonOverloaded.with(err.Error())
 	case fault.TooManyRequests, fault.QuotaExceeded:
 		return ReasonQuota.with(err.Error())
+	case fault.OutsideWall:
+		return ReasonNotAuthorized.with(err.Error())
 	case fault.LogFull:
 		return ReasonLogFull.with(err.Error())
 	case fault.PayloadTooLarge:

@@ -24,6 +24,9 @@ type sim struct {
 	t        failer
 	now      time.Time
 	lossless bool
+	// overtaken says that a message has passed others of other topics: from then
+	// on the order of each topic alone is held.
+	overtaken bool
 
 	s         *session.Session
 	storeDown bool
@@ -134,7 +137,7 @@ func (m *sim) sent(f packet.Frame) {
 	if m.client.cut || m.acknowledged(f) {
 		return
 	}
-	seq, again := m.client.receive(m.t, f, m.lossless)
+	seq, again := m.client.receive(m.t, f, m.lossless && !m.overtaken)
 	if seq == 0 {
 		return
 	}

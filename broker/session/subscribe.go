@@ -150,13 +150,28 @@ func (s *Session) allow(asked packet.Subscription, id uint32) (subscription, pac
 	case !s.authorizer.MaySubscribe(parsed.Filter):
 		return subscription{}, packet.NotAuthorizedV5
 	}
+	qos := min(asked.QoS, maxQoS)
+	if s.foreign(parsed.Filter) {
+		if parsed.Kind == topic.Share || parsed.Kind == topic.Queue {
+			return subscription{}, packet.NotAuthorizedV5 // its messages are in another organization's log
+		}
+		qos = 0
+	}
 	return subscription{
 		Subscription: broker.Subscription{
-			Filter: asked.Filter, QoS: min(asked.QoS, maxQoS), ID: id,
+			Filter: asked.Filter, QoS: qos, ID: id,
 			NoLocal: asked.NoLocal, RetainAsPublished: asked.RetainAsPublished, RetainHandling: asked.RetainHandling,
 		},
 		match: parsed.Filter, kind: parsed.Kind,
 	}, packet.Success
+}
+
+// foreign reports whether a name or filter of a client above the wall is not
+// wholly of its own organization: the session reads one stream of the log, its
+// organization's.
+func (s *Session) foreign(filterOrName string) bool {
+	_, above := s.authorizer.(Above)
+	return above && !isServerTopic(filterOrName) && !topic.InsideWall(topic.Organization(s.key), filterOrName)
 }
 
 // replays says whether retained messages are sent for a SUBSCRIBE.

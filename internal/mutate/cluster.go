@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // ofOwnership are faults of broker/ownership and broker/liveness.
 var ofOwnership = []mutant{
 	{
@@ -55,4 +57,4 @@ var ofOwnership = []mutant{
 }
 
 // mutants are all of them.
-var mutants = append(append(ofSession, ofOwnership...), ofLog...)
+var mutants = slices.Concat(ofSession, ofOwnership, ofLog, ofWar)

@@ -100,7 +100,11 @@ func (l lab) runSeeds(ctx context.Context, binary string) (string, error) {
 }
 
 func (l lab) runTest(ctx context.Context, binary string, m mutant) (string, error) {
-	cmd := exec.CommandContext(ctx, binary, "-test.run", m.test, "-test.timeout", "60s") //nolint:gosec // what was just built
+	args := []string{"-test.run", m.test, "-test.timeout", "2m"}
+	if m.test == war {
+		args = append(args, "-ops", strconv.Itoa(warOperations))
+	}
+	cmd := exec.CommandContext(ctx, binary, args...) //nolint:gosec // what was just built
 	cmd.Dir = m.pkg
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -112,5 +116,13 @@ func (l lab) runTest(ctx context.Context, binary string, m mutant) (string, erro
 	case !errors.As(err, &exit):
 		return "", err
 	}
-	return "test " + m.test, nil
+	if m.test != war {
+		return "test " + m.test, nil
+	}
+	for line := range strings.Lines(string(out)) {
+		if _, violation, ok := strings.Cut(line, "violation: "); ok {
+			return strings.TrimSpace(violation), nil
+		}
+	}
+	return "", fmt.Errorf("the war says %q", out)
 }

@@ -30,10 +30,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("mutate", flag.ContinueOnError)
 	seeds := flags.Int("seeds", 1000, "how many seeds the simulation may take")
 	only := flags.String("run", "", "a regular expression of the mutants to try")
+	of := flags.String("pkg", "", "a regular expression of the packages whose tests find them; the simulation's is empty")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	pattern, err := regexp.Compile(*only)
+	if err != nil {
+		return err
+	}
+	packages, err := regexp.Compile(*of)
 	if err != nil {
 		return err
 	}
@@ -42,15 +47,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
-	return try(ctx, lab{dir: dir, seeds: *seeds}, pattern, out)
+	return try(ctx, lab{dir: dir, seeds: *seeds}, func(m mutant) bool { return pattern.MatchString(m.name) && packages.MatchString(m.pkg) }, out)
 }
 
 // try lets each mutant be caught and prints the table.
-func try(ctx context.Context, l lab, pattern *regexp.Regexp, out io.Writer) error {
+func try(ctx context.Context, l lab, wanted func(mutant) bool, out io.Writer) error {
 	fmt.Fprintf(out, "%-32s %-8s %-8s %s\n", "mutant", "rule", "took", "caught by")
 	escaped := 0
 	for _, m := range mutants {
-		if !pattern.MatchString(m.name) {
+		if !wanted(m) {
 			continue
 		}
 		begun := time.Now()

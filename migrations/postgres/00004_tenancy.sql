@@ -84,6 +84,8 @@ CREATE TABLE revocations (
 );
 CREATE INDEX revocations_expired ON revocations (expires_at);
 
+-- Sessions have an id from now on. Those from before, of a day at most, end: their people sign in again.
+DELETE FROM sessions;
 ALTER TABLE sessions ADD COLUMN id text COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN created_at timestamptz;
 ALTER TABLE sessions ADD COLUMN confirmed_at timestamptz; -- when the password was last given

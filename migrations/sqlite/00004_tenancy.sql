@@ -84,6 +84,8 @@ CREATE TABLE revocations (
 ) STRICT;
 CREATE INDEX revocations_expired ON revocations (expires_at);
 
+-- Sessions have an id from now on. Those from before, of a day at most, end: their people sign in again.
+DELETE FROM sessions;
 ALTER TABLE sessions ADD COLUMN id TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN created_at INTEGER;
 ALTER TABLE sessions ADD COLUMN confirmed_at INTEGER; -- when the password was last given

@@ -22,6 +22,18 @@ func insertAudit(ctx context.Context, tx *transaction, e *tenant.AuditEntry) err
 	return err
 }
 
+// KeepAudit keeps entries of what was no change of the store.
+func (s *Store) KeepAudit(ctx context.Context, entries []tenant.AuditEntry) error {
+	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
+		for i := range entries {
+			if err := insertAudit(ctx, tx, &entries[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 const auditColumns = `id, organization, app, actor_kind, actor, actor_name, address, request_id, action, target,
 	before, after, created_at`
 

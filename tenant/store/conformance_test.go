@@ -36,7 +36,26 @@ var conformance = []struct {
 	{"audit with its change", testAuditWithItsChange},
 	{"one of many sign-ups wins", testSignupRace},
 	{"members", testMembers},
+	{"roles", testRoles},
+	{"a member goes", testRemoval},
+	{"the last owner stays", testLastOwner},
+	{"person", testPerson},
+	{"several organizations", testMemberships},
+	{"password change", testPasswordChange},
+	{"password change meets log-ins", testPasswordRace},
+	{"password reset", testPasswordReset},
+	{"one of many redeems a reset", testPasswordResetRace},
+	{"invitation", testInvitation},
+	{"invitations page by page", testInvitations},
+	{"invitations and roles", testInvitationRoles},
+	{"invitations of who is removed", testWithdrawal},
+	{"accepted by a new person", testAcceptance},
+	{"accepted by somebody known", testKnownAcceptance},
+	{"one of many accepts", testAcceptanceRace},
+	{"members are bounded", testMemberLimit},
 	{"sessions", testSessions},
+	{"sessions of a person", testPersonSessions},
+	{"another organization's session", testSwitch},
 	{"expired sessions go away", testSessionHousekeeping},
 	{"app", testApp},
 	{"app conflicts", testAppConflicts},
@@ -169,7 +188,7 @@ func must(t *testing.T, err error) {
 func signUp(t *testing.T, s *store.Store, slug string) tenant.Member {
 	t.Helper()
 	m := tenant.Member{
-		ID: tenant.NewID("mem"), Organization: slug, Email: "owner@" + slug + ".example",
+		ID: tenant.NewID("mem"), Organization: slug, Person: tenant.NewID("per"), Email: "owner@" + slug + ".example",
 		Role: tenant.Owner, CreatedAt: now,
 	}
 	must(t, s.CreateOrganization(t.Context(), tenant.Organization{Slug: slug, Shard: 3, CreatedAt: now}, m, "hash of "+slug))

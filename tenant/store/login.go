@@ -9,7 +9,7 @@ import (
 )
 
 // loginColumns are what scanLogin reads. The hash is apart, for what needs it.
-const loginColumns = `organization, app, username, end_user, device, tags, role, enabled, version, created_at`
+const loginColumns = `organization, app, username, end_user, device, tags, role, enabled, super, version, created_at`
 
 func scanLogin(l *tenant.Login) []any {
 	return []any{
@@ -17,6 +17,7 @@ func scanLogin(l *tenant.Login) []any {
 		textsScanner{&l.Tags},
 		&l.Role,
 		boolScanner{&l.Enabled},
+		boolScanner{&l.Super},
 		&l.Version,
 		timeScanner{&l.CreatedAt},
 	}
@@ -36,9 +37,10 @@ func (s *Store) CreateLogin(ctx context.Context, l tenant.Login) error {
 	}
 	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
 		added, err := tx.exec(ctx,
-			`INSERT INTO logins (organization, app, username, password_hash, end_user, device, tags, role, enabled, created_at)
-			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (organization, app, username) DO NOTHING`,
-			l.Organization, l.App, l.Username, l.PasswordHash, l.User, l.Device, tags, l.Role, asInt(l.Enabled), l.CreatedAt)
+			`INSERT INTO logins (organization, app, username, password_hash, end_user, device, tags, role, enabled, super, created_at)
+			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (organization, app, username) DO NOTHING`,
+			l.Organization, l.App, l.Username, l.PasswordHash, l.User, l.Device, tags, l.Role, asInt(l.Enabled),
+			asInt(l.Super), l.CreatedAt)
 		if err == nil && !added {
 			return fault.New(fault.Conflict, "the app has a login of that name").At("/username")
 		}
@@ -110,9 +112,9 @@ func (s *Store) UpdateLogin(
 			return err
 		}
 		_, err = tx.exec(ctx,
-			`UPDATE logins SET password_hash = $1, end_user = $2, device = $3, tags = $4, role = $5, enabled = $6
-			 WHERE organization = $7 AND app = $8 AND username = $9`,
-			l.PasswordHash, l.User, l.Device, tags, l.Role, asInt(l.Enabled), org, app, username)
+			`UPDATE logins SET password_hash = $1, end_user = $2, device = $3, tags = $4, role = $5, enabled = $6, super = $7
+			 WHERE organization = $8 AND app = $9 AND username = $10`,
+			l.PasswordHash, l.User, l.Device, tags, l.Role, asInt(l.Enabled), asInt(l.Super), org, app, username)
 		return err
 	})
 	if err != nil {

@@ -10,8 +10,12 @@ import (
 )
 
 type orgCmd struct {
-	List orgListCmd `cmd:"" help:"List the installation's organizations."`
-	Show orgShowCmd `cmd:"" help:"Show an organization."`
+	List    orgListCmd    `cmd:"" help:"List the installation's organizations."`
+	Show    orgShowCmd    `cmd:"" help:"Show an organization."`
+	Create  orgCreateCmd  `cmd:"" help:"Create an organization, and a link for its owner."`
+	Suspend orgSuspendCmd `cmd:"" help:"Disconnect an organization's devices and close its API, until it is resumed."`
+	Resume  orgResumeCmd  `cmd:"" help:"End a suspension."`
+	Delete  orgDeleteCmd  `cmd:"" help:"Delete an organization and erase all that it has."`
 }
 
 type orgListCmd struct {

@@ -27,7 +27,7 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 		ready = func(a serve.Addresses) { t.welcome(cfg, a) }
 	}
 	return serve.Run(ctx, cfg, serve.Options{
-		Logger: newLogger(t.stderr, asText, cfg.LogLevel), Version: Version(), Ready: ready,
+		Logger: newLogger(t.stderr, asText, cfg.LogLevel), Version: Version(), Ready: ready, Grace: t.grace,
 	})
 }
 

@@ -24,6 +24,10 @@ import (
 // patience is how long a test waits for what normally takes milliseconds.
 const patience = 30 * time.Second
 
+// grace is how long what is deleted rests in tests: all nodes are there to hear
+// of it.
+const grace = 3 * time.Second
+
 // server is `fanfare serve`, running in this process.
 type server struct {
 	api     *client.Client
@@ -67,7 +71,7 @@ func serve(t *testing.T, args ...string) *server {
 	s := &server{places: map[string]string{}, stopped: make(chan int, 1), cancel: cancel, stderr: &syncBuffer{}}
 	r, w := io.Pipe()
 	go func() {
-		s.stopped <- cli.Run(ctx, cli.Process{Args: args, Stdin: strings.NewReader(""), Stdout: w, Stderr: s.stderr})
+		s.stopped <- cli.Run(ctx, cli.Process{Args: args, Stdin: strings.NewReader(""), Stdout: w, Stderr: s.stderr, Grace: grace})
 		_ = w.Close()
 	}()
 	lines := bufio.NewScanner(r)

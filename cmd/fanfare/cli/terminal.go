@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 
@@ -18,15 +19,20 @@ import (
 // terminal is where a command reads and writes, and what it knows of it.
 type terminal struct {
 	stdin          io.Reader
+	lines          *bufio.Reader // of stdin, where it is a pipe
 	stdout, stderr io.Writer
 	env            config.Environ
 	program        string // as a shell calls it again
 	colour         bool   // standard output shows colours
 	interactive    bool   // a person reads standard output
+	grace          time.Duration
 }
 
 func newTerminal(p Process, env config.Environ) *terminal {
-	t := &terminal{stdin: p.Stdin, stdout: p.Stdout, stderr: p.Stderr, env: env, program: quoted(cmp.Or(p.Name, "fanfare"))}
+	t := &terminal{
+		stdin: p.Stdin, lines: bufio.NewReader(p.Stdin), stdout: p.Stdout, stderr: p.Stderr, env: env,
+		program: quoted(cmp.Or(p.Name, "fanfare")), grace: p.Grace,
+	}
 	t.interactive = isTerminal(p.Stdout)
 	// no-color.org: any value that is not empty means no.
 	t.colour = t.interactive && env["NO_COLOR"] == "" && env["TERM"] != "dumb"
@@ -43,11 +49,21 @@ func (t *terminal) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(t.stdout, format+"\n", args...)
 }
 
+// ask puts a question on standard error and reads a line.
+func (t *terminal) ask(format string, args ...any) (string, error) {
+	_, _ = fmt.Fprintf(t.stderr, format, args...)
+	line, err := bufio.NewReader(t.stdin).ReadString('\n')
+	if line == "" && err != nil {
+		return "", usageError{errors.New("nobody answers; give --yes, or the answer as a line on standard input")}
+	}
+	return strings.TrimSpace(line), nil
+}
+
 // password asks for a password without showing it, or reads one line from a
 // pipe.
 func (t *terminal) password(prompt string) (string, error) {
 	if !isTerminal(t.stdin) {
-		line, _ := bufio.NewReader(t.stdin).ReadString('\n') // what could not be read is not a password
+		line, _ := t.lines.ReadString('\n') // what could not be read is not a password
 		if line = strings.TrimRight(line, "\r\n"); line == "" {
 			return "", usageError{errors.New("give --password, or the password as a line on standard input")}
 		}

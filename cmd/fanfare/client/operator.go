@@ -25,3 +25,23 @@ func (c *Client) Organizations(ctx context.Context, query, cursor string) (out s
 func (c *Client) Organization(ctx context.Context, slug string) (out Answer[spec.Organization], err error) {
 	return out, c.Get(ctx, organizations+"/"+url.PathEscape(slug), &out)
 }
+
+// CreateOrganization creates an organization and invites its owner.
+func (c *Client) CreateOrganization(ctx context.Context, in spec.NewOrganization) (out Answer[spec.CreatedOrganization], err error) {
+	return out, c.Post(ctx, organizations, in, &out)
+}
+
+// SuspendOrganization suspends an organization.
+func (c *Client) SuspendOrganization(ctx context.Context, slug, reason string) (out Answer[spec.Organization], err error) {
+	return out, c.Post(ctx, organizations+"/"+url.PathEscape(slug)+"/suspend", spec.Suspension{Reason: reason}, &out)
+}
+
+// ResumeOrganization ends a suspension.
+func (c *Client) ResumeOrganization(ctx context.Context, slug string) (out Answer[spec.Organization], err error) {
+	return out, c.Post(ctx, organizations+"/"+url.PathEscape(slug)+"/resume", nil, &out)
+}
+
+// DeleteOrganization deletes an organization with all that it has.
+func (c *Client) DeleteOrganization(ctx context.Context, slug string) error {
+	return c.Delete(ctx, organizations+"/"+url.PathEscape(slug))
+}

@@ -37,6 +37,8 @@ type Config struct {
 	LogBytes int64
 	// RetentionDays is LogRetentionDays.
 	RetentionDays int
+	// AuditDays is AuditLogDays.
+	AuditDays int
 	// HalfOpen, HalfOpenPerAddress and FailedConnects are the numbers of their
 	// settings.
 	HalfOpen, HalfOpenPerAddress, FailedConnects int
@@ -103,6 +105,7 @@ func (c *Config) numbers() {
 		{&c.FailedConnects, c.MaxFailedConnects},
 		{&c.KeepAlive, c.MaxKeepAlive},
 		{&c.RetentionDays, c.LogRetentionDays},
+		{&c.AuditDays, c.AuditLogDays},
 	} {
 		*n.to, _ = strconv.Atoi(n.from) // "" is 0
 	}

@@ -119,6 +119,8 @@ func TestCheck(t *testing.T) {
 
 		{"log size", func(s *config.Settings) { s.LogMaxBytes = "20 GiB" }, "", ""},
 		{"log size in bytes", func(s *config.Settings) { s.LogMaxBytes = "1048576" }, "", ""},
+		{"above the wall", func(s *config.Settings) { s.OperatorAcross, s.OperatorOrg = "on", "ops" }, "", ""},
+		{"nobody above the wall", func(s *config.Settings) { s.OperatorAcross = "on" }, "FANFARE_OPERATOR_ACROSS", "FANFARE_OPERATOR_ORG"},
 		{"no retention", func(s *config.Settings) { s.LogRetentionDays = "0" }, "FANFARE_LOG_RETENTION_DAYS", "from 1 to 3650"},
 		{"small log", func(s *config.Settings) { s.LogMaxBytes = "1023KiB" }, "FANFARE_LOG_MAX_BYTES", "1MiB"},
 		{"huge log", func(s *config.Settings) { s.LogMaxBytes = "9999999999TiB" }, "FANFARE_LOG_MAX_BYTES", "1MiB"},

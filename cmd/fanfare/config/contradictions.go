@@ -50,6 +50,11 @@ func contradictions() []contradiction {
 			broken:  func(c Config) bool { return c.WSSAddr != "" && c.TLSCert == "" },
 		},
 		{
+			field:   "OperatorAcross",
+			problem: "needs the organization whose credentials may do so; set FANFARE_OPERATOR_ORG too",
+			broken:  func(c Config) bool { return c.OperatorAcross == "on" && c.OperatorOrg == "" },
+		},
+		{
 			field:   "Roles",
 			problem: "names no role; use some of edge,api,worker",
 			broken:  func(c Config) bool { return len(c.roles) == 0 },

@@ -117,8 +117,16 @@ type Settings struct {
 	// closed: POST /v1/signup is refused. open: anybody who reaches the API
 	// may create an organization, throttled per address.
 	Signup string `name:"signup" var:"FANFARE_SIGNUP" default:"open" kind:"choice" values:"open,closed" group:"Organizations" help:"Whether strangers may sign up."`
-	// Its members see the cluster itself.
+	// Its members see the cluster itself, and operate the installation as whoever has the master key does:
+	// they list, create, suspend and delete organizations.
 	OperatorOrg string `name:"operator-org" var:"FANFARE_OPERATOR_ORG" kind:"slug" empty:"none" group:"Organizations" help:"The organization that runs this cluster."`
+	// On, API keys and logins of the operator's organization that an owner has
+	// marked so are above the wall: they publish to, and the logins hear, every
+	// organization. Each use is in the audit logs of both. Give it to all processes
+	// of a cluster.
+	OperatorAcross string `name:"operator-across" var:"FANFARE_OPERATOR_ACROSS" default:"off" kind:"choice" values:"off,on" group:"Organizations" help:"Whether credentials of the operator's organization may reach others."`
+	// Who changed what in management, and when. What is older is erased.
+	AuditLogDays string `name:"audit-days" var:"FANFARE_AUDIT_DAYS" default:"400" kind:"days" group:"Organizations" help:"How long the audit log is kept, in days."`
 	// Needed behind a proxy or a load balancer, where the address that clients
 	// use is not the one that this process listens on.
 	PublicHTTPURL string `name:"public-http-url" var:"FANFARE_PUBLIC_HTTP_URL" kind:"url" schemes:"http,https" empty:"from the HTTP address" group:"Organizations" help:"URL of the API that is shown to people."`
@@ -151,7 +159,7 @@ type Endpoint struct {
 
 // Management is the credential of a person.
 type Management struct {
-	// Printed by fanfare signup; it stands for the signed-in member.
+	// Printed by fanfare signup, login and join; it stands for the signed-in member.
 	Token string `name:"token" var:"FANFARE_TOKEN" kind:"secret" empty:"none" group:"Client" help:"Management token (ffs_…)."`
 }
 

@@ -108,7 +108,7 @@ func overTLS(url string) bool {
 }
 
 func (p *process) apiDeps() api.Deps {
-	return api.Deps{
+	deps := api.Deps{
 		Store:     p.store,
 		Apps:      p.directory,
 		Callers:   auth.NewCallers(p.directory, p.store, p.usage, time.Now).WithOperator(p.operator, p.cfg.OperatorOrg),
@@ -119,4 +119,8 @@ func (p *process) apiDeps() api.Deps {
 		Checks:    p.checks(),
 		Logger:    p.log,
 	}
+	if p.above != nil {
+		deps.Above = p.above
+	}
+	return deps
 }

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
@@ -104,6 +105,13 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 	}
 	limits := session.DefaultLimits()
 	limits.MaxKeepAlive = uint16(p.cfg.KeepAlive) //nolint:gosec // checked to be at most 65,535
+	deps := edge.Deps{
+		Bus: p.bus, Claims: p.claims, Estate: p.estate, RetainedCount: func() int { return p.bus.Stats().Retained },
+		Devices: auth.NewGuard(p.devices(), time.Now), Changes: p.directory.Changes,
+	}
+	if p.above != nil {
+		deps.Above = p.above
+	}
 	e, err := edge.New(edge.Config{
 		Limits: limits,
 		Node:   p.cfg.Node,
@@ -113,10 +121,7 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 		Admission:   p.admission(),
 		OperatorOrg: p.cfg.OperatorOrg, Version: p.version, DrainTo: p.cfg.DrainTo,
 		Logger: p.log,
-	}, edge.Deps{
-		Bus: p.bus, Claims: p.claims, Estate: p.estate, RetainedCount: func() int { return p.bus.Stats().Retained },
-		Devices: auth.NewGuard(p.devices(), time.Now), Changes: p.directory.Changes,
-	})
+	}, deps)
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +155,16 @@ func (p *process) note(addrs []edge.Address) {
 func (p *process) openUsage(context.Context) (closer, error) {
 	p.usage = auth.NewUsage(p.store, p.log)
 	return p.background("last uses of credentials", p.usage.Run), nil
+}
+
+// openAbove lets marked credentials of the operator's organization reach others.
+func (p *process) openAbove(context.Context) (closer, error) {
+	if p.cfg.OperatorAcross != "on" {
+		return nil, nil
+	}
+	p.above = auth.NewAbove(p.store, p.cfg.OperatorOrg, p.log, time.Now)
+	p.log.Warn("credentials may be above the wall", slog.String("organization", p.cfg.OperatorOrg))
+	return p.background("uses above the wall", p.above.Run), nil
 }
 
 // background runs something until its closer is called, and fails the process

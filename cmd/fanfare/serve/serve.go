@@ -23,27 +23,32 @@ import (
 
 // stopTimeout bounds a clean stop. Supervisors commonly kill after 30 s, and
 // 10 s by container runtimes; requests and output under way need far less.
-const stopTimeout = 9 * time.Second
+const stopTimeout = 9500 * time.Millisecond
 
 // Of the stop, these are kept for single parts, however long those before them
 // take; what they do not need is for who comes later. Together they are the stop.
 const (
-	sliceOfFolder   = 100 * time.Millisecond
-	sliceOfDatabase = 900 * time.Millisecond // the last transaction, the write-ahead log
-	sliceOfUsage    = 300 * time.Millisecond // one more transaction
-	sliceOfKeySets  = 100 * time.Millisecond
-	sliceOfLog      = 1500 * time.Millisecond // the log's last answers
-	sliceOfClaims   = 500 * time.Millisecond  // what the last connections gave back
-	sliceOfEstate   = 100 * time.Millisecond
-	sliceOfMQTT     = 2 * time.Second // output under way
-	sliceOfHTTP     = 3100 * time.Millisecond
-	sliceOfMetrics  = 400 * time.Millisecond
+	sliceOfFolder       = 100 * time.Millisecond
+	sliceOfDatabase     = 700 * time.Millisecond // the last transaction, the write-ahead log
+	sliceOfUsage        = 300 * time.Millisecond // one more transaction
+	sliceOfAbove        = 300 * time.Millisecond // likewise
+	sliceOfKeySets      = 100 * time.Millisecond
+	sliceOfLog          = 1500 * time.Millisecond // the log's last answers
+	sliceOfClaims       = 500 * time.Millisecond  // what the last connections gave back
+	sliceOfEstate       = 100 * time.Millisecond
+	sliceOfMQTT         = 2 * time.Second // output under way
+	sliceOfHousekeeping = 100 * time.Millisecond
+	sliceOfHTTP         = httpGrace + 100*time.Millisecond
+	sliceOfMetrics      = 400 * time.Millisecond
 )
 
 // Options are what a process takes besides its configuration.
 type Options struct {
 	Logger  *slog.Logger
 	Version string
+	// Grace is how long what was deleted rests before it is erased; 0 means
+	// housekeeping.DefaultGrace.
+	Grace time.Duration
 	// Ready is called once, when everything accepts work.
 	Ready func(Addresses)
 }
@@ -54,6 +59,7 @@ type process struct {
 	cfg     config.Config
 	log     *slog.Logger
 	version string
+	grace   time.Duration
 
 	sealer    *tenant.Sealer
 	operator  *auth.OperatorKey
@@ -62,6 +68,7 @@ type process struct {
 	directory *auth.Directory
 	usage     *auth.Usage
 	keySets   *keyset.Keeper
+	above     *auth.Above // nil unless credentials may be above the wall
 	claims    edge.Claims
 	estate    *estate.Estate
 	edge      *edge.Edge // nil without its role
@@ -91,9 +98,11 @@ func (p *process) parts() []part {
 		{"directory of apps", 0, p.openDirectory},
 		{"last uses of credentials", sliceOfUsage, p.openUsage},
 		{"key sets", sliceOfKeySets, p.openKeySets},
+		{"uses above the wall", sliceOfAbove, p.openAbove},
 		{"connection claims", sliceOfClaims, p.openClaims},
 		{"wills of dead nodes", sliceOfEstate, p.openEstate},
 		{"MQTT", sliceOfMQTT, p.openEdge},
+		{"housekeeping", sliceOfHousekeeping, p.openHousekeeping},
 		{"HTTP", sliceOfHTTP, p.openHTTP},
 		{"metrics", sliceOfMetrics, p.openMetrics},
 	}
@@ -103,7 +112,7 @@ func (p *process) parts() []part {
 // stopped, or when a part fails.
 func Run(ctx context.Context, cfg config.Config, o Options) error {
 	p := &process{
-		cfg: cfg, version: o.Version,
+		cfg: cfg, version: o.Version, grace: o.Grace,
 		log:    o.Logger.With(slog.String("node", cfg.Node)),
 		failed: make(chan error, 1),
 	}

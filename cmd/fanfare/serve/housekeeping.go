@@ -1,0 +1,37 @@
+package serve
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/fanfare-mq/fanfare/api"
+	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-mq/fanfare/housekeeping"
+)
+
+// openHousekeeping erases what was deleted, and prunes the audit log.
+func (p *process) openHousekeeping(context.Context) (closer, error) {
+	if !p.cfg.Has(config.Worker) {
+		return nil, nil
+	}
+	w, err := housekeeping.New(housekeeping.Config{
+		Grace:    p.grace,
+		AuditFor: time.Duration(p.cfg.AuditDays) * 24 * time.Hour, Changed: p.changed, Logger: p.log,
+	}, p.store, p.bus)
+	if err != nil {
+		return nil, err
+	}
+	return p.background("housekeeping", w.Run), nil
+}
+
+// changed tells all nodes that an app, or an organization, is another.
+func (p *process) changed(_ context.Context, org, app string) {
+	subject := org
+	if app != "" {
+		subject += "/" + app
+	}
+	if err := p.bus.Announce(api.AppChanged, []byte(subject)); err != nil {
+		p.log.Warn("a change could not be announced", slog.String("organization", org), slog.String("app", app), slog.Any("error", err))
+	}
+}
