@@ -77,10 +77,7 @@ type Store interface {
 	AuditLog
 	AppStore
 	KeyStore
-	LoginStore
-	CertificateStore
-	SigningKeyStore
-	KeySetStore
+	DeviceCredentials
 }
 
 // PeopleStore keeps who manages organizations, and how they come in.
@@ -181,6 +178,14 @@ type CertificateStore interface {
 	Certificates(ctx context.Context, org, app, after string, limit int) ([]tenant.Certificate, error)
 	Certificate(ctx context.Context, org, app, id string) (tenant.Certificate, error)
 	DeleteCertificate(ctx context.Context, org, app, id string) error
+}
+
+// DeviceCredentials keeps what apps' devices prove themselves with.
+type DeviceCredentials interface {
+	LoginStore
+	CertificateStore
+	SigningKeyStore
+	KeySetStore
 }
 
 // SigningKeyStore keeps the keys of apps' tokens.
