@@ -23,6 +23,7 @@ const (
 	aclPath    = "/v1/apps/chat/acl"
 	signPath   = "/v1/apps/chat/signing-keys"
 	setPath    = "/v1/apps/chat/key-sets"
+	revokePath = "/v1/apps/chat/revocations"
 	jsonType   = "application/json"
 )
 
@@ -212,7 +213,37 @@ var badInputs = []badInput{
 	{"no such certificate", "GET", certPath + "/ca_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "key", ``, 404, "not_found", nil},
 	{"no certificate's id", "GET", certPath + "/ca_1", "key", ``, 404, "not_found", nil},
 
+	// revocations
+	{"revocation of nothing", "POST", revokePath, "key", `{}`, 422, "invalid", nil},
+	{"revocation of two", "POST", revokePath, "key", `{"user":"ana","device":"phone-1"}`, 422, "invalid", nil},
+	{"revocation of a role", "POST", revokePath, "key", `{"role":"driver"}`, 422, "invalid", fields("/role")},
+	{"revocation of no user", "POST", revokePath, "key", `{"user":"a/b"}`, 422, "invalid", fields("/user")},
+	{"revocation of a device with NUL", "POST", revokePath, "key", `{"device":"a\u0000"}`, 422, "invalid", fields("/device")},
+	{"revocation of a long device", "POST", revokePath, "key", `{"device":"` + strings.Repeat("é", 128) + `"}`, 422, "invalid", fields("/device")},
+	{"revocation too far ahead", "POST", revokePath, "key", `{"user":"ana","issued_before":"2999-01-01T00:00:00Z"}`, 422, "invalid", fields("/issued_before")},
+	{"revocation too far back", "POST", revokePath, "key", `{"user":"ana","issued_before":"1999-01-01T00:00:00Z"}`, 422, "invalid", fields("/issued_before")},
+	{"revocation at no time", "POST", revokePath, "key", `{"user":"ana","issued_before":"now"}`, 422, "invalid", fields("/issued_before")},
+	{"revocation of a token by time", "POST", revokePath, "key", `{"token":{"jti":"one"},"issued_before":"2026-01-01T00:00:00Z"}`, 422, "invalid", fields("/issued_before")},
+	{"revocation of no token", "POST", revokePath, "key", `{"token":{}}`, 422, "invalid", fields("/token")},
+	{"revocation of a token said twice", "POST", revokePath, "key", `{"token":{"jti":"one","jwt":"x"}}`, 422, "invalid", fields("/token")},
+	{"revocation of a token without a name", "POST", revokePath, "key", `{"token":{"jti":""}}`, 422, "invalid", fields("/token/jti")},
+	{"revocation of a token with a line", "POST", revokePath, "key", `{"token":{"jti":"a\nb"}}`, 422, "invalid", fields("/token/jti")},
+	{"revocation of a token that has expired", "POST", revokePath, "key", `{"token":{"jti":"one","expires_at":"2020-01-01T00:00:00Z"}}`, 422, "invalid", fields("/token/expires_at")},
+	{"revocation of no JWT", "POST", revokePath, "key", `{"token":{"jwt":"password123"}}`, 422, "invalid", fields("/token/jwt")},
+	{"revocation of a JWT until", "POST", revokePath, "key", `{"token":{"jwt":"password123","expires_at":"2999-01-01T00:00:00Z"}}`, 422, "invalid", fields("/token/expires_at")},
+	{"revocation of no app", "POST", "/v1/apps/nope/revocations", "member", `{"user":"ana"}`, 404, "not_found", nil},
+	{"revocations of no app", "GET", "/v1/apps/nope/revocations", "member", ``, 404, "not_found", nil},
+	{"revocations with no cursor", "GET", revokePath + "?cursor=ana", "key", ``, 422, "invalid", fields("cursor")},
+	{"revocations behind a role", "GET", revokePath + "?cursor=role%2Fdriver", "key", ``, 422, "invalid", fields("cursor")},
+	{"no such revocation", "GET", revokePath + "/user/nobody", "key", ``, 404, "not_found", nil},
+	{"no kind of revocation", "GET", revokePath + "/role/driver", "key", ``, 404, "not_found", nil},
+	{"end of no revocation", "DELETE", revokePath + "/token/%2F", "key", ``, 404, "not_found", nil},
+
 	// tokens
+	{"token with a wide acl", "POST", tokenPath, "key", `{"user":"ana","acl":{"publish":["acme/#","globex/#"]}}`, 403, "outside_wall", fields("/acl/publish/1")},
+	{"token with an acl of no filter", "POST", tokenPath, "key", `{"user":"ana","acl":{"subscribe":["a#"]}}`, 422, "invalid", fields("/acl/subscribe/0")},
+	{"token with an acl of null", "POST", tokenPath, "key", `{"user":"ana","acl":{"subscribe":null}}`, 422, "invalid", fields("/acl/subscribe")},
+	{"token with an acl of something else", "POST", tokenPath, "key", `{"user":"ana","acl":{"retain":[]}}`, 422, "invalid", fields("/acl/retain")},
 	{"user with a slash", "POST", tokenPath, "key", `{"user":"a/b"}`, 422, "invalid", fields("/user")},
 	{"user with a plus", "POST", tokenPath, "key", `{"user":"a+"}`, 422, "invalid", fields("/user")},
 	{"user with a hash", "POST", tokenPath, "key", `{"user":"#"}`, 422, "invalid", fields("/user")},

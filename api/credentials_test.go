@@ -57,8 +57,9 @@ func jsonOf(v any) string {
 	return string(text)
 }
 
-// credentials puts an API key, the login "robot", an authority, a signing key
-// and a key set into an app and returns what puts their ids into paths.
+// credentials puts an API key, the login "robot", an authority, a signing key,
+// a key set and a revocation of the user ana into an app and returns what puts
+// their ids into paths.
 func (s *server) credentials(org, app string) *strings.Replacer {
 	s.t.Helper()
 	block, _ := pem.Decode([]byte(authorityPEM("Devices")))
@@ -76,7 +77,12 @@ func (s *server) credentials(org, app string) *strings.Replacer {
 		ID: tenant.NewID("key"), Organization: org, App: app, Hash: auth.HashSecret(auth.NewAPIKeySecret()),
 		Scopes: []tenant.Scope{tenant.ScopeManage}, CreatedAt: s.clock.Now(),
 	}
-	err := errors.Join(
+	_, err := s.store.Revoke(s.t.Context(), tenant.Revocation{
+		Organization: org, App: app, RevocationID: tenant.RevocationID{Kind: tenant.RevokedUser, Subject: "ana"},
+		IssuedBefore: c.CreatedAt, ExpiresAt: c.CreatedAt.Add(time.Hour), CreatedAt: c.CreatedAt,
+	})
+	err = errors.Join(
+		err,
 		s.store.CreateSigningKey(s.t.Context(), signing), s.store.CreateKeySet(s.t.Context(), keys),
 		s.store.CreateAPIKey(s.t.Context(), key),
 		s.store.CreateLogin(s.t.Context(), tenant.Login{

@@ -139,6 +139,7 @@ func newServer(t testing.TB, change ...func(*api.Config, *api.Deps)) *server {
 	}
 	deps := api.Deps{
 		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.usage, s.clock.Now).WithOperator(s.operatorKey, "ops"),
+		Tokens:    auth.NewDevices(directory, s.clock.Now),
 		Publisher: s.bus, Announcer: s.bus, Sessions: &keptSessions{}, Now: s.clock.Now,
 		KeySets: s.keySets(directory, egress.Config{}),
 		Logger:  slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -2,7 +2,9 @@ package auth
 
 import (
 	"context"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 	"weak"
@@ -128,6 +130,24 @@ func (c *cache[K, V]) find(key K) *record[K, V] {
 		return r
 	}
 	return nil
+}
+
+// inUse returns the newest value of a key that was read, or nil if nothing is
+// kept of it.
+func (c *cache[K, V]) inUse(key K) *V {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.find(key); r != nil {
+		return r.value.Load()
+	}
+	return nil
+}
+
+// keys returns what is kept.
+func (c *cache[K, V]) keys() []K {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.live))
 }
 
 // launch starts to read a key. The read belongs to nobody in particular, so it

@@ -49,6 +49,7 @@ type Devices struct {
 	directory *Directory
 	now       func() time.Time
 	parser    *jwt.Parser
+	reader    *jwt.Parser // does not look at the times
 	validator *jwt.Validator
 	seen      *seenTokens
 	passwords *passwords
@@ -66,6 +67,7 @@ func NewDevices(dir *Directory, now func() time.Time) *Devices {
 		directory: dir,
 		now:       now,
 		parser:    jwt.NewParser(options...),
+		reader:    jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation()),
 		validator: jwt.NewValidator(options...),
 		seen:      newSeenTokens(),
 		passwords: newPasswords(),
@@ -79,6 +81,18 @@ func NewDevices(dir *Directory, now func() time.Time) *Devices {
 // too many passwords wait to be checked; their messages are for the log and
 // never hold the password.
 func (v *Devices) Authenticate(ctx context.Context, c Credentials) (*Device, error) {
+	d, err := v.identify(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.app.unrevoked(ctx, &d.grant); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// identify says who presents the credentials, whatever was revoked.
+func (v *Devices) identify(ctx context.Context, c Credentials) (*Device, error) {
 	switch {
 	case len(c.Password) > 0 && isLogin(c.Username):
 		return v.byLogin(ctx, c)
@@ -113,8 +127,13 @@ func (v *Devices) byToken(ctx context.Context, c Credentials) (*Device, error) {
 		d.Expires = ends
 	}
 	d.holds = func() bool { return app.verifiers().current(p.by, v.now()) != nil }
+	d.grant = d.granted(claims.id, claims.issued())
 	if claims.device != nil {
 		d.Device = *claims.device
+	}
+	var wrong *fault.Error
+	if d.narrow, wrong = claims.acl.compile(of.Organization, d.Mount()); wrong != nil {
+		return nil, unauthenticated("the token's acl%s %v", wrong.Field, wrong)
 	}
 	return d, nil
 }

@@ -33,14 +33,16 @@ func (v *Devices) byLogin(ctx context.Context, c Credentials) (*Device, error) {
 	case last.Device != "" && last.Device != c.ClientID:
 		return nil, unauthenticated("the login %s is for another device than the client id names", c.Username)
 	}
-	return &Device{
+	d := &Device{
 		app: app, Super: last.Super,
 		Identity: Identity{
 			Org: last.Organization, App: last.App, User: last.User, Device: last.Device, ClientID: c.ClientID,
 			Tags: last.Tags, Role: last.Role,
 		},
 		holds: standing(login, *last),
-	}, nil
+	}
+	d.grant = d.granted("", v.now())
+	return d, nil
 }
 
 // standing says whether a device that has proved itself with a login still

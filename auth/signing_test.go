@@ -340,11 +340,11 @@ func TestIssueTokenPassesOverOldKeys(t *testing.T) {
 		publicKey(t, "sk_public", tenant.ES256, issuers().es),
 	}
 	app := lookUp(t, auth.NewDirectory(newSource(e), atNoon), "acme", "chat")
-	text, _, err := auth.IssueToken(app, auth.TokenRequest{User: "ana", TTL: time.Hour}, noon)
+	issued, err := auth.IssueToken(t.Context(), app, auth.TokenRequest{User: "ana", TTL: time.Hour}, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if token, _, err := jwt.NewParser().ParseUnverified(text, jwt.MapClaims{}); err != nil || token.Header["kid"] != "sk_good" {
+	if token, _, err := jwt.NewParser().ParseUnverified(issued.Text, jwt.MapClaims{}); err != nil || token.Header["kid"] != "sk_good" {
 		t.Errorf("signed by %v, %v", token, err)
 	}
 }

@@ -21,6 +21,7 @@ const (
 	AccessDecisionDecidedByDefaultGrant AccessDecisionDecidedBy = "default_grant"
 	AccessDecisionDecidedByNothing      AccessDecisionDecidedBy = "nothing"
 	AccessDecisionDecidedByRule         AccessDecisionDecidedBy = "rule"
+	AccessDecisionDecidedByToken        AccessDecisionDecidedBy = "token"
 	AccessDecisionDecidedByWall         AccessDecisionDecidedBy = "wall"
 )
 
@@ -32,6 +33,8 @@ func (e AccessDecisionDecidedBy) Valid() bool {
 	case AccessDecisionDecidedByNothing:
 		return true
 	case AccessDecisionDecidedByRule:
+		return true
+	case AccessDecisionDecidedByToken:
 		return true
 	case AccessDecisionDecidedByWall:
 		return true
@@ -274,6 +277,27 @@ func (e ReadinessStatus) Valid() bool {
 	case ReadinessStatusOk:
 		return true
 	case ReadinessStatusUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RevocationKind.
+const (
+	RevocationKindDevice RevocationKind = "device"
+	RevocationKindToken  RevocationKind = "token"
+	RevocationKindUser   RevocationKind = "user"
+)
+
+// Valid indicates whether the value is a known member of the RevocationKind enum.
+func (e RevocationKind) Valid() bool {
+	switch e {
+	case RevocationKindDevice:
+		return true
+	case RevocationKindToken:
+		return true
+	case RevocationKindUser:
 		return true
 	default:
 		return false
@@ -555,7 +579,8 @@ type AccessDecision struct {
 
 	// DecidedBy `rule`: one of the app's rules. `default_grant`: what a device may do, or in mounted mode may not,
 	// without a rule. `nothing`: no rule and no default grant is about it, so it is denied. `wall`: it is
-	// outside of the organization, and no rule is asked.
+	// outside of the organization, and no rule is asked. `token`: the rules allow it, and the `acl` of
+	// the token leaves it out.
 	DecidedBy AccessDecisionDecidedBy `json:"decided_by"`
 
 	// Filter The filter that decides, with its placeholders filled in.
@@ -575,7 +600,8 @@ type AccessDecision struct {
 
 // AccessDecisionDecidedBy `rule`: one of the app's rules. `default_grant`: what a device may do, or in mounted mode may not,
 // without a rule. `nothing`: no rule and no default grant is about it, so it is denied. `wall`: it is
-// outside of the organization, and no rule is asked.
+// outside of the organization, and no rule is asked. `token`: the rules allow it, and the `acl` of
+// the token leaves it out.
 type AccessDecisionDecidedBy string
 
 // AccessDecisionRelation How that filter stands to the topic: it matches the topic; it allows and covers the whole filter; it denies and intersects it.
@@ -583,6 +609,10 @@ type AccessDecisionRelation string
 
 // AccessQuestion A device, and what it would do.
 type AccessQuestion struct {
+	// ACL What the token leaves of what the app's rules allow; it allows nothing else. A list that is
+	// absent leaves all, an empty one nothing. The filters are as the device writes its topics: whole,
+	// or bare in mounted mode.
+	ACL    *TokenACL            `json:"acl,omitempty"`
 	Action AccessQuestionAction `json:"action"`
 
 	// Device The device that the token or the login names: what `${device}` stands for.
@@ -996,6 +1026,11 @@ type DeletionConfirmation struct {
 type DeviceToken struct {
 	// ExpiresAt When the token ends.
 	ExpiresAt time.Time `json:"expires_at"`
+
+	// Jti The claim that names the token, to revoke it by.
+	//
+	// Example: tok_01JD8ZC4E0Q6W5C0E6Z4R4S1T2
+	Jti string `json:"jti"`
 
 	// Token Example: eyJhbGciOiJIUzI1NiIs…
 	Token string `json:"token"`
@@ -1723,6 +1758,27 @@ type NewPlan struct {
 	Name PlanName `json:"name"`
 }
 
+// NewRevocation What to revoke: exactly one of `token`, `device` and `user`.
+type NewRevocation struct {
+	// Device The MQTT client identifier.
+	//
+	// Example: phone-1
+	Device *string `json:"device,omitempty"`
+
+	// IssuedBefore Of a device or a user: what was issued until then is revoked. The default is now, and it may lie a minute ahead.
+	//
+	// Example: 2026-07-01T12:00:00Z
+	IssuedBefore *time.Time `json:"issued_before,omitempty"`
+
+	// Token A token: exactly one of `jti` and `jwt`.
+	Token *RevokedToken `json:"token,omitempty"`
+
+	// User The app's own id of one of its users. No slash, plus, hash or control characters, and no dollar sign at its start.
+	//
+	// Example: ana
+	User *UserID `json:"user,omitempty"`
+}
+
 // NewRule One access rule, and where in the list it is to stand.
 type NewRule struct {
 	Action NewRuleAction `json:"action"`
@@ -2141,6 +2197,58 @@ type ReadinessComponents string
 
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
+
+// Revocation What is revoked.
+type Revocation struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt When no token can be left that it is about.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// IssuedBefore Of a device or a user: what was issued until then is revoked.
+	IssuedBefore *time.Time `json:"issued_before,omitempty"`
+
+	// Kind What is revoked: a token, what a device has, or what a user has.
+	//
+	// Example: user
+	Kind RevocationKind `json:"kind"`
+
+	// Subject The token's jti, the device's MQTT client identifier or the user's id.
+	//
+	// Example: ana
+	Subject string `json:"subject"`
+}
+
+// RevocationKind What is revoked: a token, what a device has, or what a user has.
+//
+// Example: user
+type RevocationKind string
+
+// RevocationPage A page of revocations.
+type RevocationPage struct {
+	Items []Revocation `json:"items"`
+
+	// NextCursor Ask for the next page with it; absent on the last page.
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// RevokedToken A token: exactly one of `jti` and `jwt`.
+type RevokedToken struct {
+	// ExpiresAt When it expires, with a `jti`. The default is the longest that a token may live, 30 days from now.
+	//
+	// Example: 2026-07-02T12:00:00Z
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Jti The claim that names it.
+	//
+	// Example: tok_01JD8ZC4E0Q6W5C0E6Z4R4S1T2
+	Jti *string `json:"jti,omitempty"`
+
+	// Jwt The token itself. It must have a `jti`, and must not have expired.
+	//
+	// Example: eyJhbGciOiJIUzI1NiIs…
+	Jwt *string `json:"jwt,omitempty"`
+}
 
 // Role What a member may do. Owners may do everything, admins all but what concerns owners and the organization as a whole, viewers look.
 type Role string
@@ -2607,8 +2715,27 @@ type Target struct {
 // TargetEveryone All devices of the app.
 type TargetEveryone bool
 
+// TokenACL What the token leaves of what the app's rules allow; it allows nothing else. A list that is
+// absent leaves all, an empty one nothing. The filters are as the device writes its topics: whole,
+// or bare in mounted mode.
+type TokenACL struct {
+	// Publish Topic filters, in the organization. One of them has to match a topic that is published to, or cover a filter that is subscribed to.
+	Publish *TokenFilters `json:"publish,omitempty"`
+
+	// Subscribe Topic filters, in the organization. One of them has to match a topic that is published to, or cover a filter that is subscribed to.
+	Subscribe *TokenFilters `json:"subscribe,omitempty"`
+}
+
+// TokenFilters Topic filters, in the organization. One of them has to match a topic that is published to, or cover a filter that is subscribed to.
+type TokenFilters = []string
+
 // TokenRequest Whom a device token is for.
 type TokenRequest struct {
+	// ACL What the token leaves of what the app's rules allow; it allows nothing else. A list that is
+	// absent leaves all, an empty one nothing. The filters are as the device writes its topics: whole,
+	// or bare in mounted mode.
+	ACL *TokenACL `json:"acl,omitempty"`
+
 	// Device The only MQTT client id that may use the token. Without it the token serves any number of client ids.
 	//
 	// Example: phone-1
@@ -2739,6 +2866,9 @@ type MySessionID = string
 
 // OrganizationSlug defines model for OrganizationSlug.
 type OrganizationSlug = string
+
+// RevocationSubject defines model for RevocationSubject.
+type RevocationSubject = string
 
 // SigningKeyID defines model for SigningKeyID.
 type SigningKeyID = string
@@ -2875,6 +3005,15 @@ type ListLoginsParams struct {
 type UpdateLoginParams struct {
 	// IfMatch The ETag of what is changed, or `*`. If it has changed since it was read, nothing changes and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListRevocationsParams defines parameters for ListRevocations.
+type ListRevocationsParams struct {
+	// Limit The most items to answer.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListSigningKeysParams defines parameters for ListSigningKeys.
@@ -3072,6 +3211,9 @@ type PublishJSONRequestBody = PublishRequest
 // PushJSONRequestBody defines body for Push for application/json ContentType.
 type PushJSONRequestBody = PushRequest
 
+// RevokeJSONRequestBody defines body for Revoke for application/json ContentType.
+type RevokeJSONRequestBody = NewRevocation
+
 // CreateSigningKeyJSONRequestBody defines body for CreateSigningKey for application/json ContentType.
 type CreateSigningKeyJSONRequestBody = SigningKeyRequest
 
@@ -3248,6 +3390,18 @@ type ServerInterface interface {
 	// Push Push a notification
 	// (POST /v1/apps/{app}/push)
 	Push(w http.ResponseWriter, r *http.Request, app AppID)
+	// ListRevocations List the revocations
+	// (GET /v1/apps/{app}/revocations)
+	ListRevocations(w http.ResponseWriter, r *http.Request, app AppID, params ListRevocationsParams)
+	// Revoke Revoke a token, or all that a device or a user has
+	// (POST /v1/apps/{app}/revocations)
+	Revoke(w http.ResponseWriter, r *http.Request, app AppID)
+	// Unrevoke Lift a revocation
+	// (DELETE /v1/apps/{app}/revocations/{kind}/{subject})
+	Unrevoke(w http.ResponseWriter, r *http.Request, app AppID, kind RevocationKind, subject RevocationSubject)
+	// GetRevocation Read a revocation
+	// (GET /v1/apps/{app}/revocations/{kind}/{subject})
+	GetRevocation(w http.ResponseWriter, r *http.Request, app AppID, kind RevocationKind, subject RevocationSubject)
 	// ListSigningKeys List the signing keys
 	// (GET /v1/apps/{app}/signing-keys)
 	ListSigningKeys(w http.ResponseWriter, r *http.Request, app AppID, params ListSigningKeysParams)
@@ -3608,6 +3762,30 @@ func (_ Unimplemented) Publish(w http.ResponseWriter, r *http.Request, app AppID
 // Push Push a notification
 // (POST /v1/apps/{app}/push)
 func (_ Unimplemented) Push(w http.ResponseWriter, r *http.Request, app AppID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListRevocations List the revocations
+// (GET /v1/apps/{app}/revocations)
+func (_ Unimplemented) ListRevocations(w http.ResponseWriter, r *http.Request, app AppID, params ListRevocationsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// Revoke Revoke a token, or all that a device or a user has
+// (POST /v1/apps/{app}/revocations)
+func (_ Unimplemented) Revoke(w http.ResponseWriter, r *http.Request, app AppID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// Unrevoke Lift a revocation
+// (DELETE /v1/apps/{app}/revocations/{kind}/{subject})
+func (_ Unimplemented) Unrevoke(w http.ResponseWriter, r *http.Request, app AppID, kind RevocationKind, subject RevocationSubject) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetRevocation Read a revocation
+// (GET /v1/apps/{app}/revocations/{kind}/{subject})
+func (_ Unimplemented) GetRevocation(w http.ResponseWriter, r *http.Request, app AppID, kind RevocationKind, subject RevocationSubject) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -5232,6 +5410,175 @@ func (siw *ServerInterfaceWrapper) Push(w http.ResponseWriter, r *http.Request) 
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.Push(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListRevocations operation middleware
+func (siw *ServerInterfaceWrapper) ListRevocations(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRevocationsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRevocations(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// Revoke operation middleware
+func (siw *ServerInterfaceWrapper) Revoke(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Revoke(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// Unrevoke operation middleware
+func (siw *ServerInterfaceWrapper) Unrevoke(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "kind" -------------
+	var kind RevocationKind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", chi.URLParam(r, "kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "subject" -------------
+	var subject RevocationSubject
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subject", chi.URLParam(r, "subject"), &subject, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "subject", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Unrevoke(w, r, app, kind, subject)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRevocation operation middleware
+func (siw *ServerInterfaceWrapper) GetRevocation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "kind" -------------
+	var kind RevocationKind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", chi.URLParam(r, "kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "subject" -------------
+	var subject RevocationSubject
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subject", chi.URLParam(r, "subject"), &subject, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "subject", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRevocation(w, r, app, kind, subject)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -7066,6 +7413,18 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/operator/audit", wrapper.ListOperatorAudit)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/revocations", wrapper.ListRevocations)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/apps/{app}/revocations", wrapper.Revoke)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/apps/{app}/revocations/{kind}/{subject}", wrapper.Unrevoke)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/revocations/{kind}/{subject}", wrapper.GetRevocation)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/operator/noisiest", wrapper.ListNoisiest)
@@ -13181,6 +13540,626 @@ type Push503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response Push503ApplicationProblemPlusJSONResponse) VisitPushResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocationsRequestObject struct {
+	App    AppID `json:"app"`
+	Params ListRevocationsParams
+}
+
+type ListRevocationsResponseObject interface {
+	VisitListRevocationsResponse(w http.ResponseWriter) error
+}
+
+type ListRevocations200JSONResponse RevocationPage
+
+func (response ListRevocations200JSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations401ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations403ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations404ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations422ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations429ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations500ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations503ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeRequestObject struct {
+	App  AppID `json:"app"`
+	Body *RevokeJSONRequestBody
+}
+
+type RevokeResponseObject interface {
+	VisitRevokeResponse(w http.ResponseWriter) error
+}
+
+type Revoke201JSONResponse Revocation
+
+func (response Revoke201JSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke400ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke401ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke403ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke404ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke413ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke415ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke422ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke429ApplicationProblemPlusJSONResponse struct {
+	QuotaExceededApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke429ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke500ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke503ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnrevokeRequestObject struct {
+	App     AppID             `json:"app"`
+	Kind    RevocationKind    `json:"kind"`
+	Subject RevocationSubject `json:"subject"`
+}
+
+type UnrevokeResponseObject interface {
+	VisitUnrevokeResponse(w http.ResponseWriter) error
+}
+
+type Unrevoke204Response struct {
+}
+
+func (response Unrevoke204Response) VisitUnrevokeResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type Unrevoke401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response Unrevoke401ApplicationProblemPlusJSONResponse) VisitUnrevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Unrevoke403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response Unrevoke403ApplicationProblemPlusJSONResponse) VisitUnrevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Unrevoke404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response Unrevoke404ApplicationProblemPlusJSONResponse) VisitUnrevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Unrevoke429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response Unrevoke429ApplicationProblemPlusJSONResponse) VisitUnrevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Unrevoke500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response Unrevoke500ApplicationProblemPlusJSONResponse) VisitUnrevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Unrevoke503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response Unrevoke503ApplicationProblemPlusJSONResponse) VisitUnrevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocationRequestObject struct {
+	App     AppID             `json:"app"`
+	Kind    RevocationKind    `json:"kind"`
+	Subject RevocationSubject `json:"subject"`
+}
+
+type GetRevocationResponseObject interface {
+	VisitGetRevocationResponse(w http.ResponseWriter) error
+}
+
+type GetRevocation200JSONResponse Revocation
+
+func (response GetRevocation200JSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocation401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetRevocation401ApplicationProblemPlusJSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocation403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetRevocation403ApplicationProblemPlusJSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocation404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetRevocation404ApplicationProblemPlusJSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocation429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetRevocation429ApplicationProblemPlusJSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocation500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetRevocation500ApplicationProblemPlusJSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocation503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetRevocation503ApplicationProblemPlusJSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -21232,6 +22211,18 @@ type StrictServerInterface interface {
 	// Push Push a notification
 	// (POST /v1/apps/{app}/push)
 	Push(ctx context.Context, request PushRequestObject) (PushResponseObject, error)
+	// ListRevocations List the revocations
+	// (GET /v1/apps/{app}/revocations)
+	ListRevocations(ctx context.Context, request ListRevocationsRequestObject) (ListRevocationsResponseObject, error)
+	// Revoke Revoke a token, or all that a device or a user has
+	// (POST /v1/apps/{app}/revocations)
+	Revoke(ctx context.Context, request RevokeRequestObject) (RevokeResponseObject, error)
+	// Unrevoke Lift a revocation
+	// (DELETE /v1/apps/{app}/revocations/{kind}/{subject})
+	Unrevoke(ctx context.Context, request UnrevokeRequestObject) (UnrevokeResponseObject, error)
+	// GetRevocation Read a revocation
+	// (GET /v1/apps/{app}/revocations/{kind}/{subject})
+	GetRevocation(ctx context.Context, request GetRevocationRequestObject) (GetRevocationResponseObject, error)
 	// ListSigningKeys List the signing keys
 	// (GET /v1/apps/{app}/signing-keys)
 	ListSigningKeys(ctx context.Context, request ListSigningKeysRequestObject) (ListSigningKeysResponseObject, error)
@@ -22468,6 +23459,122 @@ func (sh *strictHandler) Push(w http.ResponseWriter, r *http.Request, app AppID)
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(PushResponseObject); ok {
 		if err := validResponse.VisitPushResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListRevocations operation middleware
+func (sh *strictHandler) ListRevocations(w http.ResponseWriter, r *http.Request, app AppID, params ListRevocationsParams) {
+	var request ListRevocationsRequestObject
+
+	request.App = app
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRevocations(ctx, request.(ListRevocationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRevocations")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListRevocationsResponseObject); ok {
+		if err := validResponse.VisitListRevocationsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// Revoke operation middleware
+func (sh *strictHandler) Revoke(w http.ResponseWriter, r *http.Request, app AppID) {
+	var request RevokeRequestObject
+
+	request.App = app
+
+	var body RevokeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.Revoke(ctx, request.(RevokeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Revoke")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeResponseObject); ok {
+		if err := validResponse.VisitRevokeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// Unrevoke operation middleware
+func (sh *strictHandler) Unrevoke(w http.ResponseWriter, r *http.Request, app AppID, kind RevocationKind, subject RevocationSubject) {
+	var request UnrevokeRequestObject
+
+	request.App = app
+	request.Kind = kind
+	request.Subject = subject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.Unrevoke(ctx, request.(UnrevokeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Unrevoke")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UnrevokeResponseObject); ok {
+		if err := validResponse.VisitUnrevokeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRevocation operation middleware
+func (sh *strictHandler) GetRevocation(w http.ResponseWriter, r *http.Request, app AppID, kind RevocationKind, subject RevocationSubject) {
+	var request GetRevocationRequestObject
+
+	request.App = app
+	request.Kind = kind
+	request.Subject = subject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRevocation(ctx, request.(GetRevocationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRevocation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRevocationResponseObject); ok {
+		if err := validResponse.VisitGetRevocationResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

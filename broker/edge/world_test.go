@@ -34,6 +34,7 @@ type tenants struct {
 	ends              atomic.Int64                 // when acme's key does, in Unix nanoseconds; 0: never
 	watch             atomic.Pointer[tenant.Login] // the login acme/chat/watch; nil: there is none
 	limits            atomic.Pointer[func(*tenant.Entry)]
+	revoked           atomic.Pointer[tenant.Revocation]
 }
 
 func entry(org, id string) tenant.Entry {
@@ -100,6 +101,20 @@ func (s *tenants) Login(_ context.Context, org, app, username string) (tenant.Lo
 
 func (*tenants) CertificatesBySubject(context.Context, [32]byte) ([]tenant.Certificate, error) {
 	return nil, fault.New(fault.NotFound, "no such certificate")
+}
+
+func (s *tenants) Revocation(_ context.Context, org, _ string, id tenant.RevocationID) (tenant.Revocation, error) {
+	if r := s.revoked.Load(); r != nil && r.Organization == org && r.RevocationID == id {
+		return *r, nil
+	}
+	return tenant.Revocation{}, fault.New(fault.NotFound, "no such revocation")
+}
+
+func (s *tenants) Revocations(_ context.Context, org, _ string, _ tenant.RevocationID, _ int) ([]tenant.Revocation, error) {
+	if r := s.revoked.Load(); r != nil && r.Organization == org {
+		return []tenant.Revocation{*r}, nil
+	}
+	return nil, nil
 }
 
 func (*tenants) SessionByHash(context.Context, [32]byte, time.Time) (tenant.SignIn, error) {
@@ -226,11 +241,11 @@ func (w *world) tokenOf(org, id, user string) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	token, _, err := auth.IssueToken(app, auth.TokenRequest{User: user, TTL: time.Hour}, time.Now())
+	token, err := auth.IssueToken(w.t.Context(), app, auth.TokenRequest{User: user, TTL: time.Hour}, time.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return token
+	return token.Text
 }
 
 // device is a client of the tests.

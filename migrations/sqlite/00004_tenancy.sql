@@ -77,12 +77,22 @@ CREATE TABLE revocations (
     kind          TEXT NOT NULL CHECK (kind IN ('token', 'device', 'user')),
     subject       TEXT NOT NULL, -- the jti, the device's or the user's id
     issued_before INTEGER,               -- only what was issued before; not of tokens
-    expires_at    INTEGER,               -- when no token can be left that it is about
+    expires_at    INTEGER NOT NULL,      -- when no token can be left that it is about
     created_at    INTEGER NOT NULL,
     PRIMARY KEY (organization, app, kind, subject),
     FOREIGN KEY (organization, app) REFERENCES apps (organization, id) ON DELETE CASCADE
 ) STRICT;
 CREATE INDEX revocations_expired ON revocations (expires_at);
+
+-- What the caches of all nodes have to read again: nodes look here every few seconds, whatever else they have been told.
+-- Rows go after some minutes. An empty subject is the organization itself; there is no reference, for what is gone too.
+CREATE TABLE changes (
+    seq          INTEGER PRIMARY KEY AUTOINCREMENT,
+    organization TEXT NOT NULL,
+    subject      TEXT NOT NULL,
+    changed_at   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX changes_changed_at ON changes (changed_at);
 
 -- Sessions have an id from now on. Those from before, of a day at most, end: their people sign in again.
 DELETE FROM sessions;

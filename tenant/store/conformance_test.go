@@ -96,6 +96,13 @@ var conformance = []struct {
 	{"ACL", testACL},
 	{"ACL versions", testACLVersions},
 	{"ACL race", testACLRace},
+	{"revocation", testRevocation},
+	{"revocations page by page", testRevocations},
+	{"revocations are bounded", testRevocationQuota},
+	{"revocations end", testRevocationsEnd},
+	{"changes are noted", testChanges},
+	{"changes are noted with what has changed", testChangeIsAtomic},
+	{"changes go away", testChangesGo},
 	{"hostile text", testHostileText},
 	{"cancelled", testCancelled},
 }

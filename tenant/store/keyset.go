@@ -41,7 +41,10 @@ func (s *Store) CreateKeySet(ctx context.Context, k tenant.KeySet) error {
 		if err == nil && n > tenant.MaxKeySets {
 			return fault.Newf(fault.QuotaExceeded, "the app has %d key sets already", tenant.MaxKeySets)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, k.Organization, k.App)
 	})
 }
 
@@ -96,7 +99,10 @@ func (s *Store) DeleteKeySet(ctx context.Context, org, app, id string, last func
 		if err == nil && !gone {
 			return found("key set", sql.ErrNoRows) // another was faster
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, org, app)
 	})
 }
 
@@ -144,6 +150,11 @@ func (s *Store) SaveKeySet(ctx context.Context, org, app, id, document string, a
 			org, app, id, asked, due)
 		if err != nil {
 			return err
+		}
+		if changed {
+			if err := tx.touch(ctx, org, app); err != nil {
+				return err
+			}
 		}
 		var there string
 		return tx.one(ctx, "key set", `SELECT id FROM key_sets WHERE organization = $1 AND app = $2 AND id = $3`,

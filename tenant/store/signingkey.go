@@ -66,7 +66,10 @@ func (s *Store) addSigningKey(ctx context.Context, tx *transaction, key tenant.S
 	if err == nil && n > tenant.MaxSigningKeys {
 		return fault.Newf(fault.QuotaExceeded, "the app has %d signing keys already", tenant.MaxSigningKeys)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.touch(ctx, key.Organization, key.App)
 }
 
 // SigningKeys returns up to limit signing keys of an app in the order of their
@@ -172,7 +175,10 @@ func writeSigningKey(ctx context.Context, tx *transaction, k tenant.SigningKey) 
 	_, err := tx.exec(ctx, `UPDATE signing_keys SET name = $1, expires_at = $2, replaced_by = $3
 		 WHERE organization = $4 AND app = $5 AND kid = $6`,
 		k.Name, k.ExpiresAt, k.ReplacedBy, k.Organization, k.App, k.KID)
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.touch(ctx, k.Organization, k.App)
 }
 
 // DeleteSigningKey takes a signing key away after last has seen it. It fails
@@ -187,6 +193,9 @@ func (s *Store) DeleteSigningKey(ctx context.Context, org, app, kid string, last
 			return err
 		}
 		_, err = tx.exec(ctx, `DELETE FROM signing_keys WHERE organization = $1 AND app = $2 AND kid = $3`, org, app, kid)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, org, app)
 	})
 }

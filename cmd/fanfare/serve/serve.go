@@ -72,6 +72,7 @@ type process struct {
 	directory *auth.Directory
 	// organizations are an app of each that the log has asked for, by slug.
 	organizations sync.Map
+	devices       *auth.Devices
 	usage         *auth.Usage
 	above         *auth.Above // nil unless credentials may be above the wall
 	keySets       *keyset.Keeper
