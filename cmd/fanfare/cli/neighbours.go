@@ -9,12 +9,13 @@ import (
 )
 
 type neighboursCmd struct {
-	Duration time.Duration `default:"5s" help:"Measured time of one window."`
-	Warmup   time.Duration `default:"1s" help:"Time before it that does not count."`
-	Rounds   int           `default:"3" help:"Rounds; the median is reported."`
-	Beyond   int           `default:"4" help:"How many times what it may the flooding organization attempts."`
-	Bound    float64       `default:"2" help:"The ratio of the p99s from which on it is a failure."`
-	Flood    bool          `hidden:"" help:"Be the flood."`
+	Duration  time.Duration `default:"5s" help:"Measured time of one window."`
+	Warmup    time.Duration `default:"1s" help:"Time before it that does not count."`
+	Rounds    int           `default:"3" help:"Rounds; the median is reported."`
+	Beyond    int           `default:"50" help:"How many times what it may the flooding organization attempts."`
+	Unlimited bool          `help:"Leave the flood without limits, to see what they are good for."`
+	Bound     float64       `default:"2" help:"The ratio of the p99s from which on it is a failure."`
+	Flood     bool          `hidden:"" help:"Be the flood."`
 }
 
 // Run measures this executable.
@@ -27,6 +28,6 @@ func (c *neighboursCmd) Run(ctx context.Context, t *terminal) error {
 		return err
 	}
 	return neighbours.Run(ctx, neighbours.Config{
-		Binary: self, Duration: c.Duration, Warmup: c.Warmup, Rounds: max(c.Rounds, 1), Beyond: max(c.Beyond, 1), Bound: c.Bound, Out: t.stdout,
+		Binary: self, Duration: c.Duration, Warmup: c.Warmup, Rounds: max(c.Rounds, 1), Beyond: max(c.Beyond, 1), Unlimited: c.Unlimited, Bound: c.Bound, Out: t.stdout,
 	})
 }

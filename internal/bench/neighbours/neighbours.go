@@ -30,7 +30,9 @@ type Config struct {
 	// Rounds is how often each flood runs between two windows without.
 	Rounds int // 3
 	// Beyond is how many times what it may the flood attempts.
-	Beyond int // 4
+	Beyond int // 50: without limits it is noticed
+	// Unlimited leaves the flood without limits, to see what they are good for.
+	Unlimited bool
 	// Bound is the ratio of the p99s that the flood of all kinds must stay below.
 	Bound float64 // 2
 	// Out receives the report.
@@ -41,7 +43,7 @@ func (c Config) withDefaults() Config {
 	c.Duration = cmp.Or(c.Duration, 5*time.Second)
 	c.Warmup = cmp.Or(c.Warmup, time.Second)
 	c.Rounds = cmp.Or(c.Rounds, 3)
-	c.Beyond = cmp.Or(c.Beyond, 4)
+	c.Beyond = cmp.Or(c.Beyond, 50)
 	c.Bound = cmp.Or(c.Bound, 2)
 	return c
 }
@@ -86,7 +88,7 @@ func (r *row) ratios() []float64 {
 // more than it may be.
 func Run(ctx context.Context, cfg Config) error {
 	cfg = cfg.withDefaults()
-	s, err := start(ctx, cfg.Binary)
+	s, err := start(ctx, cfg)
 	defer s.stop()
 	if err != nil {
 		return err

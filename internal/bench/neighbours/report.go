@@ -13,6 +13,9 @@ func report(cfg Config, rows []row) {
 	fmt.Fprintf(out, "%d cores, shared by server, quiet devices and flood; %d rounds of %v after %v, half of each alone before and behind; medians\n\n",
 		runtime.NumCPU(), cfg.Rounds, cfg.Duration, cfg.Warmup)
 	fmt.Fprintf(out, "  quiet  %d devices, %d messages a second with QoS 1 from one to another, %d API publishes a second\n", 2*pairs, rate, apiRate)
+	if cfg.Unlimited {
+		fmt.Fprint(out, "  WITHOUT the limits below\n")
+	}
 	fmt.Fprintf(out, "  flood  attempts %d times what its app may, at nice %d: %s\n\n", cfg.Beyond, niceness, limits)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "flood\tp50 alone\tp50 beside\tp99 alone\tp99 beside\tratio\tof rounds\tserver cores alone\tbeside\tattempts/s\trefused\tlost\t")

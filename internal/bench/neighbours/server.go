@@ -53,8 +53,8 @@ const (
 )
 
 // start runs a server as anybody gets it: default configuration, one node.
-func start(ctx context.Context, binary string) (*server, error) {
-	s := &server{binary: binary, exited: make(chan struct{})}
+func start(ctx context.Context, cfg Config) (*server, error) {
+	s := &server{binary: cfg.Binary, exited: make(chan struct{})}
 	var err error
 	if s.folder, err = os.MkdirTemp("", "fanfare-neighbours-"); err != nil {
 		return s, err
@@ -67,7 +67,7 @@ func start(ctx context.Context, binary string) (*server, error) {
 		return s, err
 	}
 	s.API = "http://" + api
-	cmd := exec.Command(binary, "serve") //nolint:noctx // it is stopped by a signal, not by ctx
+	cmd := exec.Command(cfg.Binary, "serve") //nolint:noctx // it is stopped by a signal, not by ctx
 	cmd.Env = append(os.Environ(),
 		"FANFARE_DATA="+filepath.Join(s.folder, "data"), "FANFARE_HTTP_ADDR="+api, "FANFARE_MQTT_ADDR="+s.MQTT,
 		"FANFARE_WS_ADDR=", "FANFARE_METRICS_ADDR=", "FANFARE_LOG_LEVEL=error")
@@ -83,7 +83,7 @@ func start(ctx context.Context, binary string) (*server, error) {
 	if err := s.await(ctx); err != nil {
 		return s, err
 	}
-	return s, s.enroll(ctx)
+	return s, s.enroll(ctx, cfg.Unlimited)
 }
 
 // await waits until the server accepts connections.
@@ -105,13 +105,16 @@ func (s *server) await(ctx context.Context) error {
 	}
 }
 
-// enroll signs both organizations up, and limits one.
-func (s *server) enroll(ctx context.Context) (err error) {
+// enroll signs both organizations up, and limits one unless it is to be unlimited.
+func (s *server) enroll(ctx context.Context, unlimited bool) (err error) {
 	if s.Quiet, err = enroll.App(ctx, s.API, "quiet", app); err != nil {
 		return err
 	}
 	if s.Flood, err = enroll.App(ctx, s.API, "flood", app); err != nil {
 		return err
+	}
+	if unlimited {
+		return nil
 	}
 	return enroll.Limit(ctx, s.API, s.Flood.APIKey, app, limits)
 }
