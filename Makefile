@@ -122,6 +122,10 @@ bench: build ## messages per second and CPU per delivery, beside mosquitto
 	@scripts/need.sh mosquitto
 	@bin/fanfare bench $(ARGS)
 
+.PHONY: bench-neighbours
+bench-neighbours: build ## what a quiet organization notices of one that floods beyond its limits (ARGS="--rounds 5")
+	@bin/fanfare bench-neighbours $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each (default 60s)
 	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \

@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/fanfare-mq/fanfare/api/spec"
+	"github.com/fanfare-mq/fanfare/meter"
 	"github.com/fanfare-mq/fanfare/tally"
 )
 
@@ -51,6 +52,9 @@ func New(cfg Config, deps Deps) (*API, error) {
 	}
 	if deps.Tally == nil {
 		deps.Tally = tally.New("")
+	}
+	if deps.Meter == nil {
+		deps.Meter = meter.Local()
 	}
 	if deps.Logger == nil {
 		deps.Logger = slog.New(slog.DiscardHandler)

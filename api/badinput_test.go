@@ -121,6 +121,7 @@ var badInputs = []badInput{
 	{"unknown setting", "PATCH", appPath, "key", `{"settings":{"colour":1}}`, 422, "invalid", fields("/settings/colour")},
 	{"settings out of range", "PATCH", appPath, "key", `{"settings":{"session_expiry_seconds":7776001,"max_retained":-1,"publish_bytes":1000000000001}}`, 422, "invalid", fields("/settings/max_retained", "/settings/publish_bytes", "/settings/session_expiry_seconds")},
 	{"settings of the wrong type", "PATCH", appPath, "key", `{"settings":{"mounted":"yes","max_connections":1.5}}`, 422, "invalid", fields("/settings/max_connections", "/settings/mounted")},
+	{"more settings out of range", "PATCH", appPath, "key", `{"settings":{"max_sessions":1000000001,"connect_rate":-1,"fanout_bytes":1000000000001,"api_rate":1.5,"max_topic_levels":65536,"max_topic_bytes":"x","max_payload":268435456}}`, 422, "invalid", fields("/settings/api_rate", "/settings/connect_rate", "/settings/fanout_bytes", "/settings/max_payload", "/settings/max_sessions", "/settings/max_topic_bytes", "/settings/max_topic_levels")},
 	{"settings of no app", "PATCH", "/v1/apps/nope", "member", `{"settings":{"mounted":true}}`, 404, "not_found", nil},
 
 	// rules one by one
@@ -156,6 +157,22 @@ var badInputs = []badInput{
 	{"rotation with a long overlap", "POST", keysPath + "/{key}/rotate", "key", `{"overlap_seconds":2592001}`, 422, "invalid", fields("/overlap_seconds")},
 	{"rotation with a negative overlap", "POST", keysPath + "/{key}/rotate", "key", `{"overlap_seconds":-1}`, 422, "invalid", fields("/overlap_seconds")},
 	{"rotation to an end that is over", "POST", keysPath + "/{key}/rotate", "key", `{"expires_at":"2020-01-01T00:00:00Z"}`, 422, "invalid", fields("/expires_at")},
+
+	// plans and limits
+	{"plan without anything", "POST", plansPath, "operator", `{}`, 422, "invalid", fields("/name")},
+	{"plan with a bad name", "POST", plansPath, "operator", `{"name":"Pro!","limits":{"apps":-1,"topic_levels":65536,"colour":1}}`, 422, "invalid", fields("/limits/apps", "/limits/colour", "/limits/topic_levels", "/name")},
+	{"plan with a short retention", "POST", plansPath, "operator", `{"name":"pro","limits":{"log_retention":59}}`, 422, "invalid", fields("/limits/log_retention")},
+	{"plan taken", "POST", plansPath, "operator", `{"name":"default"}`, 409, "conflict", fields("/name")},
+	{"no such plan", "GET", plansPath + "/nope", "operator", ``, 404, "not_found", nil},
+	{"change of no plan", "PATCH", plansPath + "/nope", "operator", `{}`, 404, "not_found", nil},
+	{"change of a plan's name", "PATCH", plansPath + "/default", "operator", `{"name":"x","limits":{"apps":"many"}}`, 422, "invalid", fields("/limits/apps", "/name")},
+	{"end of no plan", "DELETE", plansPath + "/nope", "operator", ``, 404, "not_found", nil},
+	{"end of the default plan", "DELETE", plansPath + "/default", "operator", ``, 409, "conflict", nil},
+	{"plans with no cursor", "GET", plansPath + "?cursor=%2F", "operator", ``, 422, "invalid", fields("cursor")},
+	{"organization with no such plan", "PATCH", "/v1/operator/organizations/acme", "operator", `{"plan":"nope"}`, 422, "invalid", fields("/plan")},
+	{"organization with bad limits", "PATCH", "/v1/operator/organizations/acme", "operator", `{"limits":{"log_retention":1}}`, 422, "invalid", fields("/limits/log_retention")},
+	{"limits of no organization", "PATCH", "/v1/operator/organizations/nope", "operator", `{"limits":{}}`, 404, "not_found", nil},
+	{"limits by a member", "PATCH", "/v1/operator/organizations/acme", "member", `{"limits":{}}`, 404, "not_found", nil},
 
 	// logins
 	{"login without anything", "POST", loginsPath, "key", `{}`, 422, "invalid", fields("/password", "/user", "/username")},
@@ -251,7 +268,7 @@ func TestBadInput(t *testing.T) {
 	member := s.member("acme", "owner")
 	tokens := map[string]string{
 		"": "", "member": member, "key": s.app(member, "chat"),
-		"wrong key": auth.NewAPIKeySecret(), "wrong token": auth.NewSessionToken(),
+		"wrong key": auth.NewAPIKeySecret(), "wrong token": auth.NewSessionToken(), "operator": s.operator(),
 	}
 	ids := s.credentials("acme", "chat")
 	for i, c := range badInputs {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/meter"
 	"github.com/fanfare-mq/fanfare/tally"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
@@ -56,6 +57,11 @@ type Deps struct {
 	Publisher Publisher
 	Announcer Announcer
 	Sessions  Sessions
+	// Meter holds the tenants' rates and counts, of all nodes; nil: this node is
+	// alone.
+	Meter *meter.Meter
+	// Usage tells what an organization has in the log; nil: unknown.
+	Usage func(ctx context.Context, org string) (broker.Usage, error)
 	// Tally counts requests and knows who makes the most noise; nil: one of this
 	// API's own.
 	Tally *tally.Tally
@@ -130,8 +136,9 @@ type Invitations interface {
 	AcceptInvitation(ctx context.Context, hash [32]byte, m tenant.Member, passwordHash string, session tenant.Session) error
 }
 
-// Organizations keeps organizations for the operator.
+// Organizations keeps organizations, and what they may use, for the operator.
 type Organizations interface {
+	Plans
 	Organizations(ctx context.Context, query, after string, limit int) ([]tenant.Holdings, error)
 	Holdings(ctx context.Context, slug string) (tenant.Holdings, error)
 	FoundOrganization(ctx context.Context, org tenant.Organization, owner tenant.Invitation) error
@@ -188,6 +195,7 @@ type CertificateStore interface {
 type Apps interface {
 	App(ctx context.Context, org, app string) (*auth.App, error)
 	Invalidate(org, app string)
+	InvalidatePlan(plan string)
 }
 
 // Above serves API keys that are above the wall.
@@ -217,6 +225,15 @@ type Sessions interface {
 	Sessions(ctx context.Context, org, app, user, after string, limit int) ([]broker.Kept, error)
 }
 
+// Plans keeps plans.
+type Plans interface {
+	CreatePlan(ctx context.Context, plan tenant.Plan) error
+	Plans(ctx context.Context, after string, limit int) ([]tenant.Plan, error)
+	Plan(ctx context.Context, name string) (tenant.Plan, error)
+	UpdatePlan(ctx context.Context, name string, ifVersion int64, change func(*tenant.Plan) error) (tenant.Plan, error)
+	DeletePlan(ctx context.Context, name string, ifVersion int64) error
+}
+
 // Announcer tells all nodes, this one included, that something has changed.
 type Announcer interface {
 	Announce(subject string, data []byte) error
@@ -229,3 +246,7 @@ type Check func(ctx context.Context) error
 // changed. The data is the app's topic prefix, "org/app", or "org/app/login" if
 // only that login has, or "org" if the organization has.
 const AppChanged = "app.changed"
+
+// PlanChanged is the subject on which nodes learn that a plan's limits have
+// changed. The data is its name.
+const PlanChanged = "plan.changed"

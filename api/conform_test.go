@@ -107,7 +107,7 @@ func checkOperation(t *testing.T, name string, op *openapi3.Operation) {
 	public := op.Security != nil && len(*op.Security) == 0
 	want := []int{http.StatusInternalServerError}
 	if !public {
-		want = append(want, http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable)
+		want = append(want, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable)
 	}
 	if op.RequestBody != nil {
 		want = append(want, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)

@@ -23,7 +23,7 @@ const operationTimeout = 30 * time.Second
 
 // gate lets a request through to its operation once everything that
 // openapi.yaml asks of it holds: first the credentials, so that a stranger
-// costs and learns nothing, then the parameters, then the body.
+// costs and learns nothing, then the rates, then the parameters, then the body.
 func (a *API) gate(operations http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		op, params, err := a.description.find(r)
@@ -39,6 +39,10 @@ func (a *API) gate(operations http.Handler) http.Handler {
 		}
 		if x.caller != nil {
 			a.deps.Tally.Request(x.caller.Organization)
+		}
+		if err := a.admitRequest(r.Context(), w.Header(), x.caller); err != nil {
+			a.fail(w, r, err)
+			return
 		}
 		if err := validateParameters(r, op, params); err != nil {
 			a.fail(w, r, err)

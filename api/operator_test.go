@@ -44,6 +44,7 @@ func TestOperationsAreTheOperators(t *testing.T) {
 	acme := s.member("acme", tenant.Owner)
 	key := s.app(acme, "chat")
 	viewer := s.member("ops", tenant.Viewer)
+	s.call("POST", "/v1/operator/plans", s.operator(), `{"name":"acme"}`).want(t, http.StatusCreated)
 	old := s.operator()
 	s.clock.Advance(2 * time.Minute)
 	for _, op := range operatorOperations(t) {

@@ -88,7 +88,7 @@ func (a *API) deleteOrganization(ctx context.Context, slug string) error {
 
 func organizationView(h tenant.Holdings) spec.Organization {
 	view := spec.Organization{
-		ID: h.Slug, State: stateOf(h.Organization), Plan: h.Plan, Apps: h.Apps, Members: h.Members, CreatedAt: h.CreatedAt,
+		ID: h.Slug, State: stateOf(h.Organization), Plan: h.Plan, Limits: limitsView(h.Limits), Apps: h.Apps, Members: h.Members, CreatedAt: h.CreatedAt,
 	}
 	if h.Suspended() {
 		view.SuspendedAt, view.SuspendedFor = &h.SuspendedAt, ref(h.SuspendedFor)

@@ -13,6 +13,7 @@ import (
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/fault"
 	"github.com/fanfare-mq/fanfare/push"
+	"github.com/fanfare-mq/fanfare/tenant"
 )
 
 // defaultQoS is what a push is worth unless it says otherwise.
@@ -37,8 +38,12 @@ func (a *API) Push(ctx context.Context, request spec.PushRequestObject) (spec.Pu
 	options := push.Options{
 		ID: a.newMessageID(), QoS: qosOf(body.QoS), TTL: ttlOf(body.TTLSeconds), CollapseKey: textOf(body.CollapseKey),
 	}
-	m, err := push.Compose(app.Entry().App, target, body.Notification, options, a.now())
+	entry := app.Entry()
+	m, err := push.Compose(keptFor(entry), target, body.Notification, options, a.now())
 	if err != nil {
+		return nil, err
+	}
+	if err := a.admitMessage(entry, m, "/to", "/notification"); err != nil {
 		return nil, err
 	}
 	if err := a.appendMessage(ctx, m); err != nil {
@@ -87,7 +92,7 @@ func (a *API) Publish(ctx context.Context, request spec.PublishRequestObject) (s
 	if err := push.ValidCollapseKey(textOf(body.CollapseKey)); err != nil {
 		return nil, err
 	}
-	expires, err := push.Deadline(entry.App, ttlOf(body.TTLSeconds), a.now())
+	expires, err := push.Deadline(keptFor(entry), ttlOf(body.TTLSeconds), a.now())
 	if err != nil {
 		return nil, err
 	}
@@ -97,10 +102,20 @@ func (a *API) Publish(ctx context.Context, request spec.PublishRequestObject) (s
 		CollapseKey: textOf(body.CollapseKey), ContentType: textOf(body.ContentType),
 		Expires: expires, Position: broker.Position{Shard: shard},
 	}
+	if err := a.admitMessage(entry, m, "/topic", "/payload"); err != nil {
+		return nil, err
+	}
 	if err := a.appendMessage(ctx, m); err != nil {
 		return nil, err
 	}
 	return spec.Publish202JSONResponse{ID: m.ID.String()}, nil
+}
+
+// keptFor is the app with the retention that its messages have.
+func keptFor(entry *tenant.Entry) tenant.App {
+	app := entry.App
+	app.Retention = entry.Retention()
+	return app
 }
 
 // appendMessage publishes a message and waits, within the log's patience, until it is

@@ -48,22 +48,32 @@ func changeApp(app *tenant.App, body *spec.AppChange, longest time.Duration) err
 	if body.Settings == nil {
 		return wrong
 	}
-	s, wanted := &app.Settings, body.Settings
+	changeSettings(&app.Settings, body.Settings)
+	wrong = errors.Join(wrong, within("/settings", app.Settings.Check()))
+	if seconds := body.Settings.LogRetentionSeconds; seconds != nil {
+		app.Retention = time.Duration(*seconds) * time.Second
+		wrong = errors.Join(wrong, within("/settings", tenant.CheckRetention(app.Retention, longest)))
+	}
+	return wrong
+}
+
+func changeSettings(s *tenant.Settings, wanted *spec.SettingsChange) {
 	set(&s.Mounted, wanted.Mounted)
 	setSeconds(&s.SessionExpiry, wanted.SessionExpirySeconds)
 	setSeconds(&s.RetainedExpiry, wanted.RetainedExpirySeconds)
 	setCount(&s.MaxRetained, wanted.MaxRetained)
 	setCount(&s.MaxConnections, wanted.MaxConnections)
 	setCount(&s.MaxSubscriptions, wanted.MaxSubscriptions)
+	setCount(&s.MaxSessions, wanted.MaxSessions)
+	setCount(&s.ConnectRate, wanted.ConnectRate)
 	setCount(&s.PublishRate, wanted.PublishRate)
 	setCount(&s.PublishBytes, wanted.PublishBytes)
+	setCount(&s.FanoutBytes, wanted.FanoutBytes)
+	setCount(&s.MaxTopicLevels, wanted.MaxTopicLevels)
+	setCount(&s.MaxTopicBytes, wanted.MaxTopicBytes)
+	setCount(&s.MaxPayload, wanted.MaxPayload)
+	setCount(&s.APIRate, wanted.APIRate)
 	set(&s.LogBytes, wanted.LogBytes)
-	wrong = errors.Join(wrong, within("/settings", s.Check()))
-	if wanted.LogRetentionSeconds != nil {
-		app.Retention = time.Duration(*wanted.LogRetentionSeconds) * time.Second
-		wrong = errors.Join(wrong, within("/settings", tenant.CheckRetention(app.Retention, longest)))
-	}
-	return wrong
 }
 
 // within puts a pointer in front of a fault's own.
@@ -110,8 +120,15 @@ func settingsView(app tenant.App) spec.Settings {
 		MaxRetained:           int32(s.MaxRetained),                  //nolint:gosec // checked to be at most a billion
 		MaxConnections:        int32(s.MaxConnections),               //nolint:gosec // likewise
 		MaxSubscriptions:      int32(s.MaxSubscriptions),             //nolint:gosec // likewise
+		MaxSessions:           int32(s.MaxSessions),                  //nolint:gosec // likewise
+		ConnectRate:           int32(s.ConnectRate),                  //nolint:gosec // likewise
 		PublishRate:           int32(s.PublishRate),                  //nolint:gosec // likewise
 		PublishBytes:          int64(s.PublishBytes),
+		FanoutBytes:           int64(s.FanoutBytes),
+		MaxTopicLevels:        int32(s.MaxTopicLevels), //nolint:gosec // checked to be at most 65,535
+		MaxTopicBytes:         int32(s.MaxTopicBytes),  //nolint:gosec // likewise
+		MaxPayload:            int32(s.MaxPayload),     //nolint:gosec // checked to be at most 256 MiB
+		APIRate:               int32(s.APIRate),        //nolint:gosec // checked to be at most a billion
 		LogRetentionSeconds:   int64(app.Retention / time.Second),
 		LogBytes:              s.LogBytes,
 	}

@@ -17,7 +17,9 @@ func TestSettings(t *testing.T) {
 	app := fresh.want(t, http.StatusOK)
 	want := map[string]any{
 		"mounted": false, "session_expiry_seconds": 604800.0, "retained_expiry_seconds": 0.0, "max_retained": 100000.0,
-		"max_connections": 0.0, "max_subscriptions": 0.0, "publish_rate": 0.0, "publish_bytes": 0.0,
+		"max_connections": 0.0, "max_subscriptions": 0.0, "max_sessions": 0.0, "connect_rate": 0.0,
+		"publish_rate": 0.0, "publish_bytes": 0.0, "fanout_bytes": 0.0, "api_rate": 0.0,
+		"max_topic_levels": 0.0, "max_topic_bytes": 0.0, "max_payload": 0.0,
 		"log_retention_seconds": 604800.0, "log_bytes": 0.0,
 	}
 	if !reflect.DeepEqual(app["settings"], any(want)) {
@@ -27,7 +29,9 @@ func TestSettings(t *testing.T) {
 		{"mounted": true},
 		{"session_expiry_seconds": 0.0, "retained_expiry_seconds": 315360000.0},
 		{"max_retained": 1e9, "max_connections": 1.0, "max_subscriptions": 2.0, "publish_rate": 3.0, "publish_bytes": 1e12},
-		{"mounted": false, "max_connections": 0.0},
+		{"max_sessions": 4.0, "connect_rate": 5.0, "fanout_bytes": 1e12, "api_rate": 1e9},
+		{"max_topic_levels": 65535.0, "max_topic_bytes": 6.0, "max_payload": 268435455.0},
+		{"mounted": false, "max_connections": 0.0, "max_topic_levels": 0.0},
 		{"log_retention_seconds": 60.0, "log_bytes": 1e15},
 		{},
 	}
@@ -42,7 +46,7 @@ func TestSettings(t *testing.T) {
 			t.Errorf("changed to %s, read %s", got.text, read.text)
 		}
 	}
-	named := s.call("PATCH", path, member, `{"name":"Chat & more"}`, "If-Match", `"6"`).want(t, http.StatusOK)
+	named := s.call("PATCH", path, member, `{"name":"Chat & more"}`, "If-Match", `"8"`).want(t, http.StatusOK)
 	if named["name"] != "Chat & more" || !reflect.DeepEqual(named["settings"], any(want)) {
 		t.Errorf("renamed: %v", named)
 	}

@@ -20,6 +20,7 @@ type Caller struct {
 	App          string          // the API key's; empty for members
 	Member       *tenant.Member  // nil for API keys
 	Session      *tenant.Session // the member's; nil for API keys
+	Limits       tenant.Limits   // of a member's organization; those of a key's are in its app's entry
 	Key          *tenant.APIKey  // nil for members; not to be changed
 	// Operator says that the caller runs the installation: it has the master key
 	// (Member is nil then), or is a member of the operator's organization.
@@ -145,7 +146,7 @@ func (c *Callers) member(ctx context.Context, token string) (*Caller, error) {
 		return nil, suspended()
 	}
 	return &Caller{
-		Organization: in.Member.Organization, Member: &in.Member, Session: &in.Session,
+		Organization: in.Member.Organization, Member: &in.Member, Session: &in.Session, Limits: in.Limits,
 		Operator: c.operators != "" && in.Member.Organization == c.operators,
 	}, nil
 }

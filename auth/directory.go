@@ -210,6 +210,11 @@ func (d *Directory) Invalidate(org, app string) {
 	d.keys.invalidateIf(func(k *tenant.APIKey) bool { return k.Organization == org && k.App == app })
 }
 
+// InvalidatePlan is Invalidate for all organizations that have a plan.
+func (d *Directory) InvalidatePlan(plan string) {
+	d.apps.invalidateIf(func(s *appState) bool { return s.entry.Plan == plan })
+}
+
 // Changes grows whenever an app or a login turns out to have changed: what a
 // device that was authenticated before may do can be another since. It is cheap
 // and does not wait.

@@ -49,6 +49,8 @@ var (
 	ErrLogFull = fault.New(fault.LogFull, "the message log is full")
 	// ErrAppFull: the app has as many bytes in the log as it may.
 	ErrAppFull = fault.New(fault.QuotaExceeded, "the app has as much in the message log as its limit allows")
+	// ErrOrganizationFull: all its apps together do.
+	ErrOrganizationFull = fault.New(fault.QuotaExceeded, "the organization has as much in the message log as its limit allows")
 	// ErrConflict: somebody else has written the record since it was read.
 	ErrConflict = fault.New(fault.Conflict, "the session belongs to another connection")
 	// ErrRecord: the session's record cannot be read, as it is damaged or of a
@@ -58,6 +60,8 @@ var (
 	ErrGroups = fault.New(fault.QuotaExceeded, "there are as many share groups as the limit allows")
 	// ErrRetainedQuota: the app keeps as many retained messages as it may.
 	ErrRetainedQuota = fault.New(fault.QuotaExceeded, "the app has as many retained messages as its limit allows")
+	// ErrOrganizationRetained: all its apps together do.
+	ErrOrganizationRetained = fault.New(fault.QuotaExceeded, "the organization has as many retained messages as its limit allows")
 )
 
 // SessionKey names a session: organization, app, user, client identifier.

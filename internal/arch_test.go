@@ -29,18 +29,20 @@ var allowed = map[string][]string{
 	"broker/presence":  {"fault"},
 	"broker/liveness":  {"broker"},
 	"broker/sim":       {"broker", "broker/liveness", "broker/ownership", "broker/packet", "broker/session", "broker/topic"}, // tests alone use it
+	"meter":            {},
 	"broker/estate":    {"broker", "broker/liveness", "broker/presence", "fault"},
-	"broker/edge":      {"auth", "broker", "broker/ownership", "broker/packet", "broker/presence", "broker/session", "broker/topic", "fault", "tenant"},
+	"broker/edge":      {"auth", "broker", "broker/ownership", "broker/packet", "broker/presence", "broker/session", "broker/topic", "fault", "meter", "tenant"},
 	"housekeeping":     {"fault", "tenant"},
 	"tally":            {},
 	"push":             {"broker", "broker/topic", "fault", "tenant"},
-	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "push", "tally", "tenant", "web"},
+	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "meter", "push", "tally", "tenant", "web"},
 	"api/spec":         {},               // generated from openapi.yaml
 	"api/docs":         {"api", "fault"}, // the command that generates docs/errors.md
 
 	// What measures and tests (the folder itself has this test); the product imports none of it but the command.
 	"internal":                     {},
 	"internal/bench":               {"broker/packet", "internal/enroll"},
+	"internal/bench/neighbours":    {"broker/packet", "internal/bench", "internal/enroll"},
 	"internal/enroll":              {},
 	"internal/chaos":               {"broker/packet", "internal/cluster", "internal/enroll"},
 	"internal/clients/pahogo":      {}, // other people's MQTT clients, for tests

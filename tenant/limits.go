@@ -1,6 +1,10 @@
 package tenant
 
-import "time"
+import (
+	"time"
+
+	"github.com/fanfare-mq/fanfare/fault"
+)
 
 // Limits bound what an organization uses in the whole cluster, all its apps
 // together. They come from its plan; 0 means that there is no such limit.
@@ -25,10 +29,11 @@ type Limits struct {
 
 // Plan is a named set of limits, for many organizations.
 type Plan struct {
-	Name      string // a slug
-	Limits    Limits
-	Version   int64 // grows with every change
-	CreatedAt time.Time
+	Name          string // as a slug
+	Limits        Limits
+	Organizations int64 // how many have it; not where it is changed
+	Version       int64 // grows with every change
+	CreatedAt     time.Time
 }
 
 // DefaultPlan is the plan of organizations that sign up. It cannot be deleted.
@@ -43,6 +48,44 @@ func (l Limits) Over(base Limits) Limits {
 		}
 	}
 	return l
+}
+
+// Check refuses limits that are out of range. The fault points at the field by
+// the name it has in the API, as in "/publish_rate".
+func (l Limits) Check() error {
+	for i, most := range mostLimits {
+		if value := *l.fields()[i]; value < 0 || value > most.value {
+			return fault.Newf(fault.Invalid, "must be 0 to %d", most.value).At(most.field)
+		}
+	}
+	if least := int64(MinRetention / time.Second); l.LogRetention > 0 && l.LogRetention < least {
+		return fault.Newf(fault.Invalid, "must be 0 or at least %d seconds", least).At("/log_retention")
+	}
+	return nil
+}
+
+// mostLimits are the names and the largest values of all limits, in the order
+// of their declaration; openapi.yaml says the same.
+var mostLimits = []struct {
+	field string
+	value int64
+}{
+	{"/apps", maxCount},
+	{"/members", maxCount},
+	{"/connections", maxCount},
+	{"/connect_rate", maxCount},
+	{"/publish_rate", maxCount},
+	{"/publish_bytes", maxPublishBytes},
+	{"/fanout_bytes", maxPublishBytes},
+	{"/subscriptions", maxCount},
+	{"/sessions", maxCount},
+	{"/retained", maxCount},
+	{"/topic_levels", maxTopicBytes},
+	{"/topic_bytes", maxTopicBytes},
+	{"/payload_bytes", maxPayload},
+	{"/api_rate", maxCount},
+	{"/log_retention", int64(MaxRetainedExpiry / time.Second)},
+	{"/log_bytes", maxLogBytes},
 }
 
 // fields are all limits, in the order of their declaration.

@@ -81,6 +81,10 @@ const (
 	maxLogBytes = 1_000_000_000_000_000
 	// maxPublishBytes is a terabyte a second.
 	maxPublishBytes = 1_000_000_000_000
+	// maxTopicBytes and maxPayload are MQTT's own (§1.5.4, §2.1.4); the node's are
+	// smaller.
+	maxTopicBytes = 65_535
+	maxPayload    = 268_435_455
 )
 
 // Check refuses settings that are out of range. The fault points at the field
@@ -96,8 +100,15 @@ func (s Settings) Check() error {
 		{"/max_retained", int64(s.MaxRetained), maxCount, ""},
 		{"/max_connections", int64(s.MaxConnections), maxCount, ""},
 		{"/max_subscriptions", int64(s.MaxSubscriptions), maxCount, ""},
+		{"/max_sessions", int64(s.MaxSessions), maxCount, ""},
+		{"/connect_rate", int64(s.ConnectRate), maxCount, " connections"},
 		{"/publish_rate", int64(s.PublishRate), maxCount, " messages"},
 		{"/publish_bytes", int64(s.PublishBytes), maxPublishBytes, " bytes"},
+		{"/fanout_bytes", int64(s.FanoutBytes), maxPublishBytes, " bytes"},
+		{"/max_topic_levels", int64(s.MaxTopicLevels), maxTopicBytes, ""},
+		{"/max_topic_bytes", int64(s.MaxTopicBytes), maxTopicBytes, " bytes"},
+		{"/max_payload", int64(s.MaxPayload), maxPayload, " bytes"},
+		{"/api_rate", int64(s.APIRate), maxCount, " requests"},
 		{"/log_bytes", s.LogBytes, maxLogBytes, " bytes"},
 	} {
 		if one.value < 0 || one.value > one.most {
@@ -105,4 +116,23 @@ func (s Settings) Check() error {
 		}
 	}
 	return nil
+}
+
+// Limits are those of the settings, in the words of an organization's.
+func (s Settings) Limits() Limits {
+	return Limits{
+		Connections: int64(s.MaxConnections), ConnectRate: int64(s.ConnectRate),
+		PublishRate: int64(s.PublishRate), PublishBytes: int64(s.PublishBytes), FanoutBytes: int64(s.FanoutBytes),
+		Subscriptions: int64(s.MaxSubscriptions), Sessions: int64(s.MaxSessions), Retained: int64(s.MaxRetained),
+		TopicLevels: int64(s.MaxTopicLevels), TopicBytes: int64(s.MaxTopicBytes), PayloadBytes: int64(s.MaxPayload),
+		APIRate: int64(s.APIRate), LogBytes: s.LogBytes,
+	}
+}
+
+// Smaller returns the smaller of two limits, where 0 is none.
+func Smaller(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }

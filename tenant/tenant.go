@@ -34,9 +34,14 @@ func (o Organization) Suspended() bool { return !o.SuspendedAt.IsZero() }
 // Holdings are an organization with how much it has.
 type Holdings struct {
 	Organization
-	Apps    int64
-	Members int64
+	Apps       int64
+	Members    int64
+	PlanLimits Limits // of its plan
 }
+
+// Allowed are the limits that the organization has, from its plan and the
+// operator.
+func (h Holdings) Allowed() Limits { return h.Limits.Over(h.PlanLimits) }
 
 // Role is what a member may do in an organization.
 type Role string
@@ -198,7 +203,8 @@ type Session struct {
 type SignIn struct {
 	Member    Member
 	Session   Session
-	Suspended bool // the organization is
+	Suspended bool   // the organization is
+	Limits    Limits // the organization's, from its plan and the operator
 }
 
 // Effect is what a matching rule does.
@@ -247,9 +253,20 @@ type ACL struct {
 type Entry struct {
 	App          App
 	Suspended    bool   // the organization is
+	Plan         string // the organization's
 	Limits       Limits // of the organization, from its plan and the operator
 	SigningKeys  []SigningKey
 	KeySets      []KeySet
 	Certificates []Certificate // of the authorities of its devices, the newest first
 	ACL          ACL
+}
+
+// Retention is how long the log keeps the app's messages: as its owner has
+// decided, and no longer than the organization may.
+func (e *Entry) Retention() time.Duration {
+	most := time.Duration(e.Limits.LogRetention) * time.Second
+	if most == 0 || e.App.Retention > 0 && e.App.Retention < most {
+		return e.App.Retention
+	}
+	return most
 }

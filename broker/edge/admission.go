@@ -167,6 +167,23 @@ func (a *admission) accepted(t *transport) {
 	}
 }
 
+// excuse takes a transport's guest out of the half-open ones, as it is none's to
+// fail: it is turned away for a limit of its app.
+func (a *admission) excuse(t *transport) {
+	g := t.guest
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if g.stage != halfOpen {
+		return
+	}
+	g.stage = seated
+	a.waiting--
+	if c := g.crowd; c != nil {
+		a.part(g)
+		a.forget(c)
+	}
+}
+
 // leave gives a guest's place back: guest.Close calls it.
 func (a *admission) leave(g *guest) {
 	now := time.Now()

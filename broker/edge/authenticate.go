@@ -27,6 +27,11 @@ func (c *conn) authenticate(p *packet.Connect) {
 		creds.Password = p.Properties.AuthData
 	}
 	c.username = p.Username
+	now, a := time.Now(), c.loop.edge.tenants.find(p.Username)
+	if why := a.closedTo(now); why != nil {
+		c.turnAway(a, why, now)
+		return
+	}
 	c.ask(creds, c.authenticated)
 }
 
@@ -75,17 +80,20 @@ func (c *conn) authenticated(device *auth.Device, err error, now time.Time) {
 	c.proved(device)
 	c.rise()
 	c.shard = app.Shard
-	if c.usage, err = e.apps.connect(app.TopicPrefix(), device.Settings()); err != nil {
-		c.refuse(err, now)
+	account := e.tenants.enter(device.App())
+	if why := account.admit(now); why != nil {
+		e.tenants.leave(account, now)
+		c.turnAway(account, why, now)
 		return
 	}
+	c.purse, c.turn = c.loop.purse(account), e.turns.Add(1)
 	c.step(func(s *session.Session) {
 		s.Accept(session.Admission{
 			Key:  broker.SessionKey(device.Org, device.Identity.App, device.User, device.ClientID),
-			Node: e.cfg.Node, Mount: c.mount(), Authorizer: c.authorizer(),
+			Node: e.cfg.Node, Mount: c.mount(), Authorizer: c.party(),
 			Expires: device.Expires, Shard: c.shard, MaxExpiry: device.Settings().SessionExpiry,
 			Lossless: e.deps.Bus.Alone(), Assigned: c.assigned, ResponseInfo: responseInfo(device),
-			NextID: nextID, Generation: newest(e.deps.Bus.Generations(c.shard)), Retention: app.Retention,
+			NextID: nextID, Generation: newest(e.deps.Bus.Generations(c.shard)), Retention: device.App().Entry().Retention(),
 		}, now)
 	})
 }
@@ -145,7 +153,7 @@ func (c *conn) reauthenticate(token []byte) {
 		var expires time.Time
 		if err == nil {
 			c.proved(device)
-			a, expires = c.authorizer(), device.Expires
+			a, expires = party{c}, device.Expires
 		}
 		c.step(func(s *session.Session) { s.Reauthenticated(a, expires, err, now) })
 		c.readOn(now)

@@ -79,6 +79,9 @@ type Store interface {
 	// that of revision; otherwise the error is broker.ErrConflict.
 	Save(key string, r *broker.Record, revision uint64, fn func(revision uint64, err error))
 	Erase(key string, revision uint64, fn func(error))
+	// CountSessions counts the records of an app, or of an organization without one.
+	// Those that were erased, or have expired, may count for another minute.
+	CountSessions(org, app string, fn func(n int, err error))
 }
 
 // Wills keeps the wills of connected clients for those who find them lost.

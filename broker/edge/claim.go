@@ -14,9 +14,17 @@ func seatOf(s *ownership.Seat) *conn {
 	return c
 }
 
-// claim makes the session this connection's own. A will has its identifier from
-// here on.
+// claim makes the session this connection's own, if its app may have it.
 func (c *conn) claim(ef *session.Effect) {
+	if ef.Durable {
+		c.mayKeep(func(time.Time) { c.claimKept(ef) })
+		return
+	}
+	c.claimKept(ef)
+}
+
+// claimKept asks for the session. A will has its identifier from here on.
+func (c *conn) claimKept(ef *session.Effect) {
 	key := c.session.Key()
 	if w := ef.Will; w != nil {
 		w.Message.ID, w.Message.Undated = nextID(time.Now()), true
@@ -40,6 +48,7 @@ func (c *conn) admit(record *broker.Record, epoch uint64, now time.Time) {
 		return
 	}
 	c.admitted, c.epoch = true, epoch
+	c.kept(record != nil)
 	c.step(func(s *session.Session) { s.Claimed(record, nil, now) })
 	if c.session.Connected() {
 		c.loop.edge.admission.accepted(c.transport)

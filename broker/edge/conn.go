@@ -30,7 +30,8 @@ type conn struct {
 	will        *broker.Will    // of CONNECT
 	parting     *broker.Will    // that is published as the connection ends
 	pending     int32           // publishes that wait for the log
-	usage       *usage          // of its app
+	purse       *purse          // of its app, once it is counted there
+	turn        int64           // among all connections that were
 	page        int             // how many messages of the log are read next
 	cursors     map[uint32]broker.Cursor
 	memberships []*member       // in share groups
@@ -40,6 +41,7 @@ type conn struct {
 	assigned    bool            // the client identifier was made up here
 	admitted    bool            // the session is this connection's
 	known       bool            // events have told of it
+	counted     bool            // among the sessions of its app
 	paused      bool            // its app publishes too fast
 	in          []byte          // bytes of a packet that is not complete, or not wanted yet
 	out         []byte          // output of this batch
@@ -50,6 +52,10 @@ type conn struct {
 	held        bool            // in loop.held
 	dirty       bool            // in loop.dirty
 	congested   bool            // the transport has more queued than it should
+	blocked     bool            // in purse.blocked
+	feeding     bool            // the rest of in is fed in its turn
+	refusals    uint32          // publishes for which its app had nothing left
+	turned      bool            // away, for a limit of its app
 	closed      bool            // the session is over and the transport is closing
 }
 
@@ -67,6 +73,7 @@ func (c *conn) step(f func(*session.Session)) {
 	if c.closed {
 		return
 	}
+	c.hold()
 	f(c.session)
 	c.settle()
 }
@@ -125,7 +132,7 @@ func (c *conn) report(always bool) {
 	if now.room > 0 {
 		now.room = max(1, now.room/n)
 	}
-	if c.congested || c.closed {
+	if c.full() || c.closed {
 		now.room = 0
 	}
 	if !always && now.room == c.said.room && (now.inflight == c.said.inflight || n > fewGroups) {
@@ -141,7 +148,7 @@ func (c *conn) report(always bool) {
 func (c *conn) countDrops() {
 	drops := c.session.Drops()
 	if drops.Congested > 0 {
-		c.loop.edge.stats.dropped.WithLabelValues("client_behind").Add(float64(drops.Congested))
+		c.countCongested(drops.Congested)
 	}
 	if drops.TooLarge > 0 {
 		c.loop.edge.stats.dropped.WithLabelValues("too_large").Add(float64(drops.TooLarge))
@@ -159,8 +166,22 @@ func (c *conn) countDrops() {
 	}
 }
 
+// countCongested counts what has found no room: in the transport, or in what the
+// app's devices may be sent.
+func (c *conn) countCongested(n uint32) {
+	reason := "client_behind"
+	if c.blocked {
+		reason = "fanout_limit"
+		c.loop.edge.limit(c.purse.account, limitFanout, int64(n))
+	}
+	c.loop.edge.stats.dropped.WithLabelValues(reason).Add(float64(n))
+}
+
 func (c *conn) collect() {
-	c.loop.sent += c.session.Sent()
+	if messages, bytes := c.session.Sent(); messages > 0 {
+		c.loop.sent += messages
+		c.purse.pay(messages, bytes)
+	}
 	out := c.session.Output()
 	if len(out) == 0 {
 		return
@@ -212,7 +233,7 @@ func (c *conn) received(data []byte, now time.Time) {
 
 // readOn feeds what was kept, after something that the session waited for.
 func (c *conn) readOn(now time.Time) {
-	if c.closed {
+	if c.closed || c.feeding {
 		return
 	}
 	if len(c.in) > 0 && c.wants() {
@@ -221,10 +242,28 @@ func (c *conn) readOn(now time.Time) {
 	c.resume()
 }
 
+// turnPackets is how many packets of one connection are handled before others
+// have their turn: a buffer may hold thousands.
+const turnPackets = 256
+
+// feedLater goes on when others have had their turn. Until then nothing more is
+// read.
+func (c *conn) feedLater() {
+	c.feeding = true
+	c.loop.post(event{kind: evDo, do: func(now time.Time) {
+		c.feeding = false
+		c.readOn(now)
+	}})
+}
+
 // feed gives complete packets to the session while it wants them and returns
 // the bytes that are left.
 func (c *conn) feed(data []byte, now time.Time) []byte {
-	for len(data) > 0 && c.wants() {
+	for n := 0; len(data) > 0 && c.wants(); n++ {
+		if n == turnPackets {
+			c.feedLater()
+			break
+		}
 		f, n, err := packet.Split(data, c.loop.edge.cfg.Limits.MaxPacket)
 		if err != nil {
 			c.step(func(s *session.Session) { s.Malformed(err, now) })
@@ -235,6 +274,7 @@ func (c *conn) feed(data []byte, now time.Time) []byte {
 		}
 		data = data[n:]
 		c.loop.edge.stats.packet(f.Type)
+		c.hold()
 		c.session.Receive(f, now)
 		c.settle()
 	}
@@ -260,10 +300,10 @@ func (c *conn) wants() bool {
 
 // resume lets the reader go on, if it waits and everything has room.
 func (c *conn) resume() {
-	if !c.parked || !c.wants() {
+	if !c.parked || c.feeding || !c.wants() {
 		return
 	}
-	if c.loop.edge.behind() {
+	if c.purse != nil && c.loop.edge.behind(c.purse.account.org) {
 		if !c.held {
 			c.held = true
 			c.loop.held = append(c.loop.held, c)
@@ -276,7 +316,9 @@ func (c *conn) resume() {
 
 func (c *conn) drained(now time.Time) {
 	c.congested = false
-	c.step(func(s *session.Session) { s.Drained(now) })
+	if c.hold(); !c.blocked { // else refill does it
+		c.step(func(s *session.Session) { s.Drained(now) })
+	}
 	c.countDrops()
 	c.readOn(now)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/presence"
 	"github.com/fanfare-mq/fanfare/broker/session"
+	"github.com/fanfare-mq/fanfare/meter"
 )
 
 // Config says where an edge listens and how much it admits.
@@ -70,6 +71,9 @@ type Deps struct {
 	Estate  Estate
 	// Claims tell who holds a session; nil: this node is alone.
 	Claims Claims
+	// Meter holds the tenants' rates and counts, of all nodes; nil: this node is
+	// alone.
+	Meter *meter.Meter
 	// Changes grows when what devices may do can have changed, so that those that
 	// are connected are looked at; nil: that never happens.
 	Changes func() uint64
@@ -88,7 +92,7 @@ type Edge struct {
 	listeners  []*listener
 	subs       subscriptions
 	owners     owners
-	apps       apps
+	tenants    *tenants
 	groupLimit groupLimit
 	sys        sys
 	doubted    chan struct{} // live messages may be missing
@@ -98,6 +102,7 @@ type Edge struct {
 	cutOff     atomic.Bool   // the other nodes take this one for dead
 	dead       chan struct{} // they have just said so
 	next       atomic.Uint64 // round robin over loops
+	turns      atomic.Int64  // connections that were counted for their app
 	reviewed   uint64        // Changes at the last review; house's
 	handshake  sync.WaitGroup
 	ctx        context.Context //nolint:containedctx // lifetime of Run, handed to authentications that outlive an event
@@ -128,13 +133,16 @@ func New(cfg Config, deps Deps) (*Edge, error) {
 	if deps.Claims == nil {
 		deps.Claims = presence.NewMemory()
 	}
+	if deps.Meter == nil {
+		deps.Meter = meter.Local()
+	}
 	if deps.Bus.Alone() {
 		cfg.Limits.MaxAcked = min(cfg.Limits.MaxAcked, ackedAlone)
 	}
 	e := &Edge{cfg: cfg, deps: deps, log: cfg.Logger, stats: newStats(), doubted: make(chan struct{}, 1), ctx: context.Background()}
 	e.owners = owners{edge: e, put: make(chan struct{}, 1)}
 	e.dead = make(chan struct{}, 1)
-	e.apps.usage = make(map[string]*usage)
+	e.tenants = newTenants(deps.Meter, cfg.Loops)
 	e.groupLimit = groupLimit{most: cfg.MaxGroups, apps: make(map[string]map[groupKey]time.Time)}
 	e.subs.groups = make(map[groupKey]*group)
 	e.admission = newAdmission(cfg.Admission, e.stats.turnedAway, e.log)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/broker/session"
 	"github.com/fanfare-mq/fanfare/broker/topic"
 )
@@ -72,7 +73,8 @@ func (c *conn) publish(ef *session.Effect) {
 	if ef.PacketID != 0 {
 		c.pending++
 	}
-	c.pause(len(ef.Message.Payload))
+	c.purse.took(len(ef.Message.Payload))
+	c.pause(ef)
 	c.handOn(ef.Message, uint64(ef.PacketID))
 }
 
@@ -89,19 +91,25 @@ func (c *conn) handOn(m *broker.Message, tag uint64) {
 }
 
 // pause stops reading a client whose app publishes faster than it may: the
-// message is taken, and the next one waits. Nothing is lost by that.
-func (c *conn) pause(size int) {
-	limits := c.device.Settings()
-	if c.paused || (limits.PublishRate == 0 && limits.PublishBytes == 0) {
+// message is taken, and the next one waits. Nothing is lost by that. Who can be
+// told that there is nothing left has paid before.
+func (c *conn) pause(ef *session.Effect) {
+	if ef.PacketID != 0 && c.session.Version() == packet.V5 {
 		return
 	}
-	wait := c.usage.publish(size, limits, time.Now())
-	if wait <= 0 {
+	wait := c.purse.account.owe(len(ef.Message.Payload), time.Now())
+	if wait <= 0 || c.paused {
 		return
 	}
+	c.loop.edge.limit(c.purse.account, limitPublish, 1)
+	c.rest(wait)
+}
+
+// rest stops reading the client for a while.
+func (c *conn) rest(d time.Duration) {
 	c.paused = true
 	c.loop.edge.stats.throttled.Inc()
-	time.AfterFunc(wait, func() {
+	time.AfterFunc(d, func() {
 		c.loop.post(event{kind: evDo, do: func(now time.Time) {
 			c.paused = false
 			c.step(func(s *session.Session) { s.Alive(now) })
@@ -109,6 +117,21 @@ func (c *conn) pause(size int) {
 		}})
 	})
 }
+
+// insist pauses a client that goes on publishing though it is told that its app
+// has nothing left: to say so costs something, too.
+func (c *conn) insist() {
+	if c.refusals++; c.refusals%refusalsAtOnce == 0 && !c.paused {
+		c.rest(refusalPause)
+	}
+}
+
+const (
+	// refusalsAtOnce is how many publishes in a row are refused before the client
+	// is not read for refusalPause.
+	refusalsAtOnce = 16
+	refusalPause   = 100 * time.Millisecond
+)
 
 // offer gives m to the bus; false means to try again later. A tag of 0 asks
 // for no acknowledgement: QoS 0, and wills.
@@ -142,7 +165,13 @@ func (c *conn) subscribe(id uint16, filters []string) {
 	}
 	// Over the limit the filters are entered all the same: the session takes
 	// them back, the same way as after any other failure.
-	over := e.apps.subscribe(c.usage, len(filters), c.device.Settings())
+	over := c.purse.account.subscribe(int64(len(filters)))
+	if over != nil && id == 0 {
+		over = nil // what a session has it keeps
+	}
+	if over != nil {
+		e.limit(c.purse.account, limitSubscriptions, 1)
+	}
 	e.subscribe(c, filters, func(err error) {
 		if err = errors.Join(over, err); err != nil {
 			answer(0, err)
@@ -154,7 +183,7 @@ func (c *conn) subscribe(id uint16, filters []string) {
 
 func (c *conn) unsubscribe(filters []string) {
 	c.loop.edge.unsubscribe(c, filters)
-	_ = c.loop.edge.apps.subscribe(c.usage, -len(filters), c.device.Settings()) // fewer is never too many
+	_ = c.purse.account.subscribe(-int64(len(filters))) // fewer is never too many
 }
 
 // read reads a page of the log. Looking up costs the log more than handing
@@ -234,9 +263,20 @@ func (c *conn) denied(ef *session.Effect) {
 		what, name = "subscribe", ef.Filters[0]
 	}
 	c.loop.edge.stats.denied.WithLabelValues(what).Inc()
+	if limit := limitOf[ef.Reason.Name]; limit != "" {
+		c.loop.edge.limit(c.purse.account, limit, 1)
+		if limit == limitPublish {
+			c.insist()
+		}
+	}
 	if c.complains() {
 		c.log().Info("denied", slog.String("packet", what), slog.String("topic", name), slog.String("reason", ef.Reason.Name))
 	}
+}
+
+// limitOf is which limit of the app a denial was for.
+var limitOf = map[string]string{
+	session.ReasonPayload.Name: limitPayload, session.ReasonPublishRate.Name: limitPublish, session.ReasonTopicLimit.Name: limitTopic,
 }
 
 // complains reports whether it is time for another line of what the client may
@@ -265,21 +305,24 @@ func (c *conn) close(ef *session.Effect) {
 		c.abandon(id)
 	}
 	c.giveUp(ef, time.Now())
-	if c.usage != nil {
-		e.apps.disconnect(c.device.App().Entry().App.TopicPrefix(), c.usage)
+	if c.purse != nil {
+		e.tenants.leave(c.purse.account, time.Now())
 	}
 	e.stats.closed.WithLabelValues(reason.Name).Inc()
 	if m := reason.Malformed; m != nil {
 		e.stats.malformed.WithLabelValues(m.Packet.String(), m.Clause).Inc()
 	}
 	level := slog.LevelInfo
-	if reason.Normal {
+	if reason.Normal || c.turned {
 		level = slog.LevelDebug
 	}
 	c.log().Log(e.ctx, level, "connection closed", slog.String("reason", reason.Name), slog.String("detail", reason.Text))
 	c.collect()
 	c.send()
 	c.in = nil
+	if c.purse != nil {
+		c.purse.leave()
+	}
 	c.transport.finish()
 }
 

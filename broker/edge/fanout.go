@@ -42,26 +42,32 @@ func (e *Edge) Deliver(m *broker.Message) {
 	if groups && m.QoS == 0 && e.deps.Bus.Alone() {
 		e.deliverGroups(m)
 	}
+	var org *account
 	for i, f := range perLoop {
 		if f == nil {
 			continue
 		}
+		if org == nil {
+			org = e.tenants.of(m.Topic)
+		}
 		perLoop[i] = nil
-		e.loops[i].offer(m, f)
+		e.loops[i].offer(m, f, org)
 	}
 	fansPool.Put(fans)
 }
 
-// offer queues a fan, or drops it where QoS 0 allows it and memory demands it.
-func (l *loop) offer(m *broker.Message, f *fan) {
-	n := int64(len(f.conns))
-	if m.QoS == 0 && l.backlog.Load() > backlogFull {
+// offer queues a fan, or drops it where QoS 0 allows it and memory demands it, of
+// those first that demand it most.
+func (l *loop) offer(m *broker.Message, f *fan, org *account) {
+	n, own := int64(len(f.conns)), org.backlog.Load()
+	if m.QoS == 0 && (own > backlogFull/2 || own > backlogFair && l.backlog.Load() > backlogFull) {
 		l.edge.stats.dropped.WithLabelValues("node_behind").Add(float64(n))
 		recycle(f)
 		return
 	}
-	f.message = m
+	f.message, f.org, f.size = m, org, len(f.conns)
 	l.backlog.Add(n)
+	org.backlog.Add(n)
 	l.post(event{kind: evDelivered, fan: f})
 }
 
@@ -76,7 +82,7 @@ const keepReceivers = 4096
 
 func recycle(f *fan) {
 	clear(f.conns)
-	f.conns, f.message = f.conns[:0], nil
+	*f = fan{conns: f.conns[:0]}
 	if cap(f.conns) <= keepReceivers {
 		fanPool.Put(f)
 	}

@@ -160,7 +160,8 @@ func (m *member) take(p parcel, now time.Time) {
 	m.posted--
 	late := p.round != m.round
 	g.mu.Unlock()
-	if late || c.closed || !c.session.DeliverShared(m.filter, p.message, p.loan, c.congested, now) {
+	c.hold()
+	if late || c.closed || !c.session.DeliverShared(m.filter, p.message, p.loan, c.full(), now) {
 		g.refused(m, p, late)
 	} else {
 		c.settle()

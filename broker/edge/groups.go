@@ -133,7 +133,8 @@ func (e *Edge) hand(g *group, m *broker.Message, tried int) {
 	next := roster[int(g.next.Add(1))%len(roster)]
 	next.conn.loop.post(event{kind: evDo, do: func(now time.Time) {
 		c := next.conn
-		if c.closed || !c.session.DeliverShared(next.filter, m, nil, c.congested, now) {
+		c.hold()
+		if c.closed || !c.session.DeliverShared(next.filter, m, nil, c.full(), now) {
 			e.hand(g, m, tried+1)
 			return
 		}

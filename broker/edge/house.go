@@ -7,12 +7,14 @@ import (
 
 // house does what no connection is there for: wills whose delay is over,
 // messages that a share group could not take, what connected devices may not do
-// any more, and $SYS.
+// any more, connections that are too many, and $SYS.
 func (e *Edge) house(ctx context.Context) {
 	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
 	stats := time.NewTicker(e.cfg.SysInterval)
 	defer stats.Stop()
+	trim := time.NewTicker(trimInterval)
+	defer trim.Stop()
 	e.publishSys(e.sys.started)
 	for {
 		select {
@@ -21,6 +23,8 @@ func (e *Edge) house(ctx context.Context) {
 		case now := <-sweep.C:
 			e.sweepGroups(now)
 			e.review()
+		case now := <-trim.C:
+			e.trim(now)
 		case now := <-stats.C:
 			e.publishSys(now)
 		}

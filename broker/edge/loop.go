@@ -19,6 +19,10 @@ type loop struct {
 	backlog atomic.Int64
 
 	conns    map[*conn]struct{}
+	purses   map[*account]*purse
+	touched  []*purse // have something to tell at the end of the batch
+	lines    []*line  // of organizations with something to deliver, in turns
+	turn     int      // how many deliveries all of them have in one
 	wheel    wheel
 	sent     uint32    // PUBLISH packets of this batch
 	dirty    []*conn   // have output to send at the end of the batch
@@ -47,7 +51,7 @@ const (
 )
 
 func newLoop(e *Edge, index int) *loop {
-	l := &loop{edge: e, index: index, mail: newMailbox(), conns: make(map[*conn]struct{})}
+	l := &loop{edge: e, index: index, mail: newMailbox(), conns: make(map[*conn]struct{}), purses: make(map[*account]*purse), turn: turnDeliveries}
 	l.wheel.current = tickOf(time.Now())
 	return l
 }
@@ -67,6 +71,7 @@ func (l *loop) run(ctx context.Context) {
 			for i, batch := 0, l.mail.take(); i < len(batch); i++ {
 				l.handle(&batch[i], now)
 			}
+			l.serve(now)
 			l.flush()
 		case now := <-ticker.C:
 			l.wheel.advance(now, func(c *conn) { c.tick(now) })
@@ -90,7 +95,7 @@ func (l *loop) handle(ev *event, now time.Time) {
 	case evPublished:
 		ev.conn.published(ev.tag, ev.err, now)
 	case evDelivered:
-		l.deliver(ev.fan, now)
+		l.enqueue(ev.fan)
 	case evDo:
 		ev.do(now)
 	}
@@ -107,28 +112,6 @@ func (l *loop) open(c *conn, now time.Time) {
 	}
 }
 
-// deliver hands one message to its receivers on this loop.
-func (l *loop) deliver(f *fan, now time.Time) {
-	l.backlog.Add(-int64(len(f.conns)))
-	var encodings session.Encodings
-	for _, c := range f.conns {
-		if c.last == f.message || c.closed {
-			continue // reached through another filter already, or gone
-		}
-		c.last = f.message
-		c.session.Deliver(f.message, &encodings, c.congested, now)
-		if c.above != nil {
-			c.above.heard(f.message.Topic, now)
-		}
-		c.settle()
-		c.countDrops()
-	}
-	for _, c := range f.conns {
-		c.last = nil
-	}
-	recycle(f)
-}
-
 // flush sends what the batch has produced, a write for each connection, and
 // reads on where there is room again.
 func (l *loop) flush() {
@@ -142,30 +125,52 @@ func (l *loop) flush() {
 	}
 	clear(l.dirty)
 	l.dirty = l.dirty[:0]
-	if len(l.held) > 0 && !l.edge.behind() {
-		held := l.held
-		l.held = nil
-		for _, c := range held {
-			c.held = false
-			c.resume()
+	if len(l.touched) > 0 {
+		now := time.Now()
+		for _, p := range l.touched {
+			p.settle(now)
 		}
+		clear(l.touched)
+		l.touched = l.touched[:0]
+	}
+	l.release()
+}
+
+// release reads those on again whose organization's devices have caught up.
+func (l *loop) release() {
+	if len(l.held) == 0 {
+		return
+	}
+	held := l.held
+	l.held = nil
+	for _, c := range held {
+		c.held = false
+		c.resume() // or it is held again
 	}
 }
 
-// retry offers stalled publishes to the bus again, in order. A client that is
-// read on may add another.
+// retry offers stalled publishes to the bus again, in the order of each
+// organization: what one has no room for holds no other up. A client that is read
+// on may add another.
 func (l *loop) retry(now time.Time) {
-	for len(l.stalled) > 0 {
-		s := l.stalled[0]
-		if !s.conn.offer(s.message, s.tag) {
-			return
+	if len(l.stalled) == 0 {
+		return
+	}
+	waiting := l.stalled
+	l.stalled = nil
+	full := make(map[*account]bool)
+	var left []stalled
+	for _, s := range waiting {
+		org := s.conn.purse.account.org
+		if full[org] || !s.conn.offer(s.message, s.tag) {
+			full[org] = true
+			left = append(left, s)
+			continue
 		}
-		l.stalled[0] = stalled{}
-		l.stalled = l.stalled[1:]
 		s.conn.stalled--
 		s.conn.readOn(now)
 	}
-	l.stalled = nil // not what was gone through
+	l.stalled = append(left, l.stalled...)
 }
 
 // shutdown ends every session; done is closed when the last bytes are out.
@@ -198,14 +203,4 @@ func (l *loop) left() {
 		close(l.drained)
 		l.drained = nil
 	}
-}
-
-// behind reports whether some loop has more to deliver than it should.
-func (e *Edge) behind() bool {
-	for _, l := range e.loops {
-		if l.backlog.Load() > backlogHigh {
-			return true
-		}
-	}
-	return false
 }

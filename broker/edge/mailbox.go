@@ -35,6 +35,9 @@ type event struct {
 type fan struct {
 	message *broker.Message
 	conns   []*conn
+	org     *account // of the message
+	size    int      // receivers, some of them perhaps twice
+	next    int      // whose turn it is
 }
 
 // mailbox is a loop's only entrance: many writers, one reader that takes all
@@ -55,10 +58,15 @@ func (m *mailbox) put(ev event) {
 	first := len(m.queue) == 1
 	m.mu.Unlock()
 	if first {
-		select {
-		case m.wake <- struct{}{}:
-		default:
-		}
+		m.ring()
+	}
+}
+
+// ring wakes the reader, also if there is nothing in the queue.
+func (m *mailbox) ring() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
 	}
 }
 

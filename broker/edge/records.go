@@ -28,7 +28,12 @@ func (t *table) keepRecord(ef *ownership.Effect) {
 			t.do(func(o *ownership.Table, now time.Time) { o.Saved(op, revision, err, now) })
 		})
 	default:
-		bus.Erase(ef.Key, ef.Revision, func(err error) { t.done(op, err) })
+		bus.Erase(ef.Key, ef.Revision, func(err error) {
+			if err == nil {
+				t.edge.erased(ef.Key, time.Now())
+			}
+			t.done(op, err)
+		})
 	}
 }
 

@@ -15,6 +15,7 @@ type stats struct {
 	denied, malformed          *prometheus.CounterVec
 	packets, publishes         *prometheus.CounterVec
 	refused, closed, dropped   *prometheus.CounterVec
+	limited                    *prometheus.CounterVec
 	byType                     [16]prometheus.Counter // packets, resolved once
 
 	turnedAway                            *prometheus.CounterVec
@@ -53,6 +54,8 @@ func newStats() *stats {
 		closed:    vec("connections_closed_total", "Connections closed, by reason.", "reason"),
 		dropped:   vec("deliveries_dropped_total", "Deliveries dropped, by reason: QoS 0 that found no room, and messages whose deadline passed.", "reason"),
 
+		limited: vec("limited_total", "How often a limit of an app or an organization was felt: refusals, pauses and drops, by limit.", "limit"),
+
 		turnedAway:    vec("connections_refused_total", "Connections closed before a byte of MQTT, by reason: a bound on connections, or accept_error.", "reason"),
 		tlsFailed:     counter("tls_handshake_failures_total", "TLS handshakes that failed or took too long."),
 		proxyFailed:   counter("proxy_header_failures_total", "Connections from load balancers that did not begin with a PROXY header."),
@@ -71,7 +74,7 @@ func (e *Edge) Collectors() []prometheus.Collector {
 	s := e.stats
 	return []prometheus.Collector{
 		s.connections, s.subscriptions, s.bytesIn, s.bytesOut, s.sent, s.throttled, s.truncated, s.denied, s.malformed,
-		s.packets, s.publishes, s.refused, s.closed, s.dropped,
+		s.packets, s.publishes, s.refused, s.closed, s.dropped, s.limited,
 		s.turnedAway, s.tlsFailed, s.proxyFailed, s.upgradeFailed,
 	}
 }

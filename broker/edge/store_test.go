@@ -68,6 +68,18 @@ func (s *store) Erase(key string, revision uint64, fn func(error)) {
 	s.answer(func() { fn(err) })
 }
 
+func (s *store) CountSessions(org, app string, fn func(int, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for key, stored := range s.stored {
+		if stored.Record != nil && strings.HasPrefix(key, strings.TrimSuffix(org+"/"+app, "/")+"/") {
+			n++
+		}
+	}
+	s.answer(func() { fn(n, nil) })
+}
+
 func (s *store) PutWill(w *broker.Will, fn func(uint64, error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

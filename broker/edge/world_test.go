@@ -31,18 +31,19 @@ const patience = 10 * time.Second
 type tenants struct {
 	keyless, ruleless atomic.Bool // what acme has lost
 	suspended, gone   atomic.Bool // acme is
+	limits            atomic.Pointer[func(*tenant.Entry)]
 }
 
-func entry(org string) tenant.Entry {
-	app := tenant.App{Organization: org, ID: "chat", Name: "Chat", Retention: time.Hour, Settings: tenant.DefaultSettings()}
+func entry(org, id string) tenant.Entry {
+	app := tenant.App{Organization: org, ID: id, Name: id, Retention: time.Hour, Settings: tenant.DefaultSettings()}
 	return tenant.Entry{
 		App: app,
 		SigningKeys: []tenant.SigningKey{{
-			KID: "sk_" + org, Organization: org, App: "chat", Algorithm: tenant.HS256,
+			KID: "sk_" + org + "/" + id, Organization: org, App: id, Algorithm: tenant.HS256,
 			Secret: strings.Repeat(org, 8)[:32],
 		}},
 		ACL: tenant.ACL{Version: 1, Rules: []tenant.Rule{{
-			Effect: tenant.Allow, Action: tenant.All, Topic: org + "/chat/room/#", Who: tenant.Who{Everyone: true},
+			Effect: tenant.Allow, Action: tenant.All, Topic: org + "/" + id + "/room/#", Who: tenant.Who{Everyone: true},
 		}}},
 	}
 }
@@ -50,8 +51,11 @@ func entry(org string) tenant.Entry {
 func (s *tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error) {
 	switch {
 	case org == "acme" && s.gone.Load():
-	case (org == "acme" || org == "globex") && app == "chat":
-		e := entry(org)
+	case org == "acme" && app == "mail", (org == "acme" || org == "globex") && app == "chat":
+		e := entry(org, app)
+		if limit := s.limits.Load(); limit != nil {
+			(*limit)(&e)
+		}
 		if org == "acme" && s.keyless.Load() {
 			e.SigningKeys = nil
 		}
@@ -61,12 +65,12 @@ func (s *tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error
 		e.Suspended = org == "acme" && s.suspended.Load()
 		return e, nil
 	case org == "small" && app == "chat":
-		e := entry(org)
+		e := entry(org, app)
 		e.App.Settings.MaxConnections, e.App.Settings.MaxSubscriptions, e.App.Settings.PublishRate = 2, 3, 10
 		e.App.Retention = time.Nanosecond // nobody is away for less
 		return e, nil
 	case org == "mounted" && app == "chat":
-		e := entry(org)
+		e := entry(org, app)
 		e.App.Settings.Mounted, e.ACL.Rules = true, nil
 		return e, nil
 	}
@@ -74,7 +78,8 @@ func (s *tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error
 }
 
 func (s *tenants) EntryByKID(ctx context.Context, kid string) (tenant.Entry, error) {
-	return s.Entry(ctx, strings.TrimPrefix(kid, "sk_"), "chat")
+	org, app, _ := strings.Cut(strings.TrimPrefix(kid, "sk_"), "/")
+	return s.Entry(ctx, org, app)
 }
 
 func (*tenants) APIKeyByHash(context.Context, [32]byte) (tenant.APIKey, error) {
@@ -192,9 +197,11 @@ func (w *world) run() {
 	t.Cleanup(w.stop)
 }
 
-func (w *world) token(org, user string) string {
+func (w *world) token(org, user string) string { return w.tokenOf(org, "chat", user) }
+
+func (w *world) tokenOf(org, id, user string) string {
 	w.t.Helper()
-	app, err := w.dir.App(w.t.Context(), org, "chat")
+	app, err := w.dir.App(w.t.Context(), org, id)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -212,6 +219,7 @@ type device struct {
 	buf []byte
 	// version is what frames are decoded as; zero: 3.1.1.
 	version packet.Version
+	app     string // of its CONNECT
 }
 
 // dial opens a TCP connection without a word.
@@ -259,7 +267,7 @@ func (d *device) greet(w *world, org, user, clientID string, change ...func(*pac
 	for _, f := range change {
 		f(&p)
 	}
-	d.version = p.Version
+	d.version, d.app = p.Version, p.Username
 	d.send(p.Append(nil))
 	var ack packet.Connack
 	if err := ack.Decode(d.next(packet.CONNACK)); err != nil {

@@ -74,7 +74,7 @@ func (a *appender) add(m *broker.Message, ack broker.Acknowledger, tag uint64) e
 	// Decided once: when it is sent again it must have the same subject.
 	e.aged = m.Undated && m.CollapseKey == "" && time.Since(m.ID.Timestamp()) > agedAfter
 	messages, bytes := a.pending.Add(1), a.pendingBytes.Add(int64(e.bytes()))
-	if messages > int64(a.cfg.MaxPending) || bytes > int64(a.cfg.MaxPendingBytes) {
+	if messages > int64(a.cfg.MaxPending) || bytes > int64(a.cfg.MaxPendingBytes) || !a.fair(&e) {
 		a.free(&e)
 		charge.refund()
 		return broker.ErrOverloaded
@@ -88,10 +88,27 @@ func (a *appender) add(m *broker.Message, ack broker.Acknowledger, tag uint64) e
 	return nil
 }
 
+// fair counts an entry for its organization, and reports whether that has no more
+// than half of all that may wait: so much is left to the others at any time.
+func (a *appender) fair(e *entry) bool {
+	if e.charge.account == nil {
+		return true
+	}
+	p := &e.charge.account.parent.pending
+	messages, bytes := p.messages.Add(1), p.bytes.Add(int64(e.bytes()))
+	e.shared = true
+	return messages <= int64(a.cfg.MaxPending+1)/2 && bytes <= int64(a.cfg.MaxPendingBytes+1)/2
+}
+
 // free gives an entry's room back.
 func (a *appender) free(e *entry) {
 	a.pending.Add(-1)
 	a.pendingBytes.Add(-int64(e.bytes()))
+	if e.shared {
+		p := &e.charge.account.parent.pending
+		p.messages.Add(-1)
+		p.bytes.Add(-int64(e.bytes()))
+	}
 }
 
 // run keeps a link up and sends over it until ctx ends.

@@ -51,7 +51,7 @@ func (b *books) write(ctx context.Context, now time.Time, all bool) {
 	open := maps.Clone(b.accounts.all)
 	b.accounts.mu.RUnlock()
 	for key, o := range open {
-		retention, most := b.accounts.limits(o.org, o.app)
+		retention, most := b.accounts.limitsOf(o)
 		switch o.due(retention, most, now, all) {
 		case booksRest:
 		case booksClose:
@@ -63,6 +63,14 @@ func (b *books) write(ctx context.Context, now time.Time, all bool) {
 			}
 		}
 	}
+}
+
+// limitsOf are an account's of now.
+func (a *accounts) limitsOf(o *account) (retention time.Duration, most int64) {
+	if o.isOrganization() {
+		return 0, a.ofAll(o.org, o.app)
+	}
+	return a.limits(o.org, o.app)
 }
 
 // What is to be done with an account.
@@ -99,16 +107,29 @@ func (a *accounts) close(key string, o *account, now time.Time) {
 	defer a.mu.Unlock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.unwritten) == 0 && now.Sub(o.touched) >= booksIdle {
+	if len(o.unwritten) == 0 && now.Sub(o.touched) >= booksIdle && !a.isParent(o) {
 		delete(a.all, key)
 	}
+}
+
+// isParent reports whether apps still count for an organization's account.
+func (a *accounts) isParent(o *account) bool {
+	if !o.isOrganization() {
+		return false
+	}
+	for _, app := range a.all {
+		if app.parent == o {
+			return true
+		}
+	}
+	return false
 }
 
 // settle adds what is not written to the bucket's figures and takes those over.
 func (b *books) settle(ctx context.Context, o *account, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, answerPatience)
 	defer cancel()
-	key := usageKey(o.org, o.app)
+	key := usageKey(o)
 	for range booksTries {
 		common, revision, err := b.read(ctx, key, now)
 		if err != nil {
@@ -192,8 +213,16 @@ func (b *books) put(ctx context.Context, key string, held map[int64]int64, revis
 	return err
 }
 
-// usageKey is where the figures of an app are. Its second level may be any text.
-func usageKey(org, app string) string {
+// usageKey is where the figures of an app are, or of an organization. The second
+// level of a topic may be any text.
+func usageKey(o *account) string {
+	if o.isOrganization() {
+		return base64.RawURLEncoding.EncodeToString([]byte(o.org)) + ".all"
+	}
+	return appUsageKey(o.org, o.app)
+}
+
+func appUsageKey(org, app string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	return encode([]byte(org)) + "." + "x" + encode([]byte(app))
 }

@@ -59,6 +59,10 @@ type Config struct {
 	// It is called for every retained message and must not block. Nil sets no
 	// limits.
 	Retained func(org, app string) (most int, expiry time.Duration)
+	// Organization tells how many retained messages all apps of an organization may
+	// have, and how many bytes of them the log may hold; 0 means no limit. It is
+	// called as Log and Retained are, for an app of it. Nil sets no limits.
+	Organization func(org, app string) (retained int, bytes int64)
 	// RetainedBytes is the size of all retained messages on disk; 0 means no
 	// bound but the server's. At the bound new ones are refused.
 	RetainedBytes int64

@@ -32,7 +32,7 @@ var errBehind = errors.New("the replica that answered is behind")
 // Next gets broker.ErrOverloaded and broker.ErrUnavailable like Read, and may
 // be called again then.
 func (b *Bus) Retained(filter string) broker.Cursor {
-	c := &cursor{bus: b}
+	c := &cursor{bus: b, org: organizationOf(filter)}
 	c.subjects, c.err = filterSubjects(retainedPrefix, filter)
 	return c
 }
@@ -42,6 +42,7 @@ func (b *Bus) Retained(filter string) broker.Cursor {
 type cursor struct {
 	bus      *Bus
 	subjects []string
+	org      string
 	err      error // of the filter
 
 	mu     sync.Mutex // guards the fields below
@@ -112,7 +113,7 @@ func (c *cursor) queue(n int, fn func([]*broker.Message, bool, error)) {
 		p = c.bus.scanners
 	}
 	c.mu.Unlock()
-	if !p.offer(func(ctx context.Context, a *asker) { c.work(ctx, a, n, fn) }) {
+	if !p.offer(c.org, func(ctx context.Context, a *asker) { c.work(ctx, a, n, fn) }) {
 		fn(nil, false, c.bus.refusal())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -301,3 +302,28 @@ func Account(retention time.Duration, most int64) func(*broker.Message, time.Tim
 		return err
 	}
 }
+
+// Turns is a pool whose tasks ask nothing.
+type Turns struct {
+	pool *pool
+	end  func()
+}
+
+// NewTurns starts one with so many goroutines, and room for so many tasks.
+func NewTurns(b *Bus, workers, queue int) *Turns {
+	p := newPool(b.side, queue, b.cfg.Logger)
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	for range workers {
+		done.Go(func() { p.work(ctx) })
+	}
+	return &Turns{pool: p, end: func() { cancel(); done.Wait(); p.close() }}
+}
+
+// Offer queues a task.
+func (p *Turns) Offer(org string, f func()) bool {
+	return p.pool.offer(org, func(context.Context, *asker) { f() })
+}
+
+// Close ends it.
+func (p *Turns) Close() { p.end() }

@@ -59,9 +59,9 @@ func subtree(org, app string) string {
 // usageOf is where the figures of one app are, or those of all.
 func usageOf(org, app string) string {
 	if app != "" {
-		return usageKey(org, app)
+		return appUsageKey(org, app)
 	}
-	prefix, _, _ := strings.Cut(usageKey(org, ""), ".")
+	prefix, _, _ := strings.Cut(appUsageKey(org, ""), ".")
 	return prefix + ".>"
 }
 

@@ -27,7 +27,7 @@ func (b *Bus) Get(shard uint16, seqs []uint64, fn func([]*broker.Message, error)
 		fn(nil, fault.Newf(fault.Internal, "shard %d of %d does not exist", shard, b.shards))
 	case len(seqs) == 0:
 		fn(nil, nil)
-	case !b.getters.offer(func(ctx context.Context, a *asker) { b.get(ctx, a, shard, seqs, fn) }):
+	case !b.getters.offer("", func(ctx context.Context, a *asker) { b.get(ctx, a, shard, seqs, fn) }):
 		fn(nil, b.refusal())
 	}
 }

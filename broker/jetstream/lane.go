@@ -54,6 +54,7 @@ type entry struct {
 	sent    time.Duration
 	state   int
 	charge  charge
+	shared  bool   // counted for its organization
 	asking  lookup // of the question that is under way
 	aged    bool   // the id is too old for its hour
 	absent  bool   // and the log does not have it there

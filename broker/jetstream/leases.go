@@ -270,7 +270,7 @@ func (b *Bus) Reborn(ctx context.Context) (instance string, err error) {
 // understand has no State. fn is called once, from any goroutine, and must not
 // block.
 func (b *Bus) Leases(fn func([]broker.Lease, error)) {
-	ok := b.readers.offer(func(ctx context.Context, a *asker) {
+	ok := b.readers.offer("", func(ctx context.Context, a *asker) {
 		if a == nil {
 			fn(nil, errClosed)
 			return

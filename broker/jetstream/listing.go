@@ -20,7 +20,7 @@ func (b *Bus) Sessions(ctx context.Context, org, app, user, after string, limit 
 	subject := string(appendEncoded([]byte(bucketPrefix(sessionsBucket)), strings.TrimSuffix(of, "/"))) + ".>"
 	page := listing{after: after, limit: limit}
 	answered := make(chan error, 1)
-	ok := b.scanners.offer(func(running context.Context, a *asker) {
+	ok := b.scanners.offer(org, func(running context.Context, a *asker) {
 		if a == nil {
 			answered <- errClosed
 			return

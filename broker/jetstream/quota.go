@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"hash/maphash"
 	"log/slog"
@@ -31,15 +30,24 @@ var (
 // app with a limit publishes any here.
 type quotas struct {
 	limits func(org, app string) (int, time.Duration) // nil: none
+	shared func(org, app string) (int, int64)         // of organizations; nil: none
 	seed   maphash.Seed
 	count  func(app string, done func(subjects []string, err error)) bool
 	log    *slog.Logger
 
-	mu   sync.Mutex // guards apps and what is in them
-	apps map[string]*census
+	mu  sync.Mutex // guards all and what is in it
+	all map[string]*census
 }
 
-// census is one app's topics, by hash.
+// scope is whose retained messages are counted: an app's, "org/app", or an
+// organization's.
+type scope struct {
+	of   string
+	most int
+	full error
+}
+
+// census is the topics of one scope, by hash.
 type census struct {
 	known   map[uint64]int64 // until when, in Unix ms; 0: not known or for ever
 	pending map[uint64]int   // publishes under way
@@ -56,7 +64,7 @@ type change struct {
 }
 
 func newQuotas(cfg Config) *quotas {
-	return &quotas{limits: cfg.Retained, seed: maphash.MakeSeed(), log: cfg.Logger, apps: make(map[string]*census)}
+	return &quotas{limits: cfg.Retained, seed: maphash.MakeSeed(), log: cfg.Logger, shared: cfg.Organization, all: make(map[string]*census)}
 }
 
 // appOf splits the organization and the app off a topic's name.
@@ -96,49 +104,85 @@ func (q *quotas) timeToLive(m *broker.Message) int64 {
 	return 0
 }
 
+// scopes are those with a limit that a topic counts for.
+func (q *quotas) scopes(name string) (scopes []scope) {
+	org, app := appOf(name)
+	if most, _ := q.limit(name); most > 0 {
+		scopes = append(scopes, scope{of: org + "/" + app, most: most, full: broker.ErrRetainedQuota})
+	}
+	if q.shared == nil {
+		return scopes
+	}
+	if most, _ := q.shared(org, app); most > 0 {
+		scopes = append(scopes, scope{of: org, most: most, full: broker.ErrOrganizationRetained})
+	}
+	return scopes
+}
+
 // admit lets a publish of a retained message go ahead, or not. Every publish
 // that was let is ended by one call of done.
 func (q *quotas) admit(m *broker.Message, now time.Time) error {
-	most, _ := q.limit(m.Topic)
-	if most <= 0 {
+	scopes := q.scopes(m.Topic)
+	if len(scopes) == 0 {
 		return nil
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	c, key := q.census(m.Topic), q.hash(m.Topic)
-	if len(m.Payload) == 0 {
+	key := q.hash(m.Topic)
+	for _, s := range scopes {
+		if err := q.fits(s, key, m, now); err != nil {
+			return err
+		}
+	}
+	for _, s := range scopes {
+		c := q.census(s.of)
 		c.pending[key]++
+		if len(m.Payload) > 0 {
+			c.known[key] = q.until(m, now)
+		}
+	}
+	return nil
+}
+
+// fits says whether a scope has room for a message. It is called with mu held.
+func (q *quotas) fits(s scope, key uint64, m *broker.Message, now time.Time) error {
+	c := q.census(s.of)
+	if len(m.Payload) == 0 {
 		return nil
 	}
 	if c.counted.IsZero() {
-		q.recount(m.Topic, c, now)
+		q.recount(s.of, c, now)
 		return errCounting
 	}
-	if _, ok := c.known[key]; !ok && len(c.known) >= most {
+	if _, ok := c.known[key]; !ok && len(c.known) >= s.most {
 		c.forgetExpired(now)
-		if len(c.known) >= most {
+		if len(c.known) >= s.most {
 			if now.Sub(c.counted) > recountFull {
-				q.recount(m.Topic, c, now)
+				q.recount(s.of, c, now)
 			}
-			return broker.ErrRetainedQuota
+			return s.full
 		}
 	}
 	if now.Sub(c.counted) > recountAfter {
-		q.recount(m.Topic, c, now)
+		q.recount(s.of, c, now)
 	}
-	c.known[key] = q.until(m, now)
-	c.pending[key]++
 	return nil
 }
 
 // done notes how a publish ended.
 func (q *quotas) done(m *broker.Message, err error, now time.Time) {
-	if most, _ := q.limit(m.Topic); most <= 0 {
+	scopes := q.scopes(m.Topic)
+	if len(scopes) == 0 {
 		return
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	c, key := q.census(m.Topic), q.hash(m.Topic)
+	for _, s := range scopes {
+		q.census(s.of).done(q.hash(m.Topic), len(m.Payload) == 0, err, now)
+	}
+}
+
+func (c *census) done(key uint64, cleared bool, err error, now time.Time) {
 	if c.pending[key]--; c.pending[key] <= 0 {
 		delete(c.pending, key)
 	}
@@ -148,7 +192,7 @@ func (q *quotas) done(m *broker.Message, err error, now time.Time) {
 		if !c.counted.IsZero() {
 			c.counted = now.Add(-recountAfter)
 		}
-	case len(m.Payload) == 0:
+	case cleared:
 		delete(c.known, key)
 		c.recent[key] = change{at: now}
 	case c.counting:
@@ -160,13 +204,11 @@ func (q *quotas) done(m *broker.Message, err error, now time.Time) {
 
 func (q *quotas) hash(name string) uint64 { return maphash.String(q.seed, name) }
 
-func (q *quotas) census(name string) *census {
-	org, app := appOf(name)
-	key := org + "/" + app
-	c := q.apps[key]
+func (q *quotas) census(of string) *census {
+	c := q.all[of]
 	if c == nil {
 		c = &census{known: make(map[uint64]int64), pending: make(map[uint64]int), recent: make(map[uint64]change)}
-		q.apps[key] = c
+		q.all[of] = c
 	}
 	return c
 }
@@ -179,13 +221,12 @@ func (c *census) forgetExpired(now time.Time) {
 	}
 }
 
-// recount has an app counted unless that is under way.
-func (q *quotas) recount(name string, c *census, now time.Time) {
+// recount has a scope counted unless that is under way.
+func (q *quotas) recount(of string, c *census, now time.Time) {
 	if c.counting {
 		return
 	}
-	org, app := appOf(name)
-	c.counting = q.count(org+"/"+app, func(subjects []string, err error) { q.counted(c, subjects, err, now) })
+	c.counting = q.count(of, func(subjects []string, err error) { q.counted(c, subjects, err, now) })
 }
 
 // counted takes the subjects that a count found which began then.
@@ -223,16 +264,17 @@ func (q *quotas) counted(c *census, subjects []string, err error, began time.Tim
 	c.known = known
 }
 
-// countRetained lists the subjects of an app on a goroutine that may wait.
-func (b *Bus) countRetained(app string, done func([]string, error)) bool {
-	return b.readers.offer(func(ctx context.Context, a *asker) {
+// countRetained lists the subjects of an app or an organization on a goroutine
+// that may wait.
+func (b *Bus) countRetained(of string, done func([]string, error)) bool {
+	return b.readers.offer("", func(ctx context.Context, a *asker) {
 		if a == nil {
 			done(nil, errClosed)
 			return
 		}
 		ctx, cancel := context.WithTimeout(ctx, askPatience)
 		defer cancel()
-		filters, err := filterSubjects(retainedPrefix, app+"/#")
+		filters, err := filterSubjects(retainedPrefix, of+"/#")
 		var all []string
 		for _, filter := range filters {
 			var some []string
@@ -249,28 +291,9 @@ func (b *Bus) countRetained(app string, done func([]string, error)) bool {
 func (b *Bus) subjects(ctx context.Context, stream, filter string) ([]string, error) {
 	var all []string
 	for {
-		var info struct {
-			Total int `json:"total"`
-			State struct {
-				Subjects map[string]uint64 `json:"subjects"`
-			} `json:"state"`
-			Error *struct {
-				Description string `json:"description"`
-			} `json:"error"`
-		}
-		data, err := json.Marshal(map[string]any{"subjects_filter": filter, "offset": len(all)})
+		info, err := b.askSubjects(ctx, stream, filter, len(all))
 		if err != nil {
 			return nil, err
-		}
-		m, err := b.side.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+stream, data)
-		if err != nil {
-			return nil, err
-		}
-		if err := json.Unmarshal(m.Data, &info); err != nil {
-			return nil, err
-		}
-		if info.Error != nil {
-			return nil, jetError(info.Error.Description)
 		}
 		for s := range info.State.Subjects {
 			all = append(all, s)

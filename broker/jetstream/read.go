@@ -49,7 +49,7 @@ func (b *Bus) Read(q broker.Query, fn func(broker.Page, error)) {
 		return
 	}
 	asked := time.Now()
-	if !b.readers.offer(func(ctx context.Context, a *asker) { b.read(ctx, a, q, subjects, asked, fn) }) {
+	if !b.readers.offer(organizationOf(q.Filters[0]), func(ctx context.Context, a *asker) { b.read(ctx, a, q, subjects, asked, fn) }) {
 		fn(broker.Page{}, b.refusal())
 	}
 }

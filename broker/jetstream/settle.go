@@ -112,7 +112,7 @@ func (s *sweep) load(r *reading, seqs []uint64, messages []*broker.Message, miss
 	for i, index := range missing {
 		wanted[i] = seqs[index]
 	}
-	ok := s.bus.getters.offer(func(ctx context.Context, a *asker) {
+	ok := s.bus.getters.offer("", func(ctx context.Context, a *asker) {
 		s.bus.get(ctx, a, s.shard, wanted, func(got []*broker.Message, err error) {
 			for i, m := range got {
 				messages[missing[i]] = m

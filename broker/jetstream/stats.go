@@ -112,7 +112,7 @@ func (b *Bus) Stats() Stats {
 func (b *Bus) retainedCount() int {
 	now, at := time.Now().UnixNano(), b.counters.retainedAt.Load()
 	if now-at >= int64(statsAge) && b.counters.retainedAt.CompareAndSwap(at, now) {
-		b.readers.offer(func(ctx context.Context, a *asker) {
+		b.readers.offer("", func(ctx context.Context, a *asker) {
 			if a == nil {
 				return
 			}

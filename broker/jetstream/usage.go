@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/broker"
@@ -25,14 +26,18 @@ const (
 // is written; see books.
 type accounts struct {
 	limits func(org, app string) (retention time.Duration, bytes int64)
+	shared func(org, app string) (retained int, bytes int64) // nil: no limits
 
 	mu  sync.RWMutex // guards all
 	all map[string]*account
 }
 
-// account is one app's.
+// account is one app's, or an organization's, of all its apps.
 type account struct {
 	org, app string
+	parent   *account // of an app: its organization's
+	key      string
+	pending  pending // of an organization
 
 	mu        sync.Mutex // guards the fields below
 	retention time.Duration
@@ -44,7 +49,10 @@ type account struct {
 	written   time.Time
 }
 
-// charge is what one message costs its app's account.
+// pending is what of an organization waits for the log.
+type pending struct{ messages, bytes atomic.Int64 }
+
+// charge is what one message costs its app's account, and its organization's.
 type charge struct {
 	account *account
 	until   int64 // when the log forgets the message, Unix ms; 0: when the stream does
@@ -56,7 +64,7 @@ func newAccounts(cfg Config) *accounts {
 	if cfg.Log == nil {
 		return nil
 	}
-	return &accounts{limits: cfg.Log, all: make(map[string]*account)}
+	return &accounts{limits: cfg.Log, shared: cfg.Organization, all: make(map[string]*account)}
 }
 
 // charge counts a message, or returns broker.ErrAppFull. Without accounts it
@@ -80,17 +88,45 @@ func (a *accounts) of(name string, now time.Time) *account {
 		return one
 	}
 	retention, most := a.limits(org, app)
+	all := a.ofAll(org, app)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if one = a.all[key]; one == nil {
-		one = &account{
-			org: org, app: app, retention: retention, most: most, touched: now,
-			held: make(map[int64]int64), unwritten: make(map[int64]int64),
+		one = a.open(key, org, app, now)
+		one.retention, one.most = retention, most
+		if one.parent = a.all[org+organizationMark]; one.parent == nil {
+			one.parent = a.open(org+organizationMark, org, app, now)
+			one.parent.most = all
 		}
-		a.all[key] = one
 	}
 	return one
 }
+
+// organizationMark follows an organization's name in the key of its account: no
+// app has that name.
+const organizationMark = "//"
+
+// open makes an account. It is called with mu held.
+func (a *accounts) open(key, org, app string, now time.Time) *account {
+	o := &account{
+		org: org, app: app, key: key, touched: now, held: make(map[int64]int64), unwritten: make(map[int64]int64),
+	}
+	a.all[key] = o
+	return o
+}
+
+// ofAll is how many bytes of an organization's apps the log may hold.
+func (a *accounts) ofAll(org, app string) int64 {
+	if a.shared == nil {
+		return 0
+	}
+	_, bytes := a.shared(org, app)
+	return bytes
+}
+
+// isOrganization says that an account is an organization's. Its app is one that
+// its limits can be asked for by.
+func (o *account) isOrganization() bool { return o.parent == nil }
 
 func (o *account) charge(m *broker.Message, now time.Time) (charge, error) {
 	c := charge{account: o, until: m.Expires}
@@ -98,18 +134,32 @@ func (o *account) charge(m *broker.Message, now time.Time) (charge, error) {
 	ms := now.UnixMilli()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.touched = now
 	if end := ms + o.retention.Milliseconds(); o.retention > 0 && (c.until == 0 || c.until > end) {
 		c.until = end
 	}
+	c.slot = slotOf(c.until, ms)
+	if !o.hold(&c, now) {
+		return c, broker.ErrAppFull
+	}
+	o.parent.mu.Lock()
+	defer o.parent.mu.Unlock()
+	if !o.parent.hold(&c, now) {
+		o.add(c.slot, -c.bytes)
+		return c, broker.ErrOrganizationFull
+	}
+	return c, nil
+}
+
+// hold counts what a message costs, if there is room. It is called with mu held.
+func (o *account) hold(c *charge, now time.Time) bool {
+	o.touched = now
 	if o.most > 0 && o.sum+c.bytes > o.most {
-		if o.forget(ms); o.sum+c.bytes > o.most {
-			return c, broker.ErrAppFull
+		if o.forget(now.UnixMilli()); o.sum+c.bytes > o.most {
+			return false
 		}
 	}
-	c.slot = slotOf(c.until, ms)
 	o.add(c.slot, c.bytes)
-	return c, nil
+	return true
 }
 
 // refund takes back what was not stored.
@@ -117,10 +167,15 @@ func (c charge) refund() {
 	if c.account == nil {
 		return
 	}
-	c.account.mu.Lock()
-	defer c.account.mu.Unlock()
-	if c.account.held[c.slot] > 0 || c.account.unwritten[c.slot] != 0 { // not expired meanwhile
-		c.account.add(c.slot, -c.bytes)
+	c.account.refund(c)
+	c.account.parent.refund(c)
+}
+
+func (o *account) refund(c charge) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.held[c.slot] > 0 || o.unwritten[c.slot] != 0 { // not expired meanwhile
+		o.add(c.slot, -c.bytes)
 	}
 }
 

@@ -69,7 +69,7 @@ func (b *Bus) Will(instance, key string, fn func(*broker.Will, error)) {
 // cannot be read is logged, left out and left where it is. fn is called once,
 // from any goroutine, and must not block.
 func (b *Bus) Wills(instance string, fn func([]*broker.Will, error)) {
-	ok := b.scanners.offer(func(ctx context.Context, a *asker) {
+	ok := b.scanners.offer("", func(ctx context.Context, a *asker) {
 		if a == nil {
 			fn(nil, errClosed)
 			return
@@ -116,7 +116,7 @@ func (b *Bus) parseWill(instance, subject string, s *stored) *broker.Will {
 // It reads the headers of all records, so it is for the dead alone. fn is
 // called as Wills'.
 func (b *Bus) Orphans(instance string, fn func(keys []string, err error)) {
-	ok := b.scanners.offer(func(ctx context.Context, a *asker) {
+	ok := b.scanners.offer("", func(ctx context.Context, a *asker) {
 		if a == nil {
 			fn(nil, errClosed)
 			return

@@ -1,10 +1,6 @@
 package presence_test
 
 import (
-	"context"
-	"io"
-	"net"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -17,19 +13,19 @@ import (
 
 func TestConnectsGoOnWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
-	line := newLine(t, testenv.Redis(t))
+	line := testenv.NewLine(t, testenv.Redis(t))
 	air, prefix := &air{}, newPrefix()
 	var n []*presence.Fallback
 	var redis []*presence.Redis
 	for range 2 {
-		r := newRedis(t, line.url, prefix)
+		r := newRedis(t, line.URL, prefix)
 		f := presence.NewFallback(r, newBroadcast(t, air))
 		run(t, f.Run)
 		until(t, r.Up)
 		n, redis = append(n, f), append(redis, r)
 	}
 	first, _ := claim(t, n[0], "k", "a")
-	line.cut()
+	line.Cut()
 	second, _ := claim(t, n[1], "k", "b")
 	if second <= first {
 		t.Errorf("the claim without Redis has %d after %d", second, first)
@@ -41,7 +37,7 @@ func TestConnectsGoOnWhileRedisIsAway(t *testing.T) {
 	if h := holder(t, n[0], "k"); h != (presence.Holder{Instance: "b", Number: second}) {
 		t.Errorf("without Redis the holder is %v", h)
 	}
-	line.mend()
+	line.Mend()
 	until(t, func() bool { return redis[0].Up() && redis[1].Up() })
 	if h := holder(t, n[0], "k"); h.Number != second {
 		t.Errorf("Redis is back with an old claim, and the holder is %v", h)
@@ -64,9 +60,9 @@ func TestConnectsGoOnWhileRedisIsAway(t *testing.T) {
 // A Redis that comes late is used, and a wrong URL is said without the password.
 func TestRedisComesLate(t *testing.T) {
 	t.Parallel()
-	line := newLine(t, testenv.Redis(t))
-	line.cut()
-	r := newRedis(t, line.url, newPrefix())
+	line := testenv.NewLine(t, testenv.Redis(t))
+	line.Cut()
+	r := newRedis(t, line.URL, newPrefix())
 	run(t, r.Run)
 	_, err := await(t, func(fn func(uint64, error)) {
 		r.Claim("k", "a", func(number uint64, _ string, err error) { fn(number, err) })
@@ -74,7 +70,7 @@ func TestRedisComesLate(t *testing.T) {
 	if err == nil {
 		t.Fatal("a claim without Redis")
 	}
-	line.mend()
+	line.Mend()
 	until(t, r.Up)
 	claim(t, r, "k", "a")
 	if _, err := presence.NewRedis(presence.Config{URL: "redis://:hunter2@h:port/0"}); err == nil || strings.Contains(err.Error(), "hunter2") {
@@ -138,73 +134,4 @@ func TestStopAnswersAll(t *testing.T) {
 	if _, err := await(t, func(fn func(presence.Holder, error)) { r.Holder("k", fn) }); err == nil {
 		t.Error("an answer after the stop")
 	}
-}
-
-// line is a way to a server that can be cut.
-type line struct {
-	url    string
-	server string
-	mu     sync.Mutex
-	down   bool
-	conns  []net.Conn
-}
-
-func newLine(t *testing.T, server string) *line {
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &line{server: u.Host}
-	u.Host = socket.Addr().String()
-	l.url = u.String()
-	t.Cleanup(func() { socket.Close(); l.cut() })
-	go func() {
-		for {
-			conn, err := socket.Accept()
-			if err != nil {
-				return
-			}
-			go l.join(conn)
-		}
-	}()
-	return l
-}
-
-func (l *line) join(conn net.Conn) {
-	far, err := net.Dial("tcp", l.server)
-	if err != nil {
-		conn.Close()
-		return
-	}
-	l.mu.Lock()
-	l.conns = append(l.conns, conn, far)
-	down := l.down
-	l.mu.Unlock()
-	if down {
-		l.cut()
-		return
-	}
-	go func() { _, _ = io.Copy(far, conn); far.Close() }()
-	_, _ = io.Copy(conn, far)
-	conn.Close()
-}
-
-func (l *line) cut() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.down = true
-	for _, c := range l.conns {
-		c.Close()
-	}
-	l.conns = nil
-}
-
-func (l *line) mend() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.down = false
 }

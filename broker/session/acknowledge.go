@@ -26,7 +26,7 @@ func (s *Session) receiveAck(f packet.Frame, now time.Time) {
 		s.receivePubcomp(i, now)
 	}
 	if len(s.progress.acked) > maxAcked {
-		s.end(ReasonSlowConsumer.with("an old message is never acknowledged"), now)
+		s.end(ReasonSlowConsumer.With("an old message is never acknowledged"), now)
 		return
 	}
 	s.pump(now)

@@ -150,13 +150,16 @@ func (s *Session) takeWill(w *packet.Will) (*broker.Will, Reason) {
 	}
 	name := s.full(w.Topic)
 	if reason, ok := s.mayPublish(name); !ok || s.foreign(name) {
-		return nil, ReasonWillNotAuthorized.with(name + ": " + reason.Name)
+		return nil, ReasonWillNotAuthorized.With(name + ": " + reason.Name)
+	}
+	if !s.mayCarry(len(w.Payload)) {
+		return nil, ReasonPayload.With("the will")
 	}
 	props := &w.Properties
 	m := s.message(name, w.Payload, w.QoS, w.Retain)
 	m.UTF8 = props.PayloadFormat == 1
 	if m.UTF8 && !validText(w.Payload) {
-		return nil, ReasonPayloadFormat.with("the will")
+		return nil, ReasonPayloadFormat.With("the will")
 	}
 	m.ContentType, m.User = props.ContentType, props.User
 	m.Correlation = props.CorrelationData

@@ -97,7 +97,7 @@ func malformation(err error) Reason {
 	if errors.Is(err, packet.ErrTooLarge) {
 		return ReasonPacketTooLarge // [MQTT-3.2.2-15]
 	}
-	reason := ReasonMalformed.with(err.Error())
+	reason := ReasonMalformed.With(err.Error())
 	if errors.As(err, &reason.Malformed) && reason.Malformed.Reason != 0 {
 		reason.Code = reason.Malformed.Reason
 	}
@@ -114,7 +114,7 @@ func (s *Session) receiveDisconnect(f packet.Frame, now time.Time) {
 	}
 	if p.Properties.HasSessionExpiry {
 		if s.expiry == 0 && s.maxExpiry != 0 && p.Properties.SessionExpiry != 0 {
-			s.end(ReasonProtocolError.with("a session expiry that CONNECT did not have"), now) // section 3.14.2.2.2
+			s.end(ReasonProtocolError.With("a session expiry that CONNECT did not have"), now) // section 3.14.2.2.2
 			return
 		}
 		s.expiry = min(p.Properties.SessionExpiry, s.maxExpiry)

@@ -46,6 +46,8 @@ var commands = map[string]func(*world, *args){
 	"fetched":         cmdFetched,
 	"replayed":        cmdReplayed,
 	"probe":           func(w *world, _ *args) { w.session.Probe(w.now) },
+	"expel":           func(w *world, a *args) { w.session.Expel(reasonOf(w, a, session.ReasonQuota), w.now) },
+	"congest":         func(w *world, _ *args) { w.session.Congest() },
 	"drained":         func(w *world, _ *args) { w.session.Drained(w.now) },
 	"takeover":        func(w *world, _ *args) { w.session.Takeover(w.now) },
 	"shutdown":        func(w *world, _ *args) { w.session.Shutdown(w.now) },

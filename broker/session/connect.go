@@ -16,7 +16,7 @@ const jwtMethod = "JWT"
 // receiveConnect takes the first packet of the connection.
 func (s *Session) receiveConnect(f packet.Frame) {
 	if f.Type != packet.CONNECT {
-		s.end(ReasonProtocolError.with("the first packet is "+f.Type.String()), s.heard.time()) // [MQTT-3.1.0-1]
+		s.end(ReasonProtocolError.With("the first packet is "+f.Type.String()), s.heard.time()) // [MQTT-3.1.0-1]
 		return
 	}
 	p := new(packet.Connect)
@@ -25,7 +25,7 @@ func (s *Session) receiveConnect(f packet.Frame) {
 	switch {
 	case errors.Is(err, packet.ErrUnsupportedVersion):
 		s.version = packet.V311                                                     // whose CONNACK everybody reads
-		s.refuse(ReasonUnsupportedVersion.with(p.Version.String()), s.heard.time()) // [MQTT-3.1.2-2]
+		s.refuse(ReasonUnsupportedVersion.With(p.Version.String()), s.heard.time()) // [MQTT-3.1.2-2]
 		return
 	case err != nil:
 		s.badConnect(err)
@@ -33,7 +33,7 @@ func (s *Session) receiveConnect(f packet.Frame) {
 	}
 	s.meet(p)
 	if detail := s.clientIDFlaw(p); detail != "" {
-		s.refuse(ReasonClientIDRejected.with(detail), s.heard.time()) // [MQTT-3.1.3-9]
+		s.refuse(ReasonClientIDRejected.With(detail), s.heard.time()) // [MQTT-3.1.3-9]
 		return
 	}
 	s.own().connect = p
@@ -110,7 +110,7 @@ func (s *Session) receiveChallenged(f packet.Frame) {
 		return
 	}
 	if f.Type != packet.AUTH {
-		s.refuse(ReasonProtocolError.with("unexpected "+f.Type.String()+" during authentication"), s.heard.time()) // [MQTT-3.1.2-30]
+		s.refuse(ReasonProtocolError.With("unexpected "+f.Type.String()+" during authentication"), s.heard.time()) // [MQTT-3.1.2-30]
 		return
 	}
 	var p packet.Auth
@@ -118,11 +118,11 @@ func (s *Session) receiveChallenged(f packet.Frame) {
 	case err != nil:
 		s.badConnect(err)
 	case p.Reason != packet.ContinueAuthentication: // [MQTT-4.12.0-3]
-		s.refuse(ReasonProtocolError.with("AUTH does not continue the authentication"), s.heard.time())
+		s.refuse(ReasonProtocolError.With("AUTH does not continue the authentication"), s.heard.time())
 	case p.Properties.AuthMethod != s.rare().authMethod: // [MQTT-4.12.0-5]
 		s.refuse(ReasonBadAuthMethod, s.heard.time())
 	case len(p.Properties.AuthData) == 0:
-		s.refuse(ReasonBadCredentials.with("no token"), s.heard.time())
+		s.refuse(ReasonBadCredentials.With("no token"), s.heard.time())
 	default:
 		s.rare().connect.Properties.AuthData = p.Properties.AuthData
 		s.authenticate()
@@ -133,7 +133,7 @@ func (s *Session) receiveChallenged(f packet.Frame) {
 // a request did not bring.
 func (s *Session) receiveAuth(f packet.Frame, now time.Time) {
 	if !s.v5() || s.rare().authMethod == "" {
-		s.end(ReasonProtocolError.with("AUTH without an authentication method"), now) // [MQTT-4.12.1-1]
+		s.end(ReasonProtocolError.With("AUTH without an authentication method"), now) // [MQTT-4.12.1-1]
 		return
 	}
 	var p packet.Auth
@@ -143,7 +143,7 @@ func (s *Session) receiveAuth(f packet.Frame, now time.Time) {
 	case p.Properties.AuthMethod != s.rare().authMethod:
 		s.end(ReasonBadAuthMethod, now) // [MQTT-4.12.1-1]
 	case p.Reason != packet.Reauthenticate && (p.Reason != packet.ContinueAuthentication || !s.rare().asking):
-		s.end(ReasonProtocolError.with("AUTH neither begins nor continues an authentication"), now) // [MQTT-3.15.2-1]
+		s.end(ReasonProtocolError.With("AUTH neither begins nor continues an authentication"), now) // [MQTT-3.15.2-1]
 	case len(p.Properties.AuthData) == 0:
 		s.own().asking = true
 		s.sendAuth(packet.ContinueAuthentication)
@@ -163,7 +163,7 @@ func (s *Session) Reauthenticated(a Authorizer, expires time.Time, err error, no
 	s.own().reauth = false
 	s.Alive(now)
 	if err != nil {
-		s.end(ReasonReauthentication.with(err.Error()), now)
+		s.end(ReasonReauthentication.With(err.Error()), now)
 		return
 	}
 	s.authorizer, s.expires = a, at(expires)
@@ -196,17 +196,18 @@ func (s *Session) Regrant(now time.Time) {
 }
 
 // Revoke reports that what the client has proved itself with was taken away.
-func (s *Session) Revoke(now time.Time) { s.expel(ReasonRevoked, now) }
+func (s *Session) Revoke(now time.Time) { s.Expel(ReasonRevoked, now) }
 
 // Suspend reports that the client's organization is suspended, or gone. Nothing
 // more is said in its name: the will is not published.
 func (s *Session) Suspend(now time.Time) {
 	s.will = nil
-	s.expel(ReasonSuspended, now)
+	s.Expel(ReasonSuspended, now)
 }
 
-// expel ends a connection that the client had a right to before.
-func (s *Session) expel(reason Reason, now time.Time) {
+// Expel ends a connection that may not be there any more: before CONNACK it is
+// refused for the reason.
+func (s *Session) Expel(reason Reason, now time.Time) {
 	if s.phase == authenticating || s.phase == claiming {
 		s.refuse(reason, now)
 		return

@@ -61,9 +61,9 @@ func (s *Session) Tick(now time.Time) {
 	case s.phase == challenged:
 		s.refuse(ReasonConnectTimeout, now)
 	case s.phase == authenticating:
-		s.refuse(ReasonUnavailable.with("authentication took too long"), now)
+		s.refuse(ReasonUnavailable.With("authentication took too long"), now)
 	case s.phase == claiming:
-		s.refuse(ReasonUnavailable.with("the session could not be claimed in time"), now)
+		s.refuse(ReasonUnavailable.With("the session could not be claimed in time"), now)
 	case passed(s.expires.time(), now):
 		s.end(ReasonTokenExpired, now)
 	case passed(s.silent(), now):

@@ -118,6 +118,15 @@ func (s *Session) complete(seq uint64, now time.Time) {
 	s.lookUp(now)
 }
 
+// Congest reports that nothing more should go out until Drained: the transport
+// has enough to write, or the client's tenant has been sent what it may be. What
+// is on its way stays so, and messages are treated as Deliver says.
+func (s *Session) Congest() {
+	if s.phase == connected {
+		s.congested = true
+	}
+}
+
 // Drained reports that the transport is not congested any more.
 func (s *Session) Drained(now time.Time) {
 	if s.phase == connected {

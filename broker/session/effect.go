@@ -158,8 +158,8 @@ type Drops struct {
 	Congested uint32 // QoS 0, because the transport had enough to write
 	Expired   uint32 // their deadline had passed
 	TooLarge  uint32 // larger than the client takes
-	Gone      uint32 // the log has them no more
+	Gone      uint16 // the log has them no more
 	// Truncated is 1 once for a session that was away for longer than the log
 	// keeps messages: some may be missing, and nobody knows how many.
-	Truncated uint32
+	Truncated uint16
 }

@@ -49,7 +49,7 @@ func (s *Session) write(m *broker.Message, g grant, e *Encodings, id uint16, now
 		return false
 	}
 	s.out = (*encoded).AppendTo(s.out, id, false)
-	s.sent++
+	s.count(m)
 	return true
 }
 
@@ -72,8 +72,14 @@ func (s *Session) writeOwn(m *broker.Message, g grant, id uint16, dup bool, now 
 	if alias != 0 && !known {
 		s.own().told[m.Topic] = alias
 	}
-	s.sent++
+	s.count(m)
 	return true
+}
+
+// count notes that m is on its way.
+func (s *Session) count(m *broker.Message) {
+	s.sent++
+	s.sentBytes += uint32(len(m.Payload)) //nolint:gosec // drained long before that
 }
 
 // tooLarge reports whether the client refuses packets of n bytes.
@@ -87,7 +93,7 @@ func (s *Session) tooMuch(before int, what packet.Type, now time.Time) bool {
 		return false
 	}
 	s.out = s.out[:before]
-	s.end(ReasonPacketTooLarge.with("the "+what.String()+" is larger than the client takes"), now)
+	s.end(ReasonPacketTooLarge.With("the "+what.String()+" is larger than the client takes"), now)
 	return true
 }
 

@@ -33,7 +33,7 @@ func (s *Session) receivePublish(f packet.Frame, now time.Time) {
 		return
 	}
 	if len(p.Properties.SubscriptionIDs) > 0 {
-		s.end(ReasonProtocolError.with("a client sends no subscription identifier"), now) // [MQTT-3.3.4-6]
+		s.end(ReasonProtocolError.With("a client sends no subscription identifier"), now) // [MQTT-3.3.4-6]
 		return
 	}
 	if p.QoS > 0 && s.again(&p, now) {
@@ -72,8 +72,14 @@ func (s *Session) isIncoming(id uint16, qos byte) bool {
 // accept takes a message in, or says why not.
 func (s *Session) accept(p *packet.Publish, name string, now time.Time) {
 	reason, allowed := s.mayPublish(name)
-	if allowed && p.Properties.PayloadFormat == 1 && !validText(p.Payload) {
+	switch {
+	case !allowed:
+	case p.Properties.PayloadFormat == 1 && !validText(p.Payload):
 		reason, allowed = ReasonPayloadFormat, false
+	case !s.mayCarry(len(p.Payload)):
+		reason, allowed = ReasonPayload, false
+	case !s.affords(len(p.Payload), p.QoS, now):
+		reason, allowed = ReasonPublishRate, false
 	}
 	if !allowed {
 		s.deny(p, name, reason, now)
@@ -130,11 +136,6 @@ func (s *Session) mayPublish(name string) (Reason, bool) {
 		return ReasonNotAuthorized, false // mounted, no $ would hide it from # [MQTT-4.7.2-1]
 	}
 	return Reason{}, true
-}
-
-// withinLimits bounds a topic name or filter.
-func (s *Session) withinLimits(topic string) bool {
-	return len(topic) <= s.limits.MaxTopicBytes && strings.Count(topic, "/") < s.limits.MaxTopicLevels
 }
 
 // deny drops a publish. 5.0 has a code for it in the acknowledgement. 3.1.1
@@ -251,7 +252,7 @@ func (s *Session) resolve(p *packet.Publish, now time.Time) (string, bool) {
 	if name == "" {
 		known := s.rare().aliases
 		if int(alias) > len(known) || known[alias-1] == "" {
-			s.end(ReasonTopicAlias.with("unknown"), now)
+			s.end(ReasonTopicAlias.With("unknown"), now)
 			return "", false
 		}
 		return known[alias-1], true
@@ -273,7 +274,7 @@ func (s *Session) checkName(name string, now time.Time) (string, bool) {
 	case nil, topic.ErrTooManyLevels: //nolint:errorlint // the package returns its own values bare
 		return name, true
 	default:
-		s.end(ReasonTopicNameInvalid.with(err.Error()), now) // [MQTT-3.3.2-2]
+		s.end(ReasonTopicNameInvalid.With(err.Error()), now) // [MQTT-3.3.2-2]
 		return "", false
 	}
 }

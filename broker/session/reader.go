@@ -84,7 +84,10 @@ func (s *Session) readOn(now time.Time) {
 // sendPage sends what was read, as far as there is room.
 func (s *Session) sendPage(now time.Time) {
 	r := s.rare()
-	for len(r.page) > 0 && s.roomy() {
+	if len(r.page) == 0 || !s.roomy() {
+		return
+	}
+	for most := s.credit(now); len(r.page) > 0 && s.roomy() && s.sentBytes < most; {
 		m := r.page[0]
 		if r.page[0], r.page = nil, r.page[1:]; len(r.page) == 0 {
 			r.page = nil

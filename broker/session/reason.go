@@ -49,6 +49,9 @@ var (
 	ReasonWillNotAuthorized  = Reason{Name: "will_not_authorized", Text: "the client may not publish its will", Code: packet.NotAuthorizedV5}
 	ReasonSlowConsumer       = Reason{Name: "slow_consumer", Text: "the client takes its messages too slowly", Code: packet.QuotaExceeded}
 	ReasonQuota              = Reason{Name: "quota_exceeded", Text: "a limit of the app is reached", Code: packet.QuotaExceeded}
+	ReasonPayload            = Reason{Name: "payload_limit", Text: "the payload is larger than the app may send", Code: packet.QuotaExceeded}
+	ReasonPublishRate        = Reason{Name: "publish_rate", Text: "the app publishes faster than it may; try again later", Code: packet.QuotaExceeded}
+	ReasonConnectRate        = Reason{Name: "connect_rate", Text: "the app's devices connect faster than they may; try again later", Code: packet.ConnectionRateExceeded}
 	ReasonLogFull            = Reason{Name: "log_full", Text: "the message log has no room", Code: packet.QuotaExceeded}
 	ReasonRate               = Reason{Name: "rate_exceeded", Text: "too many failures to authenticate; try again later", Code: packet.ConnectionRateExceeded}
 	ReasonOverloaded         = Reason{Name: "overloaded", Text: "the server has more to do than it can", Code: packet.ServerBusy}
@@ -65,12 +68,12 @@ func Reasons() []Reason {
 		ReasonClientIDRejected, ReasonTopicFilterInvalid, ReasonTopicNameInvalid, ReasonTopicLimit, ReasonTopicAlias,
 		ReasonReceiveMaximum, ReasonPayloadFormat, ReasonBadAuthMethod,
 		ReasonBadCredentials, ReasonNotAuthorized, ReasonWillNotAuthorized,
-		ReasonSlowConsumer, ReasonQuota, ReasonLogFull, ReasonRate, ReasonOverloaded, ReasonUnavailable, ReasonInternal,
+		ReasonSlowConsumer, ReasonQuota, ReasonPayload, ReasonPublishRate, ReasonConnectRate, ReasonLogFull, ReasonRate, ReasonOverloaded, ReasonUnavailable, ReasonInternal,
 	}
 }
 
-// with returns the reason with a detail for the log.
-func (r Reason) with(detail string) Reason {
+// With returns the reason with a detail for the log.
+func (r Reason) With(detail string) Reason {
 	r.Text += ": " + detail
 	return r
 }
@@ -93,19 +96,19 @@ func (r Reason) show() string {
 func failure(err error) Reason {
 	switch fault.CodeOf(err) {
 	case fault.Overloaded:
-		return ReasonOverloaded.with(err.Error())
+		return ReasonOverloaded.With(err.Error())
 	case fault.TooManyRequests, fault.QuotaExceeded:
-		return ReasonQuota.with(err.Error())
+		return ReasonQuota.With(err.Error())
 	case fault.OutsideWall:
-		return ReasonNotAuthorized.with(err.Error())
+		return ReasonNotAuthorized.With(err.Error())
 	case fault.LogFull:
-		return ReasonLogFull.with(err.Error())
+		return ReasonLogFull.With(err.Error())
 	case fault.PayloadTooLarge:
-		return ReasonPacketTooLarge.with(err.Error())
+		return ReasonPacketTooLarge.With(err.Error())
 	case fault.Unavailable, fault.Conflict: // another connection came at the same moment
-		return ReasonUnavailable.with(err.Error())
+		return ReasonUnavailable.With(err.Error())
 	default:
-		return ReasonInternal.with(err.Error())
+		return ReasonInternal.With(err.Error())
 	}
 }
 

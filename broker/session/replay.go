@@ -75,11 +75,11 @@ func (s *Session) replayOn(now time.Time) {
 // sendRetainedPage sends what was read, and reports whether that was all.
 func (s *Session) sendRetainedPage(r *replay, now time.Time) bool {
 	r.retry = 0
-	for len(r.page) > 0 {
-		if s.congested {
-			return false
-		}
-		if len(s.out) >= replayBurst {
+	if len(r.page) == 0 || s.congested {
+		return !s.congested
+	}
+	for most := s.credit(now); len(r.page) > 0; {
+		if len(s.out) >= replayBurst || s.sentBytes >= most {
 			r.retry = at(now) // nobody acknowledges QoS 0, so go on by ourselves
 			return false
 		}
@@ -88,7 +88,7 @@ func (s *Session) sendRetainedPage(r *replay, now time.Time) bool {
 		}
 		r.page[0], r.page = nil, r.page[1:]
 	}
-	return !s.congested
+	return true
 }
 
 // replayBurst bounds what is put into Output at once, in bytes.

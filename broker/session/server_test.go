@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -30,8 +31,16 @@ var failures = map[string]error{
 
 func (a *args) failure() error { return failures[a.text("error", "")] }
 
-func (a *args) authorizer() grants {
-	return grants{allow: list(a.text("grants", "acme/#")), deny: list(a.text("deny", ""))}
+func (a *args) authorizer() session.Authorizer {
+	g := grants{allow: list(a.text("grants", "acme/#")), deny: list(a.text("deny", ""))}
+	p := &purse{grants: g, messages: a.number("messages", math.MaxInt), credit: uint32(a.number("credit", math.MaxUint32))}
+	p.bounds = session.Bounds{
+		TopicLevels: a.number("max_levels", 0), TopicBytes: a.number("max_bytes", 0), Payload: a.number("max_payload", 0),
+	}
+	if p.bounds == (session.Bounds{}) && p.messages == math.MaxInt && p.credit == math.MaxUint32 {
+		return g
+	}
+	return p
 }
 
 func cmdAccept(w *world, a *args) {
@@ -75,15 +84,19 @@ func cmdPersisted(w *world, a *args) { w.persisted(a.failure()) }
 
 // refusals are the reasons that a script can name.
 func cmdRefuse(w *world, a *args) {
-	name := a.text("reason", session.ReasonBadCredentials.Name)
+	w.session.Refuse(reasonOf(w, a, session.ReasonBadCredentials), w.now)
+}
+
+func reasonOf(w *world, a *args, missing session.Reason) session.Reason {
+	name := a.text("reason", missing.Name)
 	for _, r := range session.Reasons() {
 		if r.Name == name {
 			r.ServerReference = a.text("to", "")
-			w.session.Refuse(r, w.now)
-			return
+			return r
 		}
 	}
 	w.t.Fatalf("%s: no such reason", a.line)
+	return session.Reason{}
 }
 
 func cmdReauthenticated(w *world, a *args) {

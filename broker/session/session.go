@@ -47,6 +47,7 @@ type Session struct {
 	peer       peer   // what the client told about itself
 	drops      Drops
 	sent       uint32  // PUBLISH packets since Sent was asked
+	sentBytes  uint32  // their payload
 	heard      instant // the last sign of life; before CONNACK, the beginning
 	expires    instant // of the credentials
 
@@ -174,10 +175,10 @@ func (s *Session) receive(f packet.Frame, now time.Time) {
 	case packet.AUTH:
 		s.receiveAuth(f, now)
 	case packet.CONNECT:
-		s.end(ReasonProtocolError.with("a second CONNECT"), now) // [MQTT-3.1.0-2]
+		s.end(ReasonProtocolError.With("a second CONNECT"), now) // [MQTT-3.1.0-2]
 	default:
 		// What only a server sends. [MQTT-4.8.0-1]
-		s.end(ReasonProtocolError.with("unexpected "+f.Type.String()), now)
+		s.end(ReasonProtocolError.With("unexpected "+f.Type.String()), now)
 	}
 }
 
@@ -230,11 +231,12 @@ func (s *Session) Drops() Drops {
 	return drops
 }
 
-// Sent drains the count of PUBLISH packets to the client.
-func (s *Session) Sent() uint32 {
-	sent := s.sent
-	s.sent = 0
-	return sent
+// Sent drains the count of PUBLISH packets to the client, and of the bytes of
+// their payloads.
+func (s *Session) Sent() (messages, bytes uint32) {
+	messages, bytes = s.sent, s.sentBytes
+	s.sent, s.sentBytes = 0, 0
+	return messages, bytes
 }
 
 // Key is the session's key as Accept said it, empty before.

@@ -127,5 +127,5 @@ func showRecord(r *broker.Record, now time.Time) string {
 
 func showDrops(d session.Drops) string {
 	line := fmt.Sprintf("dropped congested=%d expired=%d too_large=%d gone=%d", d.Congested, d.Expired, d.TooLarge, d.Gone)
-	return line + showNumber("truncated", d.Truncated)
+	return line + showNumber("truncated", uint32(d.Truncated))
 }

@@ -34,7 +34,7 @@ func (s *Session) receiveSubscribe(f packet.Frame, now time.Time) {
 		return
 	}
 	if s.findSubscribing(p.PacketID) >= 0 {
-		s.end(ReasonProtocolError.with("a packet identifier in use"), now) // [MQTT-2.2.1-3]
+		s.end(ReasonProtocolError.With("a packet identifier in use"), now) // [MQTT-2.2.1-3]
 		return
 	}
 	if reason := s.flaw(&p); reason.Name != "" {
@@ -64,10 +64,10 @@ func (s *Session) flaw(p *packet.Subscribe) Reason {
 	for _, sub := range p.Subscriptions {
 		err := topic.ValidFilter(sub.Filter)
 		if err != nil && !errors.Is(err, topic.ErrTooManyLevels) && !s.v5() {
-			return ReasonTopicFilterInvalid.with(err.Error()) // [MQTT-4.7.1-2] [MQTT-4.7.1-3]
+			return ReasonTopicFilterInvalid.With(err.Error()) // [MQTT-4.7.1-2] [MQTT-4.7.1-3]
 		}
 		if parsed, err := topic.Parse(sub.Filter); err == nil && sub.NoLocal && parsed.Kind == topic.Share {
-			return ReasonProtocolError.with("no local on a shared subscription") // [MQTT-3.8.3-4]
+			return ReasonProtocolError.With("no local on a shared subscription") // [MQTT-3.8.3-4]
 		}
 	}
 	return Reason{}

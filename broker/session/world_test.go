@@ -30,6 +30,25 @@ func (g grants) MaySubscribe(filter string) bool {
 	return topic.InsideWall("acme", filter) && matches(g.allow, filter, topic.Covers) && !matches(g.deny, filter, topic.Intersects)
 }
 
+// purse is a Budget: so many messages may be published, and so many bytes sent at
+// once.
+type purse struct {
+	grants
+
+	bounds   session.Bounds
+	messages int
+	credit   uint32
+}
+
+func (p *purse) Bounds() session.Bounds { return p.bounds }
+
+func (p *purse) Spend(int, time.Time) bool {
+	p.messages--
+	return p.messages >= 0
+}
+
+func (p *purse) Credit(time.Time) uint32 { return p.credit }
+
 func matches(filters []string, what string, by func(a, b string) bool) bool {
 	for _, f := range filters {
 		if by(f, what) {

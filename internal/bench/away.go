@@ -161,7 +161,7 @@ func comeBack(ctx context.Context, t target, devices []durable, expected int64) 
 	if err != nil {
 		return r, err
 	}
-	cpu, err := cpuTime(t.pid)
+	cpu, err := CPUTime(t.pid)
 	if err != nil {
 		return r, err
 	}
@@ -184,7 +184,7 @@ func comeBack(ctx context.Context, t target, devices []durable, expected int64) 
 	}
 	stop()
 	grown := <-most - before
-	after, failed := cpuTime(t.pid)
+	after, failed := CPUTime(t.pid)
 	for i := range devices {
 		if c := devices[i].client; c != nil {
 			_ = c.nc.Close() // it has had everything

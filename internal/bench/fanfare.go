@@ -13,11 +13,11 @@ import (
 // startFanfare starts this server as anybody gets it: default configuration,
 // one node, embedded log and store. Its clients are authenticated by token.
 func startFanfare(ctx context.Context, cfg Config, dir string) (target, *process, error) {
-	mqtt, err := freeAddress(ctx)
+	mqtt, err := FreeAddress(ctx)
 	if err != nil {
 		return target{}, nil, err
 	}
-	api, err := freeAddress(ctx)
+	api, err := FreeAddress(ctx)
 	if err != nil {
 		return target{}, nil, err
 	}

@@ -41,11 +41,11 @@ func (g *gauge) measure(ctx context.Context, t target, cfg Config) (Result, erro
 	if err := pause(ctx, cfg.Warmup); err != nil {
 		return Result{}, err
 	}
-	server, err := cpuTime(t.pid)
+	server, err := CPUTime(t.pid)
 	if err != nil {
 		return Result{}, err
 	}
-	client, err := cpuTime(0)
+	client, err := CPUTime(0)
 	if err != nil {
 		return Result{}, err
 	}
@@ -57,11 +57,11 @@ func (g *gauge) measure(ctx context.Context, t target, cfg Config) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	serverEnd, err := cpuTime(t.pid)
+	serverEnd, err := CPUTime(t.pid)
 	if err != nil {
 		return Result{}, err
 	}
-	clientEnd, err := cpuTime(0)
+	clientEnd, err := CPUTime(0)
 	if err != nil {
 		return Result{}, err
 	}

@@ -26,7 +26,7 @@ func launchMosquitto(ctx context.Context, dir, name, settings string) (target, *
 	if err != nil {
 		return target{}, nil, err
 	}
-	addr, err := freeAddress(ctx)
+	addr, err := FreeAddress(ctx)
 	if err != nil {
 		return target{}, nil, err
 	}

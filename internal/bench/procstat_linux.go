@@ -10,9 +10,9 @@ import (
 // ticksPerSecond is the kernel's USER_HZ, 100 on every Linux that Go runs on.
 const ticksPerSecond = 100
 
-// cpuTime is the user and system time a process has used, in seconds; pid 0 is
+// CPUTime is the user and system time a process has used, in seconds; pid 0 is
 // this process.
-func cpuTime(pid int) (float64, error) {
+func CPUTime(pid int) (float64, error) {
 	name := "/proc/self/stat"
 	if pid != 0 {
 		name = fmt.Sprintf("/proc/%d/stat", pid)

@@ -4,8 +4,8 @@ package bench
 
 import "errors"
 
-// cpuTime needs /proc.
-func cpuTime(int) (float64, error) {
+// CPUTime needs /proc.
+func CPUTime(int) (float64, error) {
 	return 0, errors.New("the benchmark reads CPU times from /proc and runs on Linux only")
 }
 

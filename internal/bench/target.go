@@ -98,8 +98,8 @@ func (p *process) stop() {
 	}
 }
 
-// freeAddress returns a loopback address that was free a moment ago.
-func freeAddress(ctx context.Context) (string, error) {
+// FreeAddress returns a loopback address that was free a moment ago.
+func FreeAddress(ctx context.Context) (string, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -95,3 +95,8 @@ func call(ctx context.Context, method, url, bearer string, in, out any) error {
 	}
 	return json.Unmarshal(answer, out)
 }
+
+// Limit changes an app's settings, by the names that they have in the API.
+func Limit(ctx context.Context, api, key, app string, settings map[string]any) error {
+	return call(ctx, "PATCH", api+"/v1/apps/"+app, key, map[string]any{"settings": settings}, nil)
+}

@@ -28,13 +28,17 @@ func scanApp(a *tenant.App) []any {
 
 // CreateApp adds an app with its first API key and signing key, all or
 // nothing. It fails with fault.Conflict at /id if the organization has an app
-// of that name, with fault.NotFound if there is no such organization.
+// of that name, with fault.NotFound if there is no such organization, and with
+// fault.QuotaExceeded if it has as many apps as it may have.
 func (s *Store) CreateApp(ctx context.Context, app tenant.App, key tenant.APIKey, signing tenant.SigningKey) error {
 	settings, err := marshalSettings(app.Settings)
 	if err != nil {
 		return err
 	}
 	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
+		if err := tx.roomForApp(ctx, app.Organization); err != nil {
+			return err
+		}
 		if err := erasing(ctx, tx, app.Organization, app.ID); err != nil {
 			return err
 		}

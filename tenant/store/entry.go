@@ -12,7 +12,7 @@ import (
 // that they belong together: a row per key, or one row without a key. The
 // newest key comes first.
 const entryQuery = `SELECT ` + appColumns + `, a.acl_rules, a.acl_version,
-	       CASE WHEN o.suspended_at IS NULL THEN 0 ELSE 1 END, o.limits, p.limits,
+	       CASE WHEN o.suspended_at IS NULL THEN 0 ELSE 1 END, o.plan, o.limits, p.limits,
 	       COALESCE(k.kid, ''), COALESCE(k.name, ''), COALESCE(k.algorithm, ''), k.secret, k.public_key,
 	       k.expires_at, COALESCE(k.replaced_by, ''), k.created_at
 	FROM apps a
@@ -67,7 +67,7 @@ func (s *Store) scanEntry(rows *sql.Rows, entry *tenant.Entry) error {
 	var sealed []byte
 	var own, plan tenant.Limits
 	dst := append(scanApp(&entry.App), rulesScanner{&entry.ACL.Rules}, &entry.ACL.Version,
-		boolScanner{&entry.Suspended}, limitsScanner{&own}, limitsScanner{&plan},
+		boolScanner{&entry.Suspended}, &entry.Plan, limitsScanner{&own}, limitsScanner{&plan},
 		&key.KID, &key.Name, &key.Algorithm, &sealed, &key.PublicKey,
 		timeScanner{&key.ExpiresAt}, &key.ReplacedBy, timeScanner{&key.CreatedAt})
 	if err := rows.Scan(dst...); err != nil {

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/fanfare-mq/fanfare/fault"
@@ -42,7 +40,8 @@ func (s *Store) FoundOrganization(ctx context.Context, org tenant.Organization, 
 // the function change if it has the version ifVersion, or in any case with
 // AnyVersion, and returns it with its new version. It fails with what change
 // fails with, with fault.PreconditionFailed if the organization has changed
-// since, with fault.Conflict if it is being deleted, and with fault.NotFound.
+// since, with fault.Conflict if it is being deleted, with fault.Invalid at /plan
+// if there is no such plan, and with fault.NotFound.
 func (s *Store) UpdateOrganization(
 	ctx context.Context, slug string, ifVersion int64, change func(*tenant.Organization) error,
 ) (tenant.Organization, error) {
@@ -66,16 +65,20 @@ func (s *Store) UpdateOrganization(
 		case !current:
 			return fault.New(fault.PreconditionFailed, "the organization has changed since it was read")
 		}
+		plan := org.Plan
 		if err := change(&org); err != nil {
 			return err
 		}
-		limits, err := json.Marshal(org.Limits)
+		if err := tx.holdPlan(ctx, plan, org.Plan); err != nil {
+			return err
+		}
+		limits, err := marshalLimits(org.Limits)
 		if err != nil {
-			return fmt.Errorf("limits: %w", err)
+			return err
 		}
 		_, err = tx.exec(ctx,
 			`UPDATE organizations SET plan = $1, limits = $2, suspended_at = $3, suspended_for = $4 WHERE slug = $5`,
-			org.Plan, string(limits), org.SuspendedAt, org.SuspendedFor, slug)
+			org.Plan, limits, org.SuspendedAt, org.SuspendedFor, slug)
 		return err
 	})
 	if err != nil {

@@ -95,10 +95,11 @@ func lockOrganization(ctx context.Context, tx *transaction, slug string) (tenant
 // holdingsColumns are what scanHoldings reads, from organizations o.
 const holdingsColumns = organizationColumns + `,
 	(SELECT COUNT(*) FROM apps a WHERE a.organization = o.slug),
-	(SELECT COUNT(*) FROM members m WHERE m.organization = o.slug)`
+	(SELECT COUNT(*) FROM members m WHERE m.organization = o.slug),
+	(SELECT p.limits FROM plans p WHERE p.name = o.plan)`
 
 func scanHoldings(h *tenant.Holdings) []any {
-	return append(scanOrganization(&h.Organization), &h.Apps, &h.Members)
+	return append(scanOrganization(&h.Organization), &h.Apps, &h.Members, limitsScanner{&h.PlanLimits})
 }
 
 // Holdings returns one organization with how much it has, or fault.NotFound.

@@ -27,13 +27,15 @@ func scanSession(s *tenant.Session) []any {
 // signInQuery reads sessions with whose they are; those of organizations that
 // are being deleted are not there.
 const signInQuery = `SELECT ` + memberColumns + `, ` + sessionColumns + `,
-	       CASE WHEN o.suspended_at IS NULL THEN 0 ELSE 1 END
+	       CASE WHEN o.suspended_at IS NULL THEN 0 ELSE 1 END, l.limits, o.limits
 	FROM sessions s JOIN members m ON m.id = s.member JOIN people p ON p.id = m.person
 	JOIN organizations o ON o.slug = m.organization AND o.deleted_at IS NULL
+	LEFT JOIN plans l ON l.name = o.plan
 	WHERE `
 
 func scanSignIn(in *tenant.SignIn) []any {
-	return append(append(scanMember(&in.Member), scanSession(&in.Session)...), boolScanner{&in.Suspended})
+	return append(append(scanMember(&in.Member), scanSession(&in.Session)...),
+		boolScanner{&in.Suspended}, limitsScanner{&in.Limits}, overScanner{&in.Limits})
 }
 
 // CreateSession adds a signed-in session and takes the member's expired ones

@@ -155,6 +155,18 @@ func (s limitsScanner) Scan(src any) error {
 	return nil
 }
 
+// overScanner reads limits that hold in place of those that are there.
+type overScanner struct{ dst *tenant.Limits }
+
+func (s overScanner) Scan(src any) error {
+	var own tenant.Limits
+	if err := (limitsScanner{&own}).Scan(src); err != nil {
+		return err
+	}
+	*s.dst = own.Over(*s.dst)
+	return nil
+}
+
 // rulesScanner reads access rules kept as JSON; no rules are an empty slice.
 type rulesScanner struct{ dst *[]tenant.Rule }
 

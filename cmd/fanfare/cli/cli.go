@@ -47,11 +47,14 @@ type grammar struct {
 	App      appCmd      `cmd:"" help:"Create and list apps."`
 	Key      keyCmd      `cmd:"" help:"List, create, rotate and delete an app's API keys."`
 	Org      orgCmd      `cmd:"" help:"Operate organizations: for whoever has the master key."`
+	Plan     planCmd     `cmd:"" help:"Keep plans and give them to organizations: for whoever has the master key."`
 	Token    tokenCmd    `cmd:"" help:"Issue a device token."`
 	Push     pushCmd     `cmd:"" help:"Push a notification."`
 	Sub      subCmd      `cmd:"" help:"Connect as a device and print what arrives."`
 	Bench    benchCmd    `cmd:"" help:"Measure this server beside mosquitto."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
+
+	Neighbours neighboursCmd `cmd:"" name:"bench-neighbours" help:"Measure what one organization notices of another that floods."`
 }
 
 // usageError is a command line that cannot be meant.

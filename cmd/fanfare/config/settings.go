@@ -104,9 +104,10 @@ type Settings struct {
 	// that sign up once every node was started with it; a lower one is refused.
 	Shards string `name:"shards" var:"FANFARE_SHARDS" kind:"shards" empty:"as many as there are; at first 1 embedded, 16 in a cluster" group:"Cluster" help:"Streams that the message log consists of."`
 	// A cluster without Redis, or whose Redis is away, keeps the claims on its
-	// nodes and asks all of them. Nothing in it must be kept: it may be empty
-	// after a restart. One server, or the primary of several.
-	RedisURL string `name:"redis-url" var:"FANFARE_REDIS_URL" kind:"url" schemes:"redis,rediss" empty:"none" group:"Cluster" help:"Redis that knows which node a client is connected to."`
+	// nodes and asks all of them, and each of its nodes grants tenants their whole
+	// rates. Nothing in it must be kept: it may be empty after a restart. One
+	// server, or the primary of several.
+	RedisURL string `name:"redis-url" var:"FANFARE_REDIS_URL" kind:"url" schemes:"redis,rediss" empty:"none" group:"Cluster" help:"Redis that knows which node a client is connected to, and shares tenants' rates and counts between nodes."`
 	// Two live nodes of one name cannot be told apart, so the second refuses
 	// to start.
 	Node string `name:"node" var:"FANFARE_NODE" kind:"node" empty:"the host name" group:"Cluster" help:"Name of this process in its cluster."`

@@ -115,6 +115,8 @@ func (p *process) apiDeps() api.Deps {
 		Publisher: p.bus,
 		Announcer: p.bus,
 		Sessions:  p.bus,
+		Meter:     p.meter,
+		Usage:     p.bus.Usage,
 		Tally:     p.tally,
 		Checks:    p.checks(),
 		Logger:    p.log,

@@ -48,6 +48,8 @@ func (p *process) openBus(ctx context.Context) (closer, error) {
 		Log:        p.logLimits,
 		Retained:   p.retainedLimits,
 		Logger:     p.log,
+
+		Organization: p.organizationLimits,
 	})
 	if err != nil {
 		return nil, p.busFault(err)
@@ -68,31 +70,51 @@ func (p *process) retention() time.Duration {
 // logLimits is how long the log keeps an app's messages and how many bytes it
 // may hold of them.
 func (p *process) logLimits(org, app string) (retention time.Duration, bytes int64) {
-	known := p.app(org, app)
+	known, _ := p.app(org, app)
 	return known.Retention, known.Settings.LogBytes
 }
 
 // retainedLimits is how many retained messages an app may have and how long
 // they are kept. Second levels that are no app count like a new one.
 func (p *process) retainedLimits(org, app string) (most int, expiry time.Duration) {
-	settings := p.app(org, app).Settings
-	return settings.MaxRetained, settings.RetainedExpiry
+	known, _ := p.app(org, app)
+	return known.Settings.MaxRetained, known.Settings.RetainedExpiry
 }
 
-// app is what is known of an app, or a new one.
-func (p *process) app(org, app string) tenant.App {
+// organizationLimits are those of all apps of an organization together.
+func (p *process) organizationLimits(org, app string) (retained int, bytes int64) {
+	_, limits := p.app(org, app)
+	return int(limits.Retained), limits.LogBytes
+}
+
+// app is what is known of an app, with the retention that its messages have, and
+// of its organization's limits, or a new one.
+// The limits are those of any app of the organization: what is no app has to keep
+// them too.
+func (p *process) app(org, app string) (tenant.App, tenant.Limits) {
 	if directory := p.directory; directory != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), retainedPatience)
 		defer cancel()
 		if known, err := directory.App(ctx, org, app); err == nil {
-			return known.Entry().App
+			p.organizations.Store(org, known)
+			entry := known.Entry()
+			found := entry.App
+			found.Retention = entry.Retention()
+			return found, entry.Limits
 		}
 	}
-	return tenant.App{Retention: min(api.DefaultRetention, p.retention()), Settings: tenant.DefaultSettings()}
+	unknown := tenant.App{Retention: min(api.DefaultRetention, p.retention()), Settings: tenant.DefaultSettings()}
+	if known, ok := p.organizations.Load(org); ok {
+		return unknown, known.(*auth.App).Entry().Limits //nolint:forcetypeassert,errcheck // it holds nothing else
+	}
+	return unknown, tenant.Limits{}
 }
 
 func (p *process) openDirectory(context.Context) (closer, error) {
 	p.directory = auth.NewDirectory(p.store, time.Now)
+	if err := p.bus.OnAnnounce(api.PlanChanged, func(data []byte) { p.directory.InvalidatePlan(string(data)) }); err != nil {
+		return nil, err
+	}
 	return nil, p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
 		org, app, _ := strings.Cut(string(data), "/") // without an app: the organization
 		p.directory.Invalidate(org, app)
@@ -106,7 +128,7 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 	limits := session.DefaultLimits()
 	limits.MaxKeepAlive = uint16(p.cfg.KeepAlive) //nolint:gosec // checked to be at most 65,535
 	deps := edge.Deps{
-		Bus: p.bus, Claims: p.claims, Estate: p.estate, RetainedCount: func() int { return p.bus.Stats().Retained },
+		Bus: p.bus, Claims: p.claims, Estate: p.estate, Meter: p.meter, RetainedCount: func() int { return p.bus.Stats().Retained },
 		Devices: auth.NewGuard(auth.NewDevices(p.directory, time.Now), time.Now), Changes: p.directory.Changes,
 	}
 	if p.above != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/estate"
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-mq/fanfare/meter"
 	"github.com/fanfare-mq/fanfare/tally"
 	"github.com/fanfare-mq/fanfare/tenant"
 	"github.com/fanfare-mq/fanfare/tenant/store"
@@ -32,8 +34,9 @@ const (
 	sliceOfDatabase     = 700 * time.Millisecond  // the last transaction, the write-ahead log
 	sliceOfUsage        = 300 * time.Millisecond  // one more transaction
 	sliceOfAbove        = 300 * time.Millisecond  // likewise
-	sliceOfLog          = 1500 * time.Millisecond // the log's last answers
+	sliceOfLog          = 1400 * time.Millisecond // the log's last answers
 	sliceOfClaims       = 500 * time.Millisecond  // what the last connections gave back
+	sliceOfMeter        = 100 * time.Millisecond  // what this node has said is taken back
 	sliceOfEstate       = 100 * time.Millisecond
 	sliceOfMQTT         = 2 * time.Second // output under way
 	sliceOfHousekeeping = 100 * time.Millisecond
@@ -65,14 +68,17 @@ type process struct {
 	store     *store.Store
 	bus       *jetstream.Bus
 	directory *auth.Directory
-	usage     *auth.Usage
-	above     *auth.Above // nil unless credentials may be above the wall
-	claims    edge.Claims
-	estate    *estate.Estate
-	tally     *tally.Tally
-	edge      *edge.Edge // nil without its role
-	addresses Addresses
-	serving   atomic.Bool // the API is there
+	// organizations are an app of each that the log has asked for, by slug.
+	organizations sync.Map
+	usage         *auth.Usage
+	above         *auth.Above // nil unless credentials may be above the wall
+	claims        edge.Claims
+	meter         *meter.Meter
+	estate        *estate.Estate
+	tally         *tally.Tally
+	edge          *edge.Edge // nil without its role
+	addresses     Addresses
+	serving       atomic.Bool // the API is there
 
 	// failed takes the first error of a part that runs by itself.
 	failed chan error
@@ -98,6 +104,7 @@ func (p *process) parts() []part {
 		{"last uses of credentials", sliceOfUsage, p.openUsage},
 		{"uses above the wall", sliceOfAbove, p.openAbove},
 		{"connection claims", sliceOfClaims, p.openClaims},
+		{"rates and counts", sliceOfMeter, p.openMeter},
 		{"wills of dead nodes", sliceOfEstate, p.openEstate},
 		{"MQTT", sliceOfMQTT, p.openEdge},
 		{"housekeeping", sliceOfHousekeeping, p.openHousekeeping},
