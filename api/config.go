@@ -53,6 +53,7 @@ type Deps struct {
 	Store     Store
 	Apps      Apps
 	Callers   Callers
+	Tokens    Tokens
 	Above     Above // nil: nobody is above the wall
 	Publisher Publisher
 	Announcer Announcer
@@ -61,7 +62,8 @@ type Deps struct {
 	// alone.
 	Meter *meter.Meter
 	// Usage tells what an organization has in the log; nil: unknown.
-	Usage func(ctx context.Context, org string) (broker.Usage, error)
+	Usage   func(ctx context.Context, org string) (broker.Usage, error)
+	KeySets KeySets
 	// Tally counts requests and knows who makes the most noise; nil: one of this
 	// API's own.
 	Tally *tally.Tally
@@ -75,7 +77,8 @@ type Deps struct {
 
 // complete says that nothing is missing that has no default.
 func (d *Deps) complete() bool {
-	return d.Store != nil && d.Apps != nil && d.Callers != nil && d.Publisher != nil && d.Announcer != nil && d.Sessions != nil
+	return d.Store != nil && d.Apps != nil && d.Callers != nil && d.Tokens != nil && d.Publisher != nil && d.Announcer != nil && d.Sessions != nil &&
+		d.KeySets != nil
 }
 
 // Store keeps organizations and apps.
@@ -84,9 +87,13 @@ type Store interface {
 	Organizations
 	AuditLog
 	AppStore
+	Credentials
+}
+
+// Credentials are what apps' backends and devices prove themselves with.
+type Credentials interface {
 	KeyStore
-	LoginStore
-	CertificateStore
+	DeviceCredentials
 }
 
 // PeopleStore keeps who manages organizations, and how they come in.
@@ -190,6 +197,53 @@ type CertificateStore interface {
 	DeleteCertificate(ctx context.Context, org, app, id string) error
 }
 
+// DeviceCredentials keeps what apps' devices prove themselves with.
+type DeviceCredentials interface {
+	LoginStore
+	CertificateStore
+	SigningKeyStore
+	KeySetStore
+	RevocationStore
+}
+
+// SigningKeyStore keeps the keys of apps' tokens.
+type SigningKeyStore interface {
+	CreateSigningKey(ctx context.Context, key tenant.SigningKey) error
+	SigningKeys(ctx context.Context, org, app, after string, limit int) ([]tenant.SigningKey, error)
+	SigningKey(ctx context.Context, org, app, kid string) (tenant.SigningKey, error)
+	UpdateSigningKey(
+		ctx context.Context, org, app, kid string, ifVersion int64, change func(*tenant.SigningKey) error,
+	) (tenant.SigningKey, error)
+	RotateSigningKey(
+		ctx context.Context, org, app, kid string, rotate func(old *tenant.SigningKey) (tenant.SigningKey, error),
+	) (old, next tenant.SigningKey, err error)
+	DeleteSigningKey(ctx context.Context, org, app, kid string, last func(*tenant.SigningKey) error) error
+}
+
+// KeySetStore keeps the key sets of apps' issuers.
+type KeySetStore interface {
+	CreateKeySet(ctx context.Context, k tenant.KeySet) error
+	KeySets(ctx context.Context, org, app, after string, limit int) ([]tenant.KeySet, error)
+	KeySet(ctx context.Context, org, app, id string) (tenant.KeySet, error)
+	DeleteKeySet(ctx context.Context, org, app, id string, last func(*tenant.KeySet) error) error
+}
+
+// KeySets asks the addresses of key sets.
+type KeySets interface {
+	// Refresh asks those that were not asked a moment ago, and waits for them.
+	Refresh(ctx context.Context, sets []tenant.KeySet) error
+	// Check refuses an address that none may be at.
+	Check(url string) error
+}
+
+// RevocationStore keeps what of apps' credentials is revoked.
+type RevocationStore interface {
+	Revoke(ctx context.Context, r tenant.Revocation) (tenant.Revocation, error)
+	Revocation(ctx context.Context, org, app string, id tenant.RevocationID) (tenant.Revocation, error)
+	Revocations(ctx context.Context, org, app string, after tenant.RevocationID, limit int) ([]tenant.Revocation, error)
+	Unrevoke(ctx context.Context, org, app string, id tenant.RevocationID) error
+}
+
 // Apps is the cached directory of apps, for what must be fast and must go on
 // when the store is away.
 type Apps interface {
@@ -210,6 +264,13 @@ type Above interface {
 // Callers tells whose a bearer token is that came from an address.
 type Callers interface {
 	Authenticate(ctx context.Context, bearer string, from netip.Addr) (*auth.Caller, error)
+}
+
+// Tokens reads devices' tokens.
+type Tokens interface {
+	// Inspect returns what a token of an app says, or a fault whose message
+	// does not hold it.
+	Inspect(ctx context.Context, org, app, token string) (auth.Token, error)
 }
 
 // Publisher appends a message to the log, or hands it to the live path, and
@@ -243,8 +304,9 @@ type Announcer interface {
 type Check func(ctx context.Context) error
 
 // AppChanged is the subject on which nodes learn that an app's settings have
-// changed. The data is the app's topic prefix, "org/app", or "org/app/login" if
-// only that login has, or "org" if the organization has.
+// changed. The data is the organization and the subject of the change, see
+// tenant.Change: "org/app", or "org/app/login" if only that login has, or
+// "org/app//kind/subject" if a revocation has, or "org" if the organization has.
 const AppChanged = "app.changed"
 
 // PlanChanged is the subject on which nodes learn that a plan's limits have

@@ -15,6 +15,8 @@ const module = "github.com/fanfare-mq/fanfare"
 var allowed = map[string][]string{
 	".":                {},
 	"fault":            {},
+	"egress":           {"fault"},
+	"keyset":           {"egress", "fault", "tenant"},
 	"migrations":       {},
 	"web":              {},
 	"tenant":           {"fault"},

@@ -21,6 +21,7 @@ const (
 	AccessDecisionDecidedByDefaultGrant AccessDecisionDecidedBy = "default_grant"
 	AccessDecisionDecidedByNothing      AccessDecisionDecidedBy = "nothing"
 	AccessDecisionDecidedByRule         AccessDecisionDecidedBy = "rule"
+	AccessDecisionDecidedByToken        AccessDecisionDecidedBy = "token"
 	AccessDecisionDecidedByWall         AccessDecisionDecidedBy = "wall"
 )
 
@@ -32,6 +33,8 @@ func (e AccessDecisionDecidedBy) Valid() bool {
 	case AccessDecisionDecidedByNothing:
 		return true
 	case AccessDecisionDecidedByRule:
+		return true
+	case AccessDecisionDecidedByToken:
 		return true
 	case AccessDecisionDecidedByWall:
 		return true
@@ -162,13 +165,13 @@ func (e NewRuleEffect) Valid() bool {
 
 // Defines values for NewSigningKeyAlg.
 const (
-	HS256 NewSigningKeyAlg = "HS256"
+	NewSigningKeyAlgHS256 NewSigningKeyAlg = "HS256"
 )
 
 // Valid indicates whether the value is a known member of the NewSigningKeyAlg enum.
 func (e NewSigningKeyAlg) Valid() bool {
 	switch e {
-	case HS256:
+	case NewSigningKeyAlgHS256:
 		return true
 	default:
 		return false
@@ -280,6 +283,27 @@ func (e ReadinessStatus) Valid() bool {
 	}
 }
 
+// Defines values for RevocationKind.
+const (
+	RevocationKindDevice RevocationKind = "device"
+	RevocationKindToken  RevocationKind = "token"
+	RevocationKindUser   RevocationKind = "user"
+)
+
+// Valid indicates whether the value is a known member of the RevocationKind enum.
+func (e RevocationKind) Valid() bool {
+	switch e {
+	case RevocationKindDevice:
+		return true
+	case RevocationKindToken:
+		return true
+	case RevocationKindUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Role.
 const (
 	Admin  Role = "admin"
@@ -355,6 +379,30 @@ func (e Scope) Valid() bool {
 	case Push:
 		return true
 	case Read:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SigningAlg.
+const (
+	SigningAlgES256 SigningAlg = "ES256"
+	SigningAlgEdDSA SigningAlg = "EdDSA"
+	SigningAlgHS256 SigningAlg = "HS256"
+	SigningAlgRS256 SigningAlg = "RS256"
+)
+
+// Valid indicates whether the value is a known member of the SigningAlg enum.
+func (e SigningAlg) Valid() bool {
+	switch e {
+	case SigningAlgES256:
+		return true
+	case SigningAlgEdDSA:
+		return true
+	case SigningAlgHS256:
+		return true
+	case SigningAlgRS256:
 		return true
 	default:
 		return false
@@ -531,7 +579,8 @@ type AccessDecision struct {
 
 	// DecidedBy `rule`: one of the app's rules. `default_grant`: what a device may do, or in mounted mode may not,
 	// without a rule. `nothing`: no rule and no default grant is about it, so it is denied. `wall`: it is
-	// outside of the organization, and no rule is asked.
+	// outside of the organization, and no rule is asked. `token`: the rules allow it, and the `acl` of
+	// the token leaves it out.
 	DecidedBy AccessDecisionDecidedBy `json:"decided_by"`
 
 	// Filter The filter that decides, with its placeholders filled in.
@@ -551,7 +600,8 @@ type AccessDecision struct {
 
 // AccessDecisionDecidedBy `rule`: one of the app's rules. `default_grant`: what a device may do, or in mounted mode may not,
 // without a rule. `nothing`: no rule and no default grant is about it, so it is denied. `wall`: it is
-// outside of the organization, and no rule is asked.
+// outside of the organization, and no rule is asked. `token`: the rules allow it, and the `acl` of
+// the token leaves it out.
 type AccessDecisionDecidedBy string
 
 // AccessDecisionRelation How that filter stands to the topic: it matches the topic; it allows and covers the whole filter; it denies and intersects it.
@@ -559,6 +609,10 @@ type AccessDecisionRelation string
 
 // AccessQuestion A device, and what it would do.
 type AccessQuestion struct {
+	// ACL What the token leaves of what the app's rules allow; it allows nothing else. A list that is
+	// absent leaves all, an empty one nothing. The filters are as the device writes its topics: whole,
+	// or bare in mounted mode.
+	ACL    *TokenACL            `json:"acl,omitempty"`
 	Action AccessQuestionAction `json:"action"`
 
 	// Device The device that the token or the login names: what `${device}` stands for.
@@ -926,6 +980,42 @@ type CreatedPasswordReset struct {
 	Token string `json:"token"`
 }
 
+// CreatedSigningKey A new signing key, with the secret that the server has made for it.
+type CreatedSigningKey struct {
+	// Alg A JWS algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+	Alg       SigningAlg `json:"alg"`
+	CreatedAt time.Time  `json:"created_at"`
+
+	// ExpiresAt When the key ends; absent for one that does not.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Fingerprint The SHA-256 of a public key's SubjectPublicKeyInfo. A secret has none (RFC 7638 §7).
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Fingerprint *string `json:"fingerprint,omitempty"`
+
+	// Kid The `kid` header of the JWTs.
+	//
+	// Example: sk_01JD8ZC4E0Q6W5C0E6Z4R4S1T2
+	Kid string `json:"kid"`
+
+	// LastUsedAt When a device last connected with a token of it; some seconds late.
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+
+	// Name For people; may be empty.
+	//
+	// Example: Our issuer
+	Name string `json:"name"`
+
+	// ReplacedBy The `kid` of the key that a rotation has put in its place.
+	//
+	// Example: sk_01JD8ZC4E0Q6W5C0E6Z4R4S1T3
+	ReplacedBy *string `json:"replaced_by,omitempty"`
+
+	// Secret Its UTF-8 bytes are the HMAC key. Shown this once, and only if the server has made it.
+	Secret *string `json:"secret,omitempty"`
+}
+
 // DeletionConfirmation The slug of the organization that is to be deleted, so that nobody deletes it by a slip.
 type DeletionConfirmation struct {
 	// Confirm Example: acme
@@ -936,6 +1026,11 @@ type DeletionConfirmation struct {
 type DeviceToken struct {
 	// ExpiresAt When the token ends.
 	ExpiresAt time.Time `json:"expires_at"`
+
+	// Jti The claim that names the token, to revoke it by.
+	//
+	// Example: tok_01JD8ZC4E0Q6W5C0E6Z4R4S1T2
+	Jti string `json:"jti"`
 
 	// Token Example: eyJhbGciOiJIUzI1NiIs…
 	Token string `json:"token"`
@@ -1073,6 +1168,47 @@ type InvitationToken struct {
 	//
 	// Example: ffi_0Fa…
 	Token LinkToken `json:"token"`
+}
+
+// KeySet An address at which an issuer of the app publishes its public keys.
+type KeySet struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// FailedAt When the address last failed since then; absent if it has not.
+	FailedAt *time.Time `json:"failed_at,omitempty"`
+
+	// Failure How it failed.
+	//
+	// Example: it does not answer within 5 seconds
+	Failure *string `json:"failure,omitempty"`
+
+	// FetchedAt When the last good document came.
+	FetchedAt *time.Time `json:"fetched_at,omitempty"`
+
+	// ID Example: ks_01JD8ZC4E0Q6W5C0E6Z4R4S1T2
+	ID string `json:"id"`
+
+	// Keys The usable keys of the last good document.
+	Keys []PublishedKey `json:"keys"`
+
+	// LastUsedAt When a device last connected with a token of one of its keys; some seconds late.
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+
+	// Name For people; may be empty.
+	//
+	// Example: Our identity provider
+	Name string `json:"name"`
+
+	// URL Example: https://issuer.example.com/.well-known/jwks.json
+	URL string `json:"url"`
+}
+
+// KeySetPage A page of key sets.
+type KeySetPage struct {
+	Items []KeySet `json:"items"`
+
+	// NextCursor Ask for the next page with it; absent on the last page.
+	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
 // Limits What an organization may use in the whole cluster, all its apps together. A limit of 0 is none; the node's own hold besides.
@@ -1497,6 +1633,18 @@ type NewApp struct {
 // NewCertificate An authority to register.
 type NewCertificate struct {
 	// CaPem Its certificate in PEM, one, with basic constraints CA:TRUE and an EC, Ed25519 or RSA key, the last of at least 2048 bits.
+	//
+	// Example: -----BEGIN CERTIFICATE-----
+	// MIIBpDCCAUmgAwIBAgIUGodPwWJwskgyJko+j7a2yjn1HhIwCgYIKoZIzj0EAwIw
+	// JjENMAsGA1UECgwEQWNtZTEVMBMGA1UEAwwMQWNtZSBEZXZpY2VzMCAXDTI2MTEy
+	// NTEwMzUxN1oYDzIxMjYxMTAxMTAzNTE3WjAmMQ0wCwYDVQQKDARBY21lMRUwEwYD
+	// VQQDDAxBY21lIERldmljZXMwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATydMHR
+	// OSArn/4TGHRFdue2HmnOA5+xFBc6pLX9tO2EoJTM3M5jghLjcpuefTnlcOV8Blrq
+	// qF+0zlj7zSsknlVIo1MwUTAdBgNVHQ4EFgQUHTauhogAOkB73W/qmd6DGDZtvigw
+	// HwYDVR0jBBgwFoAUHTauhogAOkB73W/qmd6DGDZtvigwDwYDVR0TAQH/BAUwAwEB
+	// /zAKBggqhkjOPQQDAgNJADBGAiEAt4vsAQ1JKPKSUJnRVugZnw0MTU2EmCtpYo1k
+	// BQIg8nsCIQCUW4pqGHlKIj31mJp1h4Fp4uODhW0NDcLOSjP1jtxDbQ==
+	// -----END CERTIFICATE-----
 	CaPem string `json:"ca_pem"`
 
 	// Role The role of its users, for rules.
@@ -1521,6 +1669,19 @@ type NewInvitation struct {
 
 	// Role What a member may do. Owners may do everything, admins all but what concerns owners and the organization as a whole, viewers look.
 	Role Role `json:"role"`
+}
+
+// NewKeySet A key set to add.
+type NewKeySet struct {
+	// Name A name for people.
+	//
+	// Example: Our identity provider
+	Name *string `json:"name,omitempty"`
+
+	// URL Where the JWK Set is, with https.
+	//
+	// Example: https://issuer.example.com/.well-known/jwks.json
+	URL string `json:"url"`
 }
 
 // NewLogin A login to create.
@@ -1595,6 +1756,27 @@ type NewPlan struct {
 	//
 	// Example: pro
 	Name PlanName `json:"name"`
+}
+
+// NewRevocation What to revoke: exactly one of `token`, `device` and `user`.
+type NewRevocation struct {
+	// Device The MQTT client identifier.
+	//
+	// Example: phone-1
+	Device *string `json:"device,omitempty"`
+
+	// IssuedBefore Of a device or a user: what was issued until then is revoked. The default is now, and it may lie a minute ahead.
+	//
+	// Example: 2026-07-01T12:00:00Z
+	IssuedBefore *time.Time `json:"issued_before,omitempty"`
+
+	// Token A token: exactly one of `jti` and `jwt`.
+	Token *RevokedToken `json:"token,omitempty"`
+
+	// User The app's own id of one of its users. No slash, plus, hash or control characters, and no dollar sign at its start.
+	//
+	// Example: ana
+	User *UserID `json:"user,omitempty"`
 }
 
 // NewRule One access rule, and where in the list it is to stand.
@@ -1896,6 +2078,14 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// PublicKeyJWK A public key as a JSON Web Key (RFC 7517 §4). Its `alg`, `use` and `key_ops` are respected, its `kid` is not.
+//
+// Example: {"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+type PublicKeyJWK map[string]interface{}
+
+// PublicKeyPEM A public key in PEM, one, or a certificate, of which only the key counts.
+type PublicKeyPEM = string
+
 // PublishRequest A raw message.
 type PublishRequest struct {
 	// CollapseKey Of several messages of one topic with the same key only the newest is kept for devices that are away. At most 64 bytes. A device that is connected gets every one of them, and nothing is kept with `qos` 0.
@@ -1940,6 +2130,20 @@ type Published struct {
 	//
 	// Example: 01JD8ZC4E0Q6W5C0E6Z4R4S1T2
 	ID MessageID `json:"id"`
+}
+
+// PublishedKey A public key out of a key set.
+type PublishedKey struct {
+	// Alg A JWS algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+	Alg SigningAlg `json:"alg"`
+
+	// Fingerprint The SHA-256 of its SubjectPublicKeyInfo.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Fingerprint string `json:"fingerprint"`
+
+	// Kid Example: 2026-07
+	Kid string `json:"kid"`
 }
 
 // PushRequest A notification and whom it is for.
@@ -1994,6 +2198,58 @@ type ReadinessComponents string
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
 
+// Revocation What is revoked.
+type Revocation struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt When no token can be left that it is about.
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// IssuedBefore Of a device or a user: what was issued until then is revoked.
+	IssuedBefore *time.Time `json:"issued_before,omitempty"`
+
+	// Kind What is revoked: a token, what a device has, or what a user has.
+	//
+	// Example: user
+	Kind RevocationKind `json:"kind"`
+
+	// Subject The token's jti, the device's MQTT client identifier or the user's id.
+	//
+	// Example: ana
+	Subject string `json:"subject"`
+}
+
+// RevocationKind What is revoked: a token, what a device has, or what a user has.
+//
+// Example: user
+type RevocationKind string
+
+// RevocationPage A page of revocations.
+type RevocationPage struct {
+	Items []Revocation `json:"items"`
+
+	// NextCursor Ask for the next page with it; absent on the last page.
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// RevokedToken A token: exactly one of `jti` and `jwt`.
+type RevokedToken struct {
+	// ExpiresAt When it expires, with a `jti`. The default is the longest that a token may live, 30 days from now.
+	//
+	// Example: 2026-07-02T12:00:00Z
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Jti The claim that names it.
+	//
+	// Example: tok_01JD8ZC4E0Q6W5C0E6Z4R4S1T2
+	Jti *string `json:"jti,omitempty"`
+
+	// Jwt The token itself. It must have a `jti`, and must not have expired.
+	//
+	// Example: eyJhbGciOiJIUzI1NiIs…
+	Jwt *string `json:"jwt,omitempty"`
+}
+
 // Role What a member may do. Owners may do everything, admins all but what concerns owners and the organization as a whole, viewers look.
 type Role string
 
@@ -2004,6 +2260,15 @@ type RotatedAPIKey struct {
 
 	// Replaced An app's API key, without its secret.
 	Replaced APIKey `json:"replaced"`
+}
+
+// RotatedSigningKey A new signing key, and the one that it replaces.
+type RotatedSigningKey struct {
+	// Replaced A key that an app's device JWTs are verified with.
+	Replaced SigningKey `json:"replaced"`
+
+	// SigningKey A new signing key, with the secret that the server has made for it.
+	SigningKey CreatedSigningKey `json:"signing_key"`
 }
 
 // Rule One access rule.
@@ -2295,6 +2560,116 @@ type SignedUp struct {
 	Token string `json:"token"`
 }
 
+// SigningAlg A JWS algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+type SigningAlg string
+
+// SigningKey A key that an app's device JWTs are verified with.
+type SigningKey struct {
+	// Alg A JWS algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+	Alg       SigningAlg `json:"alg"`
+	CreatedAt time.Time  `json:"created_at"`
+
+	// ExpiresAt When the key ends; absent for one that does not.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Fingerprint The SHA-256 of a public key's SubjectPublicKeyInfo. A secret has none (RFC 7638 §7).
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Fingerprint *string `json:"fingerprint,omitempty"`
+
+	// Kid The `kid` header of the JWTs.
+	//
+	// Example: sk_01JD8ZC4E0Q6W5C0E6Z4R4S1T2
+	Kid string `json:"kid"`
+
+	// LastUsedAt When a device last connected with a token of it; some seconds late.
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+
+	// Name For people; may be empty.
+	//
+	// Example: Our issuer
+	Name string `json:"name"`
+
+	// ReplacedBy The `kid` of the key that a rotation has put in its place.
+	//
+	// Example: sk_01JD8ZC4E0Q6W5C0E6Z4R4S1T3
+	ReplacedBy *string `json:"replaced_by,omitempty"`
+}
+
+// SigningKeyChange What to change of a signing key. What is absent stays as it is.
+type SigningKeyChange struct {
+	// ExpiresAt When the key ends, in the future; null for never.
+	ExpiresAt json.RawMessage `json:"expires_at,omitempty"`
+
+	// Name A name for people.
+	//
+	// Example: Our issuer
+	Name *string `json:"name,omitempty"`
+}
+
+// SigningKeyPage A page of signing keys.
+type SigningKeyPage struct {
+	Items []SigningKey `json:"items"`
+
+	// NextCursor Ask for the next page with it; absent on the last page.
+	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// SigningKeyRequest A signing key to add. At most one of `secret`, `public_key_pem` and `public_key_jwk` says what it is.
+type SigningKeyRequest struct {
+	// Alg A JWS algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+	Alg *SigningAlg `json:"alg,omitempty"`
+
+	// ExpiresAt When the key ends, in the future; null or absent for never.
+	ExpiresAt json.RawMessage `json:"expires_at,omitempty"`
+
+	// Name A name for people.
+	//
+	// Example: Our issuer
+	Name *string `json:"name,omitempty"`
+
+	// PublicKeyJwk A public key as a JSON Web Key (RFC 7517 §4). Its `alg`, `use` and `key_ops` are respected, its `kid` is not.
+	//
+	// Example: {"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+	PublicKeyJwk *PublicKeyJWK `json:"public_key_jwk,omitempty"`
+
+	// PublicKeyPem A public key in PEM, one, or a certificate, of which only the key counts.
+	PublicKeyPem *PublicKeyPEM `json:"public_key_pem,omitempty"`
+
+	// Secret An HS256 secret of yours. Its UTF-8 bytes, 32 to 1024, are the HMAC key.
+	Secret *SigningSecret `json:"secret,omitempty"`
+}
+
+// SigningKeyRotation What comes in the place of a signing key.
+type SigningKeyRotation struct {
+	// ExpiresAt When the new key ends, in the future; null for never, absent for when the old one would have.
+	ExpiresAt json.RawMessage `json:"expires_at,omitempty"`
+
+	// Name A name for people; the old key's without it.
+	//
+	// Example: Our issuer
+	Name *string `json:"name,omitempty"`
+
+	// OverlapSeconds How long the old key goes on to verify.
+	//
+	// Example: 86400
+	OverlapSeconds *int32 `json:"overlap_seconds,omitempty"`
+
+	// PublicKeyJwk A public key as a JSON Web Key (RFC 7517 §4). Its `alg`, `use` and `key_ops` are respected, its `kid` is not.
+	//
+	// Example: {"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+	PublicKeyJwk *PublicKeyJWK `json:"public_key_jwk,omitempty"`
+
+	// PublicKeyPem A public key in PEM, one, or a certificate, of which only the key counts.
+	PublicKeyPem *PublicKeyPEM `json:"public_key_pem,omitempty"`
+
+	// Secret An HS256 secret of yours. Its UTF-8 bytes, 32 to 1024, are the HMAC key.
+	Secret *SigningSecret `json:"secret,omitempty"`
+}
+
+// SigningSecret An HS256 secret of yours. Its UTF-8 bytes, 32 to 1024, are the HMAC key.
+type SigningSecret = string
+
 // Slug A name of lower case letters, digits and inner hyphens.
 //
 // Example: acme
@@ -2340,8 +2715,27 @@ type Target struct {
 // TargetEveryone All devices of the app.
 type TargetEveryone bool
 
+// TokenACL What the token leaves of what the app's rules allow; it allows nothing else. A list that is
+// absent leaves all, an empty one nothing. The filters are as the device writes its topics: whole,
+// or bare in mounted mode.
+type TokenACL struct {
+	// Publish Topic filters, in the organization. One of them has to match a topic that is published to, or cover a filter that is subscribed to.
+	Publish *TokenFilters `json:"publish,omitempty"`
+
+	// Subscribe Topic filters, in the organization. One of them has to match a topic that is published to, or cover a filter that is subscribed to.
+	Subscribe *TokenFilters `json:"subscribe,omitempty"`
+}
+
+// TokenFilters Topic filters, in the organization. One of them has to match a topic that is published to, or cover a filter that is subscribed to.
+type TokenFilters = []string
+
 // TokenRequest Whom a device token is for.
 type TokenRequest struct {
+	// ACL What the token leaves of what the app's rules allow; it allows nothing else. A list that is
+	// absent leaves all, an empty one nothing. The filters are as the device writes its topics: whole,
+	// or bare in mounted mode.
+	ACL *TokenACL `json:"acl,omitempty"`
+
 	// Device The only MQTT client id that may use the token. Without it the token serves any number of client ids.
 	//
 	// Example: phone-1
@@ -2455,6 +2849,9 @@ type IfMatch = string
 // InvitationID defines model for InvitationID.
 type InvitationID = string
 
+// KeySetID defines model for KeySetID.
+type KeySetID = string
+
 // Limit defines model for Limit.
 type Limit = int32
 
@@ -2469,6 +2866,12 @@ type MySessionID = string
 
 // OrganizationSlug defines model for OrganizationSlug.
 type OrganizationSlug = string
+
+// RevocationSubject defines model for RevocationSubject.
+type RevocationSubject = string
+
+// SigningKeyID defines model for SigningKeyID.
+type SigningKeyID = string
 
 // UserPath The app's own id of one of its users. No slash, plus, hash or control characters, and no dollar sign at its start.
 //
@@ -2580,6 +2983,15 @@ type ListCertificatesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListKeySetsParams defines parameters for ListKeySets.
+type ListKeySetsParams struct {
+	// Limit The most items to answer.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListLoginsParams defines parameters for ListLogins.
 type ListLoginsParams struct {
 	// Limit The most items to answer.
@@ -2591,6 +3003,30 @@ type ListLoginsParams struct {
 
 // UpdateLoginParams defines parameters for UpdateLogin.
 type UpdateLoginParams struct {
+	// IfMatch The ETag of what is changed, or `*`. If it has changed since it was read, nothing changes and the answer is 412.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListRevocationsParams defines parameters for ListRevocations.
+type ListRevocationsParams struct {
+	// Limit The most items to answer.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListSigningKeysParams defines parameters for ListSigningKeys.
+type ListSigningKeysParams struct {
+	// Limit The most items to answer.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// UpdateSigningKeyParams defines parameters for UpdateSigningKey.
+type UpdateSigningKeyParams struct {
 	// IfMatch The ETag of what is changed, or `*`. If it has changed since it was read, nothing changes and the answer is 412.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
@@ -2760,6 +3196,9 @@ type RotateAPIKeyJSONRequestBody = APIKeyRotation
 // CreateCertificateJSONRequestBody defines body for CreateCertificate for application/json ContentType.
 type CreateCertificateJSONRequestBody = NewCertificate
 
+// CreateKeySetJSONRequestBody defines body for CreateKeySet for application/json ContentType.
+type CreateKeySetJSONRequestBody = NewKeySet
+
 // CreateLoginJSONRequestBody defines body for CreateLogin for application/json ContentType.
 type CreateLoginJSONRequestBody = NewLogin
 
@@ -2771,6 +3210,18 @@ type PublishJSONRequestBody = PublishRequest
 
 // PushJSONRequestBody defines body for Push for application/json ContentType.
 type PushJSONRequestBody = PushRequest
+
+// RevokeJSONRequestBody defines body for Revoke for application/json ContentType.
+type RevokeJSONRequestBody = NewRevocation
+
+// CreateSigningKeyJSONRequestBody defines body for CreateSigningKey for application/json ContentType.
+type CreateSigningKeyJSONRequestBody = SigningKeyRequest
+
+// UpdateSigningKeyJSONRequestBody defines body for UpdateSigningKey for application/json ContentType.
+type UpdateSigningKeyJSONRequestBody = SigningKeyChange
+
+// RotateSigningKeyJSONRequestBody defines body for RotateSigningKey for application/json ContentType.
+type RotateSigningKeyJSONRequestBody = SigningKeyRotation
 
 // IssueTokenJSONRequestBody defines body for IssueToken for application/json ContentType.
 type IssueTokenJSONRequestBody = TokenRequest
@@ -2903,6 +3354,21 @@ type ServerInterface interface {
 	// GetCertificate Read an authority of client certificates
 	// (GET /v1/apps/{app}/certificates/{certificate})
 	GetCertificate(w http.ResponseWriter, r *http.Request, app AppID, certificate CertificateID)
+	// ListKeySets List the key sets
+	// (GET /v1/apps/{app}/key-sets)
+	ListKeySets(w http.ResponseWriter, r *http.Request, app AppID, params ListKeySetsParams)
+	// CreateKeySet Add a key set
+	// (POST /v1/apps/{app}/key-sets)
+	CreateKeySet(w http.ResponseWriter, r *http.Request, app AppID)
+	// DeleteKeySet Delete a key set
+	// (DELETE /v1/apps/{app}/key-sets/{key_set})
+	DeleteKeySet(w http.ResponseWriter, r *http.Request, app AppID, keySet KeySetID)
+	// GetKeySet Read a key set
+	// (GET /v1/apps/{app}/key-sets/{key_set})
+	GetKeySet(w http.ResponseWriter, r *http.Request, app AppID, keySet KeySetID)
+	// RefreshKeySet Ask a key set's address now
+	// (POST /v1/apps/{app}/key-sets/{key_set}/refresh)
+	RefreshKeySet(w http.ResponseWriter, r *http.Request, app AppID, keySet KeySetID)
 	// ListLogins List the logins
 	// (GET /v1/apps/{app}/logins)
 	ListLogins(w http.ResponseWriter, r *http.Request, app AppID, params ListLoginsParams)
@@ -2924,6 +3390,36 @@ type ServerInterface interface {
 	// Push Push a notification
 	// (POST /v1/apps/{app}/push)
 	Push(w http.ResponseWriter, r *http.Request, app AppID)
+	// ListRevocations List the revocations
+	// (GET /v1/apps/{app}/revocations)
+	ListRevocations(w http.ResponseWriter, r *http.Request, app AppID, params ListRevocationsParams)
+	// Revoke Revoke a token, or all that a device or a user has
+	// (POST /v1/apps/{app}/revocations)
+	Revoke(w http.ResponseWriter, r *http.Request, app AppID)
+	// Unrevoke Lift a revocation
+	// (DELETE /v1/apps/{app}/revocations/{kind}/{subject})
+	Unrevoke(w http.ResponseWriter, r *http.Request, app AppID, kind RevocationKind, subject RevocationSubject)
+	// GetRevocation Read a revocation
+	// (GET /v1/apps/{app}/revocations/{kind}/{subject})
+	GetRevocation(w http.ResponseWriter, r *http.Request, app AppID, kind RevocationKind, subject RevocationSubject)
+	// ListSigningKeys List the signing keys
+	// (GET /v1/apps/{app}/signing-keys)
+	ListSigningKeys(w http.ResponseWriter, r *http.Request, app AppID, params ListSigningKeysParams)
+	// CreateSigningKey Create a signing key
+	// (POST /v1/apps/{app}/signing-keys)
+	CreateSigningKey(w http.ResponseWriter, r *http.Request, app AppID)
+	// DeleteSigningKey Delete a signing key
+	// (DELETE /v1/apps/{app}/signing-keys/{kid})
+	DeleteSigningKey(w http.ResponseWriter, r *http.Request, app AppID, kid SigningKeyID)
+	// GetSigningKey Read a signing key
+	// (GET /v1/apps/{app}/signing-keys/{kid})
+	GetSigningKey(w http.ResponseWriter, r *http.Request, app AppID, kid SigningKeyID)
+	// UpdateSigningKey Change a signing key
+	// (PATCH /v1/apps/{app}/signing-keys/{kid})
+	UpdateSigningKey(w http.ResponseWriter, r *http.Request, app AppID, kid SigningKeyID, params UpdateSigningKeyParams)
+	// RotateSigningKey Put another signing key in a key's place
+	// (POST /v1/apps/{app}/signing-keys/{kid}/rotate)
+	RotateSigningKey(w http.ResponseWriter, r *http.Request, app AppID, kid SigningKeyID)
 	// IssueToken Issue a device token
 	// (POST /v1/apps/{app}/tokens)
 	IssueToken(w http.ResponseWriter, r *http.Request, app AppID)
@@ -3197,6 +3693,36 @@ func (_ Unimplemented) GetCertificate(w http.ResponseWriter, r *http.Request, ap
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ListKeySets List the key sets
+// (GET /v1/apps/{app}/key-sets)
+func (_ Unimplemented) ListKeySets(w http.ResponseWriter, r *http.Request, app AppID, params ListKeySetsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateKeySet Add a key set
+// (POST /v1/apps/{app}/key-sets)
+func (_ Unimplemented) CreateKeySet(w http.ResponseWriter, r *http.Request, app AppID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteKeySet Delete a key set
+// (DELETE /v1/apps/{app}/key-sets/{key_set})
+func (_ Unimplemented) DeleteKeySet(w http.ResponseWriter, r *http.Request, app AppID, keySet KeySetID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetKeySet Read a key set
+// (GET /v1/apps/{app}/key-sets/{key_set})
+func (_ Unimplemented) GetKeySet(w http.ResponseWriter, r *http.Request, app AppID, keySet KeySetID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RefreshKeySet Ask a key set's address now
+// (POST /v1/apps/{app}/key-sets/{key_set}/refresh)
+func (_ Unimplemented) RefreshKeySet(w http.ResponseWriter, r *http.Request, app AppID, keySet KeySetID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // ListLogins List the logins
 // (GET /v1/apps/{app}/logins)
 func (_ Unimplemented) ListLogins(w http.ResponseWriter, r *http.Request, app AppID, params ListLoginsParams) {
@@ -3236,6 +3762,66 @@ func (_ Unimplemented) Publish(w http.ResponseWriter, r *http.Request, app AppID
 // Push Push a notification
 // (POST /v1/apps/{app}/push)
 func (_ Unimplemented) Push(w http.ResponseWriter, r *http.Request, app AppID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListRevocations List the revocations
+// (GET /v1/apps/{app}/revocations)
+func (_ Unimplemented) ListRevocations(w http.ResponseWriter, r *http.Request, app AppID, params ListRevocationsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// Revoke Revoke a token, or all that a device or a user has
+// (POST /v1/apps/{app}/revocations)
+func (_ Unimplemented) Revoke(w http.ResponseWriter, r *http.Request, app AppID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// Unrevoke Lift a revocation
+// (DELETE /v1/apps/{app}/revocations/{kind}/{subject})
+func (_ Unimplemented) Unrevoke(w http.ResponseWriter, r *http.Request, app AppID, kind RevocationKind, subject RevocationSubject) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetRevocation Read a revocation
+// (GET /v1/apps/{app}/revocations/{kind}/{subject})
+func (_ Unimplemented) GetRevocation(w http.ResponseWriter, r *http.Request, app AppID, kind RevocationKind, subject RevocationSubject) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListSigningKeys List the signing keys
+// (GET /v1/apps/{app}/signing-keys)
+func (_ Unimplemented) ListSigningKeys(w http.ResponseWriter, r *http.Request, app AppID, params ListSigningKeysParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateSigningKey Create a signing key
+// (POST /v1/apps/{app}/signing-keys)
+func (_ Unimplemented) CreateSigningKey(w http.ResponseWriter, r *http.Request, app AppID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeleteSigningKey Delete a signing key
+// (DELETE /v1/apps/{app}/signing-keys/{kid})
+func (_ Unimplemented) DeleteSigningKey(w http.ResponseWriter, r *http.Request, app AppID, kid SigningKeyID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetSigningKey Read a signing key
+// (GET /v1/apps/{app}/signing-keys/{kid})
+func (_ Unimplemented) GetSigningKey(w http.ResponseWriter, r *http.Request, app AppID, kid SigningKeyID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UpdateSigningKey Change a signing key
+// (PATCH /v1/apps/{app}/signing-keys/{kid})
+func (_ Unimplemented) UpdateSigningKey(w http.ResponseWriter, r *http.Request, app AppID, kid SigningKeyID, params UpdateSigningKeyParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RotateSigningKey Put another signing key in a key's place
+// (POST /v1/apps/{app}/signing-keys/{kid}/rotate)
+func (_ Unimplemented) RotateSigningKey(w http.ResponseWriter, r *http.Request, app AppID, kid SigningKeyID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -4385,6 +4971,192 @@ func (siw *ServerInterfaceWrapper) GetCertificate(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// ListKeySets operation middleware
+func (siw *ServerInterfaceWrapper) ListKeySets(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListKeySetsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListKeySets(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateKeySet operation middleware
+func (siw *ServerInterfaceWrapper) CreateKeySet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateKeySet(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteKeySet operation middleware
+func (siw *ServerInterfaceWrapper) DeleteKeySet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "key_set" -------------
+	var keySet KeySetID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_set", chi.URLParam(r, "key_set"), &keySet, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key_set", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteKeySet(w, r, app, keySet)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetKeySet operation middleware
+func (siw *ServerInterfaceWrapper) GetKeySet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "key_set" -------------
+	var keySet KeySetID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_set", chi.URLParam(r, "key_set"), &keySet, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key_set", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetKeySet(w, r, app, keySet)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RefreshKeySet operation middleware
+func (siw *ServerInterfaceWrapper) RefreshKeySet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "key_set" -------------
+	var keySet KeySetID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_set", chi.URLParam(r, "key_set"), &keySet, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key_set", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RefreshKeySet(w, r, app, keySet)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListLogins operation middleware
 func (siw *ServerInterfaceWrapper) ListLogins(w http.ResponseWriter, r *http.Request) {
 
@@ -4638,6 +5410,420 @@ func (siw *ServerInterfaceWrapper) Push(w http.ResponseWriter, r *http.Request) 
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.Push(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListRevocations operation middleware
+func (siw *ServerInterfaceWrapper) ListRevocations(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRevocationsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRevocations(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// Revoke operation middleware
+func (siw *ServerInterfaceWrapper) Revoke(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Revoke(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// Unrevoke operation middleware
+func (siw *ServerInterfaceWrapper) Unrevoke(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "kind" -------------
+	var kind RevocationKind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", chi.URLParam(r, "kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "subject" -------------
+	var subject RevocationSubject
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subject", chi.URLParam(r, "subject"), &subject, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "subject", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Unrevoke(w, r, app, kind, subject)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRevocation operation middleware
+func (siw *ServerInterfaceWrapper) GetRevocation(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "kind" -------------
+	var kind RevocationKind
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kind", chi.URLParam(r, "kind"), &kind, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "subject" -------------
+	var subject RevocationSubject
+
+	err = runtime.BindStyledParameterWithOptions("simple", "subject", chi.URLParam(r, "subject"), &subject, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "subject", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRevocation(w, r, app, kind, subject)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSigningKeys operation middleware
+func (siw *ServerInterfaceWrapper) ListSigningKeys(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSigningKeysParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSigningKeys(w, r, app, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateSigningKey operation middleware
+func (siw *ServerInterfaceWrapper) CreateSigningKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateSigningKey(w, r, app)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteSigningKey operation middleware
+func (siw *ServerInterfaceWrapper) DeleteSigningKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "kid" -------------
+	var kid SigningKeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kid", chi.URLParam(r, "kid"), &kid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteSigningKey(w, r, app, kid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetSigningKey operation middleware
+func (siw *ServerInterfaceWrapper) GetSigningKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "kid" -------------
+	var kid SigningKeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kid", chi.URLParam(r, "kid"), &kid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetSigningKey(w, r, app, kid)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateSigningKey operation middleware
+func (siw *ServerInterfaceWrapper) UpdateSigningKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "kid" -------------
+	var kid SigningKeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kid", chi.URLParam(r, "kid"), &kid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kid", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateSigningKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateSigningKey(w, r, app, kid, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RotateSigningKey operation middleware
+func (siw *ServerInterfaceWrapper) RotateSigningKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app" -------------
+	var app AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app", chi.URLParam(r, "app"), &app, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "kid" -------------
+	var kid SigningKeyID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "kid", chi.URLParam(r, "kid"), &kid, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kid", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RotateSigningKey(w, r, app, kid)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -6229,6 +7415,18 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/operator/audit", wrapper.ListOperatorAudit)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/revocations", wrapper.ListRevocations)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/apps/{app}/revocations", wrapper.Revoke)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/apps/{app}/revocations/{kind}/{subject}", wrapper.Unrevoke)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/revocations/{kind}/{subject}", wrapper.GetRevocation)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/operator/plans", wrapper.ListPlans)
 	})
 	r.Group(func(r chi.Router) {
@@ -6245,6 +7443,39 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/operator/noisiest", wrapper.ListNoisiest)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/signing-keys", wrapper.ListSigningKeys)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/apps/{app}/signing-keys", wrapper.CreateSigningKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/apps/{app}/signing-keys/{kid}", wrapper.DeleteSigningKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/signing-keys/{kid}", wrapper.GetSigningKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/apps/{app}/signing-keys/{kid}", wrapper.UpdateSigningKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/apps/{app}/signing-keys/{kid}/rotate", wrapper.RotateSigningKey)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/key-sets", wrapper.ListKeySets)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/apps/{app}/key-sets", wrapper.CreateKeySet)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/apps/{app}/key-sets/{key_set}", wrapper.DeleteKeySet)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/key-sets/{key_set}", wrapper.GetKeySet)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/apps/{app}/key-sets/{key_set}/refresh", wrapper.RefreshKeySet)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/healthz", wrapper.GetHealth)
@@ -10291,6 +11522,760 @@ func (response GetCertificate503ApplicationProblemPlusJSONResponse) VisitGetCert
 	return err
 }
 
+type ListKeySetsRequestObject struct {
+	App    AppID `json:"app"`
+	Params ListKeySetsParams
+}
+
+type ListKeySetsResponseObject interface {
+	VisitListKeySetsResponse(w http.ResponseWriter) error
+}
+
+type ListKeySets200JSONResponse KeySetPage
+
+func (response ListKeySets200JSONResponse) VisitListKeySetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKeySets401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListKeySets401ApplicationProblemPlusJSONResponse) VisitListKeySetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKeySets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListKeySets403ApplicationProblemPlusJSONResponse) VisitListKeySetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKeySets404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListKeySets404ApplicationProblemPlusJSONResponse) VisitListKeySetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKeySets422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListKeySets422ApplicationProblemPlusJSONResponse) VisitListKeySetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKeySets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListKeySets429ApplicationProblemPlusJSONResponse) VisitListKeySetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKeySets500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListKeySets500ApplicationProblemPlusJSONResponse) VisitListKeySetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKeySets503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListKeySets503ApplicationProblemPlusJSONResponse) VisitListKeySetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKeySetRequestObject struct {
+	App  AppID `json:"app"`
+	Body *CreateKeySetJSONRequestBody
+}
+
+type CreateKeySetResponseObject interface {
+	VisitCreateKeySetResponse(w http.ResponseWriter) error
+}
+
+type CreateKeySet201JSONResponse KeySet
+
+func (response CreateKeySet201JSONResponse) VisitCreateKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKeySet400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateKeySet400ApplicationProblemPlusJSONResponse) VisitCreateKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKeySet401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateKeySet401ApplicationProblemPlusJSONResponse) VisitCreateKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKeySet403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateKeySet403ApplicationProblemPlusJSONResponse) VisitCreateKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKeySet404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateKeySet404ApplicationProblemPlusJSONResponse) VisitCreateKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKeySet413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateKeySet413ApplicationProblemPlusJSONResponse) VisitCreateKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKeySet415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateKeySet415ApplicationProblemPlusJSONResponse) VisitCreateKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKeySet422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response CreateKeySet422ApplicationProblemPlusJSONResponse) VisitCreateKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKeySet429ApplicationProblemPlusJSONResponse struct {
+	QuotaExceededApplicationProblemPlusJSONResponse
+}
+
+func (response CreateKeySet429ApplicationProblemPlusJSONResponse) VisitCreateKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKeySet500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response CreateKeySet500ApplicationProblemPlusJSONResponse) VisitCreateKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateKeySet503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateKeySet503ApplicationProblemPlusJSONResponse) VisitCreateKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteKeySetRequestObject struct {
+	App    AppID    `json:"app"`
+	KeySet KeySetID `json:"key_set"`
+}
+
+type DeleteKeySetResponseObject interface {
+	VisitDeleteKeySetResponse(w http.ResponseWriter) error
+}
+
+type DeleteKeySet204Response struct {
+}
+
+func (response DeleteKeySet204Response) VisitDeleteKeySetResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteKeySet401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteKeySet401ApplicationProblemPlusJSONResponse) VisitDeleteKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteKeySet403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteKeySet403ApplicationProblemPlusJSONResponse) VisitDeleteKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteKeySet404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteKeySet404ApplicationProblemPlusJSONResponse) VisitDeleteKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteKeySet429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteKeySet429ApplicationProblemPlusJSONResponse) VisitDeleteKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteKeySet500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteKeySet500ApplicationProblemPlusJSONResponse) VisitDeleteKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteKeySet503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteKeySet503ApplicationProblemPlusJSONResponse) VisitDeleteKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetKeySetRequestObject struct {
+	App    AppID    `json:"app"`
+	KeySet KeySetID `json:"key_set"`
+}
+
+type GetKeySetResponseObject interface {
+	VisitGetKeySetResponse(w http.ResponseWriter) error
+}
+
+type GetKeySet200JSONResponse KeySet
+
+func (response GetKeySet200JSONResponse) VisitGetKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetKeySet401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetKeySet401ApplicationProblemPlusJSONResponse) VisitGetKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetKeySet403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetKeySet403ApplicationProblemPlusJSONResponse) VisitGetKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetKeySet404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetKeySet404ApplicationProblemPlusJSONResponse) VisitGetKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetKeySet429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetKeySet429ApplicationProblemPlusJSONResponse) VisitGetKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetKeySet500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetKeySet500ApplicationProblemPlusJSONResponse) VisitGetKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetKeySet503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetKeySet503ApplicationProblemPlusJSONResponse) VisitGetKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshKeySetRequestObject struct {
+	App    AppID    `json:"app"`
+	KeySet KeySetID `json:"key_set"`
+}
+
+type RefreshKeySetResponseObject interface {
+	VisitRefreshKeySetResponse(w http.ResponseWriter) error
+}
+
+type RefreshKeySet200JSONResponse KeySet
+
+func (response RefreshKeySet200JSONResponse) VisitRefreshKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshKeySet401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshKeySet401ApplicationProblemPlusJSONResponse) VisitRefreshKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshKeySet403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshKeySet403ApplicationProblemPlusJSONResponse) VisitRefreshKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshKeySet404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshKeySet404ApplicationProblemPlusJSONResponse) VisitRefreshKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshKeySet429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshKeySet429ApplicationProblemPlusJSONResponse) VisitRefreshKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshKeySet500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshKeySet500ApplicationProblemPlusJSONResponse) VisitRefreshKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefreshKeySet503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RefreshKeySet503ApplicationProblemPlusJSONResponse) VisitRefreshKeySetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListLoginsRequestObject struct {
 	App    AppID `json:"app"`
 	Params ListLoginsParams
@@ -11555,6 +13540,1703 @@ type Push503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response Push503ApplicationProblemPlusJSONResponse) VisitPushResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocationsRequestObject struct {
+	App    AppID `json:"app"`
+	Params ListRevocationsParams
+}
+
+type ListRevocationsResponseObject interface {
+	VisitListRevocationsResponse(w http.ResponseWriter) error
+}
+
+type ListRevocations200JSONResponse RevocationPage
+
+func (response ListRevocations200JSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations401ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations403ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations404ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations422ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations429ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations500ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRevocations503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListRevocations503ApplicationProblemPlusJSONResponse) VisitListRevocationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeRequestObject struct {
+	App  AppID `json:"app"`
+	Body *RevokeJSONRequestBody
+}
+
+type RevokeResponseObject interface {
+	VisitRevokeResponse(w http.ResponseWriter) error
+}
+
+type Revoke201JSONResponse Revocation
+
+func (response Revoke201JSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke400ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke401ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke403ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke404ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke413ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke415ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke422ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke429ApplicationProblemPlusJSONResponse struct {
+	QuotaExceededApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke429ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke500ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Revoke503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response Revoke503ApplicationProblemPlusJSONResponse) VisitRevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnrevokeRequestObject struct {
+	App     AppID             `json:"app"`
+	Kind    RevocationKind    `json:"kind"`
+	Subject RevocationSubject `json:"subject"`
+}
+
+type UnrevokeResponseObject interface {
+	VisitUnrevokeResponse(w http.ResponseWriter) error
+}
+
+type Unrevoke204Response struct {
+}
+
+func (response Unrevoke204Response) VisitUnrevokeResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type Unrevoke401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response Unrevoke401ApplicationProblemPlusJSONResponse) VisitUnrevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Unrevoke403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response Unrevoke403ApplicationProblemPlusJSONResponse) VisitUnrevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Unrevoke404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response Unrevoke404ApplicationProblemPlusJSONResponse) VisitUnrevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Unrevoke429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response Unrevoke429ApplicationProblemPlusJSONResponse) VisitUnrevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Unrevoke500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response Unrevoke500ApplicationProblemPlusJSONResponse) VisitUnrevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Unrevoke503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response Unrevoke503ApplicationProblemPlusJSONResponse) VisitUnrevokeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocationRequestObject struct {
+	App     AppID             `json:"app"`
+	Kind    RevocationKind    `json:"kind"`
+	Subject RevocationSubject `json:"subject"`
+}
+
+type GetRevocationResponseObject interface {
+	VisitGetRevocationResponse(w http.ResponseWriter) error
+}
+
+type GetRevocation200JSONResponse Revocation
+
+func (response GetRevocation200JSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocation401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetRevocation401ApplicationProblemPlusJSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocation403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetRevocation403ApplicationProblemPlusJSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocation404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetRevocation404ApplicationProblemPlusJSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocation429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetRevocation429ApplicationProblemPlusJSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocation500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetRevocation500ApplicationProblemPlusJSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRevocation503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetRevocation503ApplicationProblemPlusJSONResponse) VisitGetRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSigningKeysRequestObject struct {
+	App    AppID `json:"app"`
+	Params ListSigningKeysParams
+}
+
+type ListSigningKeysResponseObject interface {
+	VisitListSigningKeysResponse(w http.ResponseWriter) error
+}
+
+type ListSigningKeys200JSONResponse SigningKeyPage
+
+func (response ListSigningKeys200JSONResponse) VisitListSigningKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSigningKeys401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSigningKeys401ApplicationProblemPlusJSONResponse) VisitListSigningKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSigningKeys403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListSigningKeys403ApplicationProblemPlusJSONResponse) VisitListSigningKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSigningKeys404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListSigningKeys404ApplicationProblemPlusJSONResponse) VisitListSigningKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSigningKeys422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListSigningKeys422ApplicationProblemPlusJSONResponse) VisitListSigningKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSigningKeys429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSigningKeys429ApplicationProblemPlusJSONResponse) VisitListSigningKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSigningKeys500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListSigningKeys500ApplicationProblemPlusJSONResponse) VisitListSigningKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSigningKeys503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSigningKeys503ApplicationProblemPlusJSONResponse) VisitListSigningKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSigningKeyRequestObject struct {
+	App  AppID `json:"app"`
+	Body *CreateSigningKeyJSONRequestBody
+}
+
+type CreateSigningKeyResponseObject interface {
+	VisitCreateSigningKeyResponse(w http.ResponseWriter) error
+}
+
+type CreateSigningKey201ResponseHeaders struct {
+	ETag string
+}
+
+type CreateSigningKey201JSONResponse struct {
+	Body    CreatedSigningKey
+	Headers CreateSigningKey201ResponseHeaders
+}
+
+func (response CreateSigningKey201JSONResponse) VisitCreateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSigningKey400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSigningKey400ApplicationProblemPlusJSONResponse) VisitCreateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSigningKey401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSigningKey401ApplicationProblemPlusJSONResponse) VisitCreateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSigningKey403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSigningKey403ApplicationProblemPlusJSONResponse) VisitCreateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSigningKey404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSigningKey404ApplicationProblemPlusJSONResponse) VisitCreateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSigningKey413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSigningKey413ApplicationProblemPlusJSONResponse) VisitCreateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSigningKey415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSigningKey415ApplicationProblemPlusJSONResponse) VisitCreateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSigningKey422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSigningKey422ApplicationProblemPlusJSONResponse) VisitCreateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSigningKey429ApplicationProblemPlusJSONResponse struct {
+	QuotaExceededApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSigningKey429ApplicationProblemPlusJSONResponse) VisitCreateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSigningKey500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSigningKey500ApplicationProblemPlusJSONResponse) VisitCreateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSigningKey503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSigningKey503ApplicationProblemPlusJSONResponse) VisitCreateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSigningKeyRequestObject struct {
+	App AppID        `json:"app"`
+	Kid SigningKeyID `json:"kid"`
+}
+
+type DeleteSigningKeyResponseObject interface {
+	VisitDeleteSigningKeyResponse(w http.ResponseWriter) error
+}
+
+type DeleteSigningKey204Response struct {
+}
+
+func (response DeleteSigningKey204Response) VisitDeleteSigningKeyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteSigningKey401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSigningKey401ApplicationProblemPlusJSONResponse) VisitDeleteSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSigningKey403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSigningKey403ApplicationProblemPlusJSONResponse) VisitDeleteSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSigningKey404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSigningKey404ApplicationProblemPlusJSONResponse) VisitDeleteSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSigningKey429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSigningKey429ApplicationProblemPlusJSONResponse) VisitDeleteSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSigningKey500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSigningKey500ApplicationProblemPlusJSONResponse) VisitDeleteSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSigningKey503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteSigningKey503ApplicationProblemPlusJSONResponse) VisitDeleteSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSigningKeyRequestObject struct {
+	App AppID        `json:"app"`
+	Kid SigningKeyID `json:"kid"`
+}
+
+type GetSigningKeyResponseObject interface {
+	VisitGetSigningKeyResponse(w http.ResponseWriter) error
+}
+
+type GetSigningKey200ResponseHeaders struct {
+	ETag string
+}
+
+type GetSigningKey200JSONResponse struct {
+	Body    SigningKey
+	Headers GetSigningKey200ResponseHeaders
+}
+
+func (response GetSigningKey200JSONResponse) VisitGetSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSigningKey401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSigningKey401ApplicationProblemPlusJSONResponse) VisitGetSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSigningKey403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetSigningKey403ApplicationProblemPlusJSONResponse) VisitGetSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSigningKey404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetSigningKey404ApplicationProblemPlusJSONResponse) VisitGetSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSigningKey429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetSigningKey429ApplicationProblemPlusJSONResponse) VisitGetSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSigningKey500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetSigningKey500ApplicationProblemPlusJSONResponse) VisitGetSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSigningKey503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSigningKey503ApplicationProblemPlusJSONResponse) VisitGetSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSigningKeyRequestObject struct {
+	App    AppID        `json:"app"`
+	Kid    SigningKeyID `json:"kid"`
+	Params UpdateSigningKeyParams
+	Body   *UpdateSigningKeyJSONRequestBody
+}
+
+type UpdateSigningKeyResponseObject interface {
+	VisitUpdateSigningKeyResponse(w http.ResponseWriter) error
+}
+
+type UpdateSigningKey200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateSigningKey200JSONResponse struct {
+	Body    SigningKey
+	Headers UpdateSigningKey200ResponseHeaders
+}
+
+func (response UpdateSigningKey200JSONResponse) VisitUpdateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSigningKey400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSigningKey400ApplicationProblemPlusJSONResponse) VisitUpdateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSigningKey401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSigningKey401ApplicationProblemPlusJSONResponse) VisitUpdateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSigningKey403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSigningKey403ApplicationProblemPlusJSONResponse) VisitUpdateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSigningKey404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSigningKey404ApplicationProblemPlusJSONResponse) VisitUpdateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSigningKey412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSigningKey412ApplicationProblemPlusJSONResponse) VisitUpdateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSigningKey413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSigningKey413ApplicationProblemPlusJSONResponse) VisitUpdateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSigningKey415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSigningKey415ApplicationProblemPlusJSONResponse) VisitUpdateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSigningKey422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSigningKey422ApplicationProblemPlusJSONResponse) VisitUpdateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSigningKey429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSigningKey429ApplicationProblemPlusJSONResponse) VisitUpdateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSigningKey500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSigningKey500ApplicationProblemPlusJSONResponse) VisitUpdateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateSigningKey503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateSigningKey503ApplicationProblemPlusJSONResponse) VisitUpdateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSigningKeyRequestObject struct {
+	App  AppID        `json:"app"`
+	Kid  SigningKeyID `json:"kid"`
+	Body *RotateSigningKeyJSONRequestBody
+}
+
+type RotateSigningKeyResponseObject interface {
+	VisitRotateSigningKeyResponse(w http.ResponseWriter) error
+}
+
+type RotateSigningKey201JSONResponse RotatedSigningKey
+
+func (response RotateSigningKey201JSONResponse) VisitRotateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSigningKey400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response RotateSigningKey400ApplicationProblemPlusJSONResponse) VisitRotateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSigningKey401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response RotateSigningKey401ApplicationProblemPlusJSONResponse) VisitRotateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSigningKey403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RotateSigningKey403ApplicationProblemPlusJSONResponse) VisitRotateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSigningKey404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RotateSigningKey404ApplicationProblemPlusJSONResponse) VisitRotateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSigningKey409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response RotateSigningKey409ApplicationProblemPlusJSONResponse) VisitRotateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSigningKey413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RotateSigningKey413ApplicationProblemPlusJSONResponse) VisitRotateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSigningKey415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RotateSigningKey415ApplicationProblemPlusJSONResponse) VisitRotateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSigningKey422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response RotateSigningKey422ApplicationProblemPlusJSONResponse) VisitRotateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSigningKey429ApplicationProblemPlusJSONResponse struct {
+	QuotaExceededApplicationProblemPlusJSONResponse
+}
+
+func (response RotateSigningKey429ApplicationProblemPlusJSONResponse) VisitRotateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimitLimit != nil {
+		w.Header().Set("RateLimit-Limit", fmt.Sprint(*response.Headers.RateLimitLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RateLimitRemaining != nil {
+		w.Header().Set("RateLimit-Remaining", fmt.Sprint(*response.Headers.RateLimitRemaining))
+	}
+	if response.Headers.RateLimitReset != nil {
+		w.Header().Set("RateLimit-Reset", fmt.Sprint(*response.Headers.RateLimitReset))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSigningKey500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response RotateSigningKey500ApplicationProblemPlusJSONResponse) VisitRotateSigningKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateSigningKey503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateSigningKey503ApplicationProblemPlusJSONResponse) VisitRotateSigningKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -18493,6 +22175,21 @@ type StrictServerInterface interface {
 	// GetCertificate Read an authority of client certificates
 	// (GET /v1/apps/{app}/certificates/{certificate})
 	GetCertificate(ctx context.Context, request GetCertificateRequestObject) (GetCertificateResponseObject, error)
+	// ListKeySets List the key sets
+	// (GET /v1/apps/{app}/key-sets)
+	ListKeySets(ctx context.Context, request ListKeySetsRequestObject) (ListKeySetsResponseObject, error)
+	// CreateKeySet Add a key set
+	// (POST /v1/apps/{app}/key-sets)
+	CreateKeySet(ctx context.Context, request CreateKeySetRequestObject) (CreateKeySetResponseObject, error)
+	// DeleteKeySet Delete a key set
+	// (DELETE /v1/apps/{app}/key-sets/{key_set})
+	DeleteKeySet(ctx context.Context, request DeleteKeySetRequestObject) (DeleteKeySetResponseObject, error)
+	// GetKeySet Read a key set
+	// (GET /v1/apps/{app}/key-sets/{key_set})
+	GetKeySet(ctx context.Context, request GetKeySetRequestObject) (GetKeySetResponseObject, error)
+	// RefreshKeySet Ask a key set's address now
+	// (POST /v1/apps/{app}/key-sets/{key_set}/refresh)
+	RefreshKeySet(ctx context.Context, request RefreshKeySetRequestObject) (RefreshKeySetResponseObject, error)
 	// ListLogins List the logins
 	// (GET /v1/apps/{app}/logins)
 	ListLogins(ctx context.Context, request ListLoginsRequestObject) (ListLoginsResponseObject, error)
@@ -18514,6 +22211,36 @@ type StrictServerInterface interface {
 	// Push Push a notification
 	// (POST /v1/apps/{app}/push)
 	Push(ctx context.Context, request PushRequestObject) (PushResponseObject, error)
+	// ListRevocations List the revocations
+	// (GET /v1/apps/{app}/revocations)
+	ListRevocations(ctx context.Context, request ListRevocationsRequestObject) (ListRevocationsResponseObject, error)
+	// Revoke Revoke a token, or all that a device or a user has
+	// (POST /v1/apps/{app}/revocations)
+	Revoke(ctx context.Context, request RevokeRequestObject) (RevokeResponseObject, error)
+	// Unrevoke Lift a revocation
+	// (DELETE /v1/apps/{app}/revocations/{kind}/{subject})
+	Unrevoke(ctx context.Context, request UnrevokeRequestObject) (UnrevokeResponseObject, error)
+	// GetRevocation Read a revocation
+	// (GET /v1/apps/{app}/revocations/{kind}/{subject})
+	GetRevocation(ctx context.Context, request GetRevocationRequestObject) (GetRevocationResponseObject, error)
+	// ListSigningKeys List the signing keys
+	// (GET /v1/apps/{app}/signing-keys)
+	ListSigningKeys(ctx context.Context, request ListSigningKeysRequestObject) (ListSigningKeysResponseObject, error)
+	// CreateSigningKey Create a signing key
+	// (POST /v1/apps/{app}/signing-keys)
+	CreateSigningKey(ctx context.Context, request CreateSigningKeyRequestObject) (CreateSigningKeyResponseObject, error)
+	// DeleteSigningKey Delete a signing key
+	// (DELETE /v1/apps/{app}/signing-keys/{kid})
+	DeleteSigningKey(ctx context.Context, request DeleteSigningKeyRequestObject) (DeleteSigningKeyResponseObject, error)
+	// GetSigningKey Read a signing key
+	// (GET /v1/apps/{app}/signing-keys/{kid})
+	GetSigningKey(ctx context.Context, request GetSigningKeyRequestObject) (GetSigningKeyResponseObject, error)
+	// UpdateSigningKey Change a signing key
+	// (PATCH /v1/apps/{app}/signing-keys/{kid})
+	UpdateSigningKey(ctx context.Context, request UpdateSigningKeyRequestObject) (UpdateSigningKeyResponseObject, error)
+	// RotateSigningKey Put another signing key in a key's place
+	// (POST /v1/apps/{app}/signing-keys/{kid}/rotate)
+	RotateSigningKey(ctx context.Context, request RotateSigningKeyRequestObject) (RotateSigningKeyResponseObject, error)
 	// IssueToken Issue a device token
 	// (POST /v1/apps/{app}/tokens)
 	IssueToken(ctx context.Context, request IssueTokenRequestObject) (IssueTokenResponseObject, error)
@@ -19383,6 +23110,147 @@ func (sh *strictHandler) GetCertificate(w http.ResponseWriter, r *http.Request, 
 	}
 }
 
+// ListKeySets operation middleware
+func (sh *strictHandler) ListKeySets(w http.ResponseWriter, r *http.Request, app AppID, params ListKeySetsParams) {
+	var request ListKeySetsRequestObject
+
+	request.App = app
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListKeySets(ctx, request.(ListKeySetsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListKeySets")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListKeySetsResponseObject); ok {
+		if err := validResponse.VisitListKeySetsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateKeySet operation middleware
+func (sh *strictHandler) CreateKeySet(w http.ResponseWriter, r *http.Request, app AppID) {
+	var request CreateKeySetRequestObject
+
+	request.App = app
+
+	var body CreateKeySetJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateKeySet(ctx, request.(CreateKeySetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateKeySet")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateKeySetResponseObject); ok {
+		if err := validResponse.VisitCreateKeySetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteKeySet operation middleware
+func (sh *strictHandler) DeleteKeySet(w http.ResponseWriter, r *http.Request, app AppID, keySet KeySetID) {
+	var request DeleteKeySetRequestObject
+
+	request.App = app
+	request.KeySet = keySet
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteKeySet(ctx, request.(DeleteKeySetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteKeySet")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteKeySetResponseObject); ok {
+		if err := validResponse.VisitDeleteKeySetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetKeySet operation middleware
+func (sh *strictHandler) GetKeySet(w http.ResponseWriter, r *http.Request, app AppID, keySet KeySetID) {
+	var request GetKeySetRequestObject
+
+	request.App = app
+	request.KeySet = keySet
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetKeySet(ctx, request.(GetKeySetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetKeySet")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetKeySetResponseObject); ok {
+		if err := validResponse.VisitGetKeySetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RefreshKeySet operation middleware
+func (sh *strictHandler) RefreshKeySet(w http.ResponseWriter, r *http.Request, app AppID, keySet KeySetID) {
+	var request RefreshKeySetRequestObject
+
+	request.App = app
+	request.KeySet = keySet
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RefreshKeySet(ctx, request.(RefreshKeySetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RefreshKeySet")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RefreshKeySetResponseObject); ok {
+		if err := validResponse.VisitRefreshKeySetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListLogins operation middleware
 func (sh *strictHandler) ListLogins(w http.ResponseWriter, r *http.Request, app AppID, params ListLoginsParams) {
 	var request ListLoginsRequestObject
@@ -19591,6 +23459,305 @@ func (sh *strictHandler) Push(w http.ResponseWriter, r *http.Request, app AppID)
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(PushResponseObject); ok {
 		if err := validResponse.VisitPushResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListRevocations operation middleware
+func (sh *strictHandler) ListRevocations(w http.ResponseWriter, r *http.Request, app AppID, params ListRevocationsParams) {
+	var request ListRevocationsRequestObject
+
+	request.App = app
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRevocations(ctx, request.(ListRevocationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRevocations")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListRevocationsResponseObject); ok {
+		if err := validResponse.VisitListRevocationsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// Revoke operation middleware
+func (sh *strictHandler) Revoke(w http.ResponseWriter, r *http.Request, app AppID) {
+	var request RevokeRequestObject
+
+	request.App = app
+
+	var body RevokeJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.Revoke(ctx, request.(RevokeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Revoke")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeResponseObject); ok {
+		if err := validResponse.VisitRevokeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// Unrevoke operation middleware
+func (sh *strictHandler) Unrevoke(w http.ResponseWriter, r *http.Request, app AppID, kind RevocationKind, subject RevocationSubject) {
+	var request UnrevokeRequestObject
+
+	request.App = app
+	request.Kind = kind
+	request.Subject = subject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.Unrevoke(ctx, request.(UnrevokeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Unrevoke")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UnrevokeResponseObject); ok {
+		if err := validResponse.VisitUnrevokeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRevocation operation middleware
+func (sh *strictHandler) GetRevocation(w http.ResponseWriter, r *http.Request, app AppID, kind RevocationKind, subject RevocationSubject) {
+	var request GetRevocationRequestObject
+
+	request.App = app
+	request.Kind = kind
+	request.Subject = subject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRevocation(ctx, request.(GetRevocationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRevocation")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRevocationResponseObject); ok {
+		if err := validResponse.VisitGetRevocationResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSigningKeys operation middleware
+func (sh *strictHandler) ListSigningKeys(w http.ResponseWriter, r *http.Request, app AppID, params ListSigningKeysParams) {
+	var request ListSigningKeysRequestObject
+
+	request.App = app
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSigningKeys(ctx, request.(ListSigningKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSigningKeys")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSigningKeysResponseObject); ok {
+		if err := validResponse.VisitListSigningKeysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateSigningKey operation middleware
+func (sh *strictHandler) CreateSigningKey(w http.ResponseWriter, r *http.Request, app AppID) {
+	var request CreateSigningKeyRequestObject
+
+	request.App = app
+
+	var body CreateSigningKeyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateSigningKey(ctx, request.(CreateSigningKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateSigningKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateSigningKeyResponseObject); ok {
+		if err := validResponse.VisitCreateSigningKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteSigningKey operation middleware
+func (sh *strictHandler) DeleteSigningKey(w http.ResponseWriter, r *http.Request, app AppID, kid SigningKeyID) {
+	var request DeleteSigningKeyRequestObject
+
+	request.App = app
+	request.Kid = kid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSigningKey(ctx, request.(DeleteSigningKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSigningKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteSigningKeyResponseObject); ok {
+		if err := validResponse.VisitDeleteSigningKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetSigningKey operation middleware
+func (sh *strictHandler) GetSigningKey(w http.ResponseWriter, r *http.Request, app AppID, kid SigningKeyID) {
+	var request GetSigningKeyRequestObject
+
+	request.App = app
+	request.Kid = kid
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSigningKey(ctx, request.(GetSigningKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSigningKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetSigningKeyResponseObject); ok {
+		if err := validResponse.VisitGetSigningKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateSigningKey operation middleware
+func (sh *strictHandler) UpdateSigningKey(w http.ResponseWriter, r *http.Request, app AppID, kid SigningKeyID, params UpdateSigningKeyParams) {
+	var request UpdateSigningKeyRequestObject
+
+	request.App = app
+	request.Kid = kid
+	request.Params = params
+
+	var body UpdateSigningKeyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateSigningKey(ctx, request.(UpdateSigningKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateSigningKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateSigningKeyResponseObject); ok {
+		if err := validResponse.VisitUpdateSigningKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RotateSigningKey operation middleware
+func (sh *strictHandler) RotateSigningKey(w http.ResponseWriter, r *http.Request, app AppID, kid SigningKeyID) {
+	var request RotateSigningKeyRequestObject
+
+	request.App = app
+	request.Kid = kid
+
+	var body RotateSigningKeyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateSigningKey(ctx, request.(RotateSigningKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateSigningKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RotateSigningKeyResponseObject); ok {
+		if err := validResponse.VisitRotateSigningKeyResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

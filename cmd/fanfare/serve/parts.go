@@ -110,15 +110,24 @@ func (p *process) app(org, app string) (tenant.App, tenant.Limits) {
 	return unknown, tenant.Limits{}
 }
 
+// openDirectory has this node hear of changes at once, and find those that it
+// has not heard of: after trouble with NATS it looks at once.
 func (p *process) openDirectory(context.Context) (closer, error) {
 	p.directory = auth.NewDirectory(p.store, time.Now)
 	if err := p.bus.OnAnnounce(api.PlanChanged, func(data []byte) { p.directory.InvalidatePlan(string(data)) }); err != nil {
 		return nil, err
 	}
-	return nil, p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
-		org, app, _ := strings.Cut(string(data), "/") // without an app: the organization
-		p.directory.Invalidate(org, app)
+	p.devices = auth.NewDevices(p.directory, time.Now)
+	err := p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
+		org, subject, _ := strings.Cut(string(data), "/") // without a subject: the organization
+		p.directory.Invalidate(org, subject)
 	})
+	if err != nil {
+		return nil, err
+	}
+	watch := auth.NewWatch(p.directory, p.store, time.Now)
+	p.bus.OnDoubt(func(string) { watch.Hurry() })
+	return p.background("directory of apps", watch.Run), nil
 }
 
 func (p *process) openEdge(ctx context.Context) (closer, error) {
@@ -129,7 +138,7 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 	limits.MaxKeepAlive = uint16(p.cfg.KeepAlive) //nolint:gosec // checked to be at most 65,535
 	deps := edge.Deps{
 		Bus: p.bus, Claims: p.claims, Estate: p.estate, Meter: p.meter, RetainedCount: func() int { return p.bus.Stats().Retained },
-		Devices: auth.NewGuard(auth.NewDevices(p.directory, time.Now), time.Now), Changes: p.directory.Changes,
+		Devices: auth.NewGuard(p.devices, time.Now), Changes: p.directory.Changes,
 	}
 	if p.above != nil {
 		deps.Above = p.above
