@@ -135,7 +135,7 @@ func (p *purse) left(now time.Time) uint32 {
 			least = min(least, n)
 		}
 	}
-	return uint32(max(least, 1)) //nolint:gosec // within bounds
+	return uint32(max(least, 1))
 }
 
 // debit takes n from a rate that holds no more than a second's worth: the rest
