@@ -65,6 +65,11 @@ test-clients: ## other people's MQTT clients against the server: npm, pip, Maven
 	@scripts/clients.sh
 	@go test -tags clients -count=1 -v -run '$(if $(RUN),$(RUN),TestClients)' ./internal/conformance
 
+.PHONY: test-api
+test-api: build ## schemathesis from PyPI against openapi.yaml: as an owner, with a key, as the operator
+	@scripts/need.sh curl python3-venv
+	@scripts/test-api.sh $(ARGS)
+
 .PHONY: chaos
 chaos: ## 2,000 durable clients while nodes and NATS servers are killed -9 (ARGS="-seed 7")
 	@scripts/need.sh postgres redis-server
@@ -115,7 +120,7 @@ lint: ## formatting, vet, the linters, fresh generated code
 	@scripts/generate-check.sh
 
 .PHONY: check
-check: lint test test-clients ## what CI runs: lint, every test, and other people's clients
+check: lint test test-clients test-api ## what CI runs: lint, every test, other people's clients, and the API's description
 
 .PHONY: bench
 bench: build ## messages per second and CPU per delivery, beside mosquitto

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/tally"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
@@ -56,6 +57,10 @@ type Deps struct {
 	Publisher Publisher
 	Announcer Announcer
 	Sessions  Sessions
+	KeySets   KeySets
+	// Tally counts requests and knows who makes the most noise; nil: one of this
+	// API's own.
+	Tally *tally.Tally
 	// Checks tell, by the name of a component, whether it answers. They make
 	// up the readiness of the node.
 	Checks map[string]Check
@@ -66,12 +71,13 @@ type Deps struct {
 
 // complete says that nothing is missing that has no default.
 func (d *Deps) complete() bool {
-	return d.Store != nil && d.Apps != nil && d.Callers != nil && d.Tokens != nil && d.Publisher != nil && d.Announcer != nil && d.Sessions != nil
+	return d.Store != nil && d.Apps != nil && d.Callers != nil && d.Tokens != nil && d.Publisher != nil && d.Announcer != nil && d.Sessions != nil &&
+		d.KeySets != nil
 }
 
 // Store keeps organizations and apps.
 type Store interface {
-	Members
+	PeopleStore
 	Organizations
 	AuditLog
 	AppStore
@@ -84,13 +90,55 @@ type Credentials interface {
 	LoginStore
 	CertificateStore
 	RevocationStore
+	SigningKeyStore
+	KeySetStore
+}
+
+// PeopleStore keeps who manages organizations, and how they come in.
+type PeopleStore interface {
+	Members
+	People
+	SignIns
+	Invitations
 }
 
 // Members keeps organizations and the people who manage them.
 type Members interface {
 	CreateOrganization(ctx context.Context, org tenant.Organization, owner tenant.Member, passwordHash string) error
-	MemberByEmail(ctx context.Context, email string) (m tenant.Member, passwordHash string, err error)
+	AddOrganization(ctx context.Context, org tenant.Organization, owner tenant.Member) error
+	Members(ctx context.Context, org, after string, limit int) ([]tenant.Member, error)
+	Member(ctx context.Context, org, id string) (tenant.Member, error)
+	UpdateMember(ctx context.Context, org, by, id string, change func(by tenant.Role, m *tenant.Member) error) (tenant.Member, error)
+	RemoveMember(ctx context.Context, org, by, id string, check func(by tenant.Role, m tenant.Member) error) error
+}
+
+// People keeps who signs in, and with what.
+type People interface {
+	PersonByEmail(ctx context.Context, email string) (p tenant.Person, passwordHash string, err error)
+	Memberships(ctx context.Context, person string) ([]tenant.Member, error)
+	ChangePassword(ctx context.Context, person, from, to string, keep [32]byte) error
+	CreatePasswordReset(ctx context.Context, email string, reset tenant.PasswordReset) error
+	PasswordReset(ctx context.Context, hash [32]byte, now time.Time) (tenant.Person, error)
+	RedeemPasswordReset(ctx context.Context, person string, hash [32]byte, now time.Time, passwordHash string) error
+}
+
+// SignIns keeps the sessions of people.
+type SignIns interface {
 	CreateSession(ctx context.Context, session tenant.Session) error
+	SignIn(ctx context.Context, person, passwordHash string, session tenant.Session) error
+	Switch(ctx context.Context, from [32]byte, session tenant.Session) (tenant.Session, error)
+	Sessions(ctx context.Context, person string, now time.Time, after string, limit int) ([]tenant.SignIn, error)
+	ConfirmSession(ctx context.Context, hash [32]byte, at time.Time) error
+	EndSession(ctx context.Context, person, id string) error
+}
+
+// Invitations keeps who may become a member.
+type Invitations interface {
+	CreateInvitation(ctx context.Context, by string, i tenant.Invitation, check func(by tenant.Role, i tenant.Invitation) error) error
+	Invitations(ctx context.Context, org string, now time.Time, after string, limit int) ([]tenant.Invitation, error)
+	InvitationByHash(ctx context.Context, hash [32]byte, now time.Time) (tenant.Invitation, error)
+	DeleteInvitation(ctx context.Context, org, by, id string, check func(by tenant.Role, i tenant.Invitation) error) error
+	AcceptInvitation(ctx context.Context, hash [32]byte, m tenant.Member, passwordHash string, session tenant.Session) error
 }
 
 // Organizations keeps organizations for the operator.
@@ -152,6 +200,36 @@ type RevocationStore interface {
 	Revocation(ctx context.Context, org, app string, id tenant.RevocationID) (tenant.Revocation, error)
 	Revocations(ctx context.Context, org, app string, after tenant.RevocationID, limit int) ([]tenant.Revocation, error)
 	Unrevoke(ctx context.Context, org, app string, id tenant.RevocationID) error
+}
+
+// SigningKeyStore keeps the keys of apps' tokens.
+type SigningKeyStore interface {
+	CreateSigningKey(ctx context.Context, key tenant.SigningKey) error
+	SigningKeys(ctx context.Context, org, app, after string, limit int) ([]tenant.SigningKey, error)
+	SigningKey(ctx context.Context, org, app, kid string) (tenant.SigningKey, error)
+	UpdateSigningKey(
+		ctx context.Context, org, app, kid string, ifVersion int64, change func(*tenant.SigningKey) error,
+	) (tenant.SigningKey, error)
+	RotateSigningKey(
+		ctx context.Context, org, app, kid string, rotate func(old *tenant.SigningKey) (tenant.SigningKey, error),
+	) (old, next tenant.SigningKey, err error)
+	DeleteSigningKey(ctx context.Context, org, app, kid string, last func(*tenant.SigningKey) error) error
+}
+
+// KeySetStore keeps the key sets of apps' issuers.
+type KeySetStore interface {
+	CreateKeySet(ctx context.Context, k tenant.KeySet) error
+	KeySets(ctx context.Context, org, app, after string, limit int) ([]tenant.KeySet, error)
+	KeySet(ctx context.Context, org, app, id string) (tenant.KeySet, error)
+	DeleteKeySet(ctx context.Context, org, app, id string, last func(*tenant.KeySet) error) error
+}
+
+// KeySets asks the addresses of key sets.
+type KeySets interface {
+	// Refresh asks those that were not asked a moment ago, and waits for them.
+	Refresh(ctx context.Context, sets []tenant.KeySet) error
+	// Check refuses an address that none may be at.
+	Check(url string) error
 }
 
 // Apps is the cached directory of apps, for what must be fast and must go on

@@ -254,6 +254,17 @@ func (c *cache[K, V]) invalidateIf(kind func(*V) bool) {
 	}
 }
 
+// each calls do with the value of every record in use.
+func (c *cache[K, V]) each(do func(*V)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.live {
+		if r := p.Value(); r != nil {
+			do(r.value.Load())
+		}
+	}
+}
+
 // outdate is invalidate with mu held.
 func (c *cache[K, V]) outdate(key K) {
 	if f := c.flights[key]; f != nil {

@@ -53,6 +53,11 @@ type Directory struct {
 	logins  *cache[loginKey, tenant.Login]
 	issuers *cache[[32]byte, []issuer] // by the hash of their subject
 	changes atomic.Uint64
+
+	now func() time.Time
+	// expiry is when the next signing key of an app in use expires, in Unix
+	// nanoseconds; 0: none will. Nobody announces that.
+	expiry atomic.Int64
 }
 
 // appKey names an app.
@@ -73,6 +78,7 @@ type appState struct {
 	policy *Policy
 	// authorities are the entry's certificates, in the same order.
 	authorities []*authority
+	verifiers   verifiers
 	// revoked stays the same as long as the app is there.
 	revoked *revocations
 }
@@ -85,6 +91,7 @@ func NewDirectory(src Source, now func() time.Time) *Directory {
 		keys:    newCache[[32]byte, tenant.APIKey](maxCached, maxAge, now),
 		logins:  newCache[loginKey, tenant.Login](maxLogins, maxAge, now),
 		issuers: newCache[[32]byte, []issuer](maxCached, issuerAge, now),
+		now:     now,
 	}
 	replaced := func() { d.changes.Add(1) }
 	d.apps.replaced = replaced
@@ -97,6 +104,7 @@ func NewDirectory(src Source, now func() time.Time) *Directory {
 			return nil, err
 		}
 		state.revoked = newRevocations(key, src, now, replaced)
+		d.expectExpiry(state)
 		return state, nil
 	}
 	d.kids.read = func(ctx context.Context, kid string) (*appKey, error) {
@@ -136,7 +144,9 @@ func readApp(ctx context.Context, src Source, key appKey) (*appState, error) {
 		// with some, a device could do more than it should.
 		return nil, fmt.Errorf("rules of %s/%s: %w", key.org, key.app, internal(err))
 	}
-	return &appState{entry: entry, policy: policy, authorities: authoritiesOf(entry.Certificates)}, nil
+	return &appState{
+		entry: entry, policy: policy, authorities: authoritiesOf(entry.Certificates), verifiers: verifiersOf(&entry),
+	}, nil
 }
 
 func readIssuers(ctx context.Context, src Source, hash [32]byte) (*[]issuer, error) {
@@ -161,12 +171,17 @@ func closed(last *appState) *appState {
 }
 
 // mergeApp keeps the policy of the last state if the next one's is the same:
-// whoever was granted something by it need not ask again.
+// whoever was granted something by it need not ask again. It keeps its keys,
+// too, which connected devices hold on to.
 func mergeApp(last, next *appState) (*appState, bool) {
 	next.revoked = last.revoked
 	if last.policy.org != "" && last.entry.App.Settings.Mounted == next.entry.App.Settings.Mounted &&
 		slices.Equal(last.entry.ACL.Rules, next.entry.ACL.Rules) {
 		next.policy = last.policy
+	}
+	if reflect.DeepEqual(last.entry.SigningKeys, next.entry.SigningKeys) &&
+		reflect.DeepEqual(last.entry.KeySets, next.entry.KeySets) {
+		next.verifiers = last.verifiers
 	}
 	return next, !reflect.DeepEqual(last.entry, next.entry)
 }
@@ -198,10 +213,24 @@ func (d *Directory) AppByKID(ctx context.Context, kid string) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	if app.signingKey(kid) == nil {
+	if app.verifiers().own[kid] == nil {
 		return nil, fault.New(fault.NotFound, "no such signing key")
 	}
 	return app, nil
+}
+
+// catchUp reads an app again if a signing key of it is newer than what is known
+// of it: the first token of a new key may be faster than the announcement.
+func (d *Directory) catchUp(ctx context.Context, app *App, kid string) error {
+	r, err := d.kids.get(ctx, kid)
+	if err != nil || *r.current() != app.record.key {
+		return ignoreNotFound(err)
+	}
+	app.record.due.Store(0)
+	if _, err = d.apps.get(ctx, app.record.key); err == nil && app.verifiers().own[kid] == nil {
+		d.kids.invalidate(kid) // it is gone, and nobody is to read an app for it again
+	}
+	return ignoreNotFound(err)
 }
 
 // Invalidate is called when the subject of an organization (tenant.Change) has
@@ -260,9 +289,37 @@ func (d *Directory) Renew(ctx context.Context) {
 }
 
 // Changes grows whenever an app, a login or a revocation turns out to have
-// changed: what a device that was authenticated before may do can be another since. It is cheap
-// and does not wait.
-func (d *Directory) Changes() uint64 { return d.changes.Load() }
+// changed, or a signing key has expired: what a device that was authenticated
+// before may do can be another since. It is cheap and does not wait.
+func (d *Directory) Changes() uint64 {
+	if at := d.expiry.Load(); at != 0 && d.now().UnixNano() >= at {
+		d.expire(at)
+	}
+	return d.changes.Load()
+}
+
+// expire notes that a signing key has expired, and when the next one will.
+func (d *Directory) expire(at int64) {
+	if !d.expiry.CompareAndSwap(at, 0) {
+		return // somebody else does it, or an earlier one has come
+	}
+	d.apps.each(d.expectExpiry)
+	d.changes.Add(1)
+}
+
+// expectExpiry has Changes grow when the next signing key of an app expires.
+func (d *Directory) expectExpiry(state *appState) {
+	next := nextExpiry(state.entry.SigningKeys, d.now())
+	if next.IsZero() {
+		return
+	}
+	for at := next.UnixNano(); ; {
+		known := d.expiry.Load()
+		if known != 0 && known <= at || d.expiry.CompareAndSwap(known, at) {
+			return
+		}
+	}
+}
 
 // apiKey returns the API key whose secret has a hash, or fault.NotFound.
 func (d *Directory) apiKey(ctx context.Context, hash [32]byte) (*tenant.APIKey, error) {
@@ -302,16 +359,8 @@ func (a *App) Entry() *tenant.Entry { return &a.record.current().entry }
 // Policy returns the app's newest known policy.
 func (a *App) Policy() *Policy { return a.record.current().policy }
 
-// signingKey returns one of the app's signing keys, or nil.
-func (a *App) signingKey(kid string) *tenant.SigningKey {
-	keys := a.Entry().SigningKeys
-	for i := range keys {
-		if keys[i].KID == kid {
-			return &keys[i]
-		}
-	}
-	return nil
-}
+// verifiers returns the keys that the app's tokens are verified with.
+func (a *App) verifiers() *verifiers { return &a.record.current().verifiers }
 
 // authorities returns those who sign the certificates of the app's devices,
 // the newest first.

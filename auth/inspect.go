@@ -18,9 +18,11 @@ func (v *Devices) Inspect(ctx context.Context, org, app, token string) (Token, e
 	said := new(claims)
 	var refused error
 	_, err := v.reader.ParseWithClaims(token, said, func(t *jwt.Token) (any, error) {
-		var secret string
-		_, _, secret, refused = v.key(ctx, org+"/"+app, t)
-		return []byte(secret), refused
+		var by *verifier
+		if _, by, refused = v.key(ctx, org+"/"+app, t); refused != nil {
+			return nil, refused
+		}
+		return by.key, nil
 	})
 	if refused == nil {
 		refused = explain(err)

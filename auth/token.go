@@ -28,14 +28,14 @@ type Token struct {
 	Expires time.Time
 }
 
-// IssueToken makes a token for a device, signed with the app's newest key, for
+// IssueToken makes a token for a device, signed with the app's newest HS256 key, for
 // backends that do not sign tokens themselves. Its faults point into the
 // request body: "/user", "/device", "/tags/2", "/acl/publish/0", "/ttl_seconds".
 func IssueToken(ctx context.Context, app *App, req TokenRequest, now time.Time) (Token, error) {
 	if err := req.check(app); err != nil {
 		return Token{}, err
 	}
-	key := newestKey(app.Entry().SigningKeys)
+	key := newestKey(app.Entry().SigningKeys, now)
 	if key == nil {
 		return Token{}, fault.New(fault.NotFound, "the app has no signing key for HS256")
 	}
@@ -106,13 +106,13 @@ func (r *TokenRequest) check(app *App) error {
 	return nil
 }
 
-// newestKey returns the key to sign with: during a rotation the newest is the
-// one that stays.
-func newestKey(keys []tenant.SigningKey) *tenant.SigningKey {
+// newestKey returns the key to sign with: the newest that has not expired and
+// that no rotation has replaced.
+func newestKey(keys []tenant.SigningKey, now time.Time) *tenant.SigningKey {
 	var newest *tenant.SigningKey
 	for i := range keys {
 		key := &keys[i]
-		if key.Algorithm != tenant.HS256 || key.Secret == "" {
+		if key.Algorithm != tenant.HS256 || key.Secret == "" || key.ReplacedBy != "" || key.Expired(now) {
 			continue
 		}
 		if newest == nil || key.CreatedAt.After(newest.CreatedAt) ||

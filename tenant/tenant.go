@@ -49,10 +49,17 @@ const (
 	Viewer Role = "viewer"
 )
 
+// Manages says whether a member of this role may give another one the role
+// other, or take it: owners concern owners alone.
+func (r Role) Manages(other Role) bool {
+	return r == Owner || r == Admin && other != Owner
+}
+
 // Member is a person who manages an organization.
 type Member struct {
 	ID           string // "mem_" and a ULID
 	Organization string
+	Person       string // who it is, in whatever organization: "per_" and a ULID
 	Email        string // lower case
 	Role         Role
 	CreatedAt    time.Time
@@ -143,6 +150,7 @@ type SigningKey struct {
 	ExpiresAt    time.Time // zero: never
 	LastUsedAt   time.Time // zero: never, or not within what is remembered
 	ReplacedBy   string    // the kid of the key that a rotation has put in its place
+	Version      int64     // grows with every change; not read for an Entry
 	CreatedAt    time.Time
 }
 
@@ -154,10 +162,11 @@ type KeySet struct {
 	App          string
 	Name         string // for people; may be empty
 	URL          string
-	Document     string    // the last good answer
+	Document     string    // the last good answer, as CanonicalKeySet has it
 	FetchedAt    time.Time // when that was
 	FailedAt     time.Time // when the address last failed since; zero: it has not
 	Failure      string    // how
+	DueAt        time.Time // when to ask the address again
 	LastUsedAt   time.Time // when a token of it was last accepted
 	CreatedAt    time.Time
 }

@@ -151,6 +151,27 @@ func wantBanned(t *testing.T, w *world, version packet.Version, reason packet.Re
 	d.closed()
 }
 
+// TestExpiryReachesConnections: a signing key gets an end, which then comes, and
+// nobody announces that.
+func TestExpiryReachesConnections(t *testing.T) {
+	w := start(t)
+	ana, other := w.connect("acme", "ana", "a", version5), w.connect("globex", "bo", "b")
+	w.src.ends.Store(time.Now().Add(time.Second).UnixNano())
+	w.dir.Invalidate("acme", "chat")
+	late := w.connect("acme", "ana", "late", version5) // which knows its end from the beginning
+	for _, d := range []*device{ana, late} {
+		var p packet.Disconnect
+		if err := p.Decode(d.next(packet.DISCONNECT)); err != nil || p.Reason != packet.NotAuthorizedV5 {
+			t.Errorf("%v %v", p.Reason, err)
+		}
+		d.closed()
+	}
+	if early := time.Until(time.Unix(0, w.src.ends.Load())); early > 0 {
+		t.Errorf("ended %v early", early)
+	}
+	other.ping()
+}
+
 // TestRevokedBeforeItIsIn: the key goes between the look-up and its answer, when
 // no look at the connections finds the device yet.
 func TestRevokedBeforeItIsIn(t *testing.T) {

@@ -48,6 +48,7 @@ ALTER TABLE signing_keys ADD COLUMN name text NOT NULL DEFAULT '';
 ALTER TABLE signing_keys ADD COLUMN public_key bytea; -- DER, SubjectPublicKeyInfo; the secret is empty then
 ALTER TABLE signing_keys ADD COLUMN expires_at timestamptz;
 ALTER TABLE signing_keys ADD COLUMN last_used_at timestamptz;
+ALTER TABLE signing_keys ADD COLUMN version bigint NOT NULL DEFAULT 0;
 ALTER TABLE signing_keys ADD COLUMN replaced_by text NOT NULL DEFAULT '';
 
 -- Where an app's issuer publishes its keys (RFC 7517 §5), with the last answer: it serves while the address does not.
@@ -61,11 +62,13 @@ CREATE TABLE key_sets (
     fetched_at   timestamptz,
     failed_at    timestamptz,
     failure      text             NOT NULL DEFAULT '',
+    due_at       timestamptz NOT NULL, -- when to ask the address again
     last_used_at timestamptz,
     created_at   timestamptz      NOT NULL,
     FOREIGN KEY (organization, app) REFERENCES apps (organization, id) ON DELETE CASCADE
 );
 CREATE INDEX key_sets_app ON key_sets (organization, app, id);
+CREATE INDEX key_sets_due ON key_sets (due_at);
 
 -- What of an app's tokens is worth nothing any more, although it has not expired.
 CREATE TABLE revocations (
@@ -91,6 +94,8 @@ CREATE TABLE changes (
 );
 CREATE INDEX changes_changed_at ON changes (changed_at);
 
+-- Sessions have an id from now on. Those from before, of a day at most, end: their people sign in again.
+DELETE FROM sessions;
 ALTER TABLE sessions ADD COLUMN id text COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN created_at timestamptz;
 ALTER TABLE sessions ADD COLUMN confirmed_at timestamptz; -- when the password was last given
