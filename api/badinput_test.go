@@ -21,9 +21,9 @@ const (
 	certPath   = "/v1/apps/chat/certificates"
 	keysPath   = "/v1/apps/chat/api-keys"
 	aclPath    = "/v1/apps/chat/acl"
-	revokePath = "/v1/apps/chat/revocations"
 	signPath   = "/v1/apps/chat/signing-keys"
 	setPath    = "/v1/apps/chat/key-sets"
+	revokePath = "/v1/apps/chat/revocations"
 	jsonType   = "application/json"
 )
 

@@ -87,11 +87,7 @@ type Store interface {
 // Credentials are what apps' backends and devices prove themselves with.
 type Credentials interface {
 	KeyStore
-	LoginStore
-	CertificateStore
-	RevocationStore
-	SigningKeyStore
-	KeySetStore
+	DeviceCredentials
 }
 
 // PeopleStore keeps who manages organizations, and how they come in.
@@ -194,12 +190,13 @@ type CertificateStore interface {
 	DeleteCertificate(ctx context.Context, org, app, id string) error
 }
 
-// RevocationStore keeps what of apps' credentials is revoked.
-type RevocationStore interface {
-	Revoke(ctx context.Context, r tenant.Revocation) (tenant.Revocation, error)
-	Revocation(ctx context.Context, org, app string, id tenant.RevocationID) (tenant.Revocation, error)
-	Revocations(ctx context.Context, org, app string, after tenant.RevocationID, limit int) ([]tenant.Revocation, error)
-	Unrevoke(ctx context.Context, org, app string, id tenant.RevocationID) error
+// DeviceCredentials keeps what apps' devices prove themselves with.
+type DeviceCredentials interface {
+	LoginStore
+	CertificateStore
+	SigningKeyStore
+	KeySetStore
+	RevocationStore
 }
 
 // SigningKeyStore keeps the keys of apps' tokens.
@@ -230,6 +227,14 @@ type KeySets interface {
 	Refresh(ctx context.Context, sets []tenant.KeySet) error
 	// Check refuses an address that none may be at.
 	Check(url string) error
+}
+
+// RevocationStore keeps what of apps' credentials is revoked.
+type RevocationStore interface {
+	Revoke(ctx context.Context, r tenant.Revocation) (tenant.Revocation, error)
+	Revocation(ctx context.Context, org, app string, id tenant.RevocationID) (tenant.Revocation, error)
+	Revocations(ctx context.Context, org, app string, after tenant.RevocationID, limit int) ([]tenant.Revocation, error)
+	Unrevoke(ctx context.Context, org, app string, id tenant.RevocationID) error
 }
 
 // Apps is the cached directory of apps, for what must be fast and must go on

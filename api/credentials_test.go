@@ -57,8 +57,8 @@ func jsonOf(v any) string {
 	return string(text)
 }
 
-// credentials puts an API key, the login "robot", an authority, a signing key, a
-// key set and a revocation of the user ana into an app and returns what puts
+// credentials puts an API key, the login "robot", an authority, a signing key,
+// a key set and a revocation of the user ana into an app and returns what puts
 // their ids into paths.
 func (s *server) credentials(org, app string) *strings.Replacer {
 	s.t.Helper()

@@ -103,8 +103,8 @@ func NewDirectory(src Source, now func() time.Time) *Directory {
 		if err != nil {
 			return nil, err
 		}
-		state.revoked = newRevocations(key, src, now, replaced)
 		d.expectExpiry(state)
+		state.revoked = newRevocations(key, src, now, replaced)
 		return state, nil
 	}
 	d.kids.read = func(ctx context.Context, kid string) (*appKey, error) {
@@ -289,8 +289,8 @@ func (d *Directory) Renew(ctx context.Context) {
 }
 
 // Changes grows whenever an app, a login or a revocation turns out to have
-// changed, or a signing key has expired: what a device that was authenticated
-// before may do can be another since. It is cheap and does not wait.
+// changed, or a signing key has expired: what a device that was authenticated before may do
+// can be another since. It is cheap and does not wait.
 func (d *Directory) Changes() uint64 {
 	if at := d.expiry.Load(); at != 0 && d.now().UnixNano() >= at {
 		d.expire(at)

@@ -18,11 +18,11 @@ func (v *Devices) Inspect(ctx context.Context, org, app, token string) (Token, e
 	said := new(claims)
 	var refused error
 	_, err := v.reader.ParseWithClaims(token, said, func(t *jwt.Token) (any, error) {
-		var by *verifier
-		if _, by, refused = v.key(ctx, org+"/"+app, t); refused != nil {
-			return nil, refused
+		_, key, err := v.key(ctx, org+"/"+app, t)
+		if refused = err; err != nil {
+			return nil, err
 		}
-		return by.key, nil
+		return key.key, nil
 	})
 	if refused == nil {
 		refused = explain(err)

@@ -6707,6 +6707,18 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/operator/audit", wrapper.ListOperatorAudit)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/revocations", wrapper.ListRevocations)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/apps/{app}/revocations", wrapper.Revoke)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/apps/{app}/revocations/{kind}/{subject}", wrapper.Unrevoke)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/apps/{app}/revocations/{kind}/{subject}", wrapper.GetRevocation)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/operator/noisiest", wrapper.ListNoisiest)
 	})
 	r.Group(func(r chi.Router) {
@@ -6741,18 +6753,6 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/apps/{app}/key-sets/{key_set}/refresh", wrapper.RefreshKeySet)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/v1/apps/{app}/revocations", wrapper.ListRevocations)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/v1/apps/{app}/revocations", wrapper.Revoke)
-	})
-	r.Group(func(r chi.Router) {
-		r.Delete(options.BaseURL+"/v1/apps/{app}/revocations/{kind}/{subject}", wrapper.Unrevoke)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/v1/apps/{app}/revocations/{kind}/{subject}", wrapper.GetRevocation)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/healthz", wrapper.GetHealth)

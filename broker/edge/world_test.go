@@ -29,11 +29,11 @@ const patience = 10 * time.Second
 
 // tenants is a source with one app in each of two organizations.
 type tenants struct {
-	revoked           atomic.Pointer[tenant.Revocation]
 	keyless, ruleless atomic.Bool                  // what acme has lost
 	suspended, gone   atomic.Bool                  // acme is
 	ends              atomic.Int64                 // when acme's key does, in Unix nanoseconds; 0: never
 	watch             atomic.Pointer[tenant.Login] // the login acme/chat/watch; nil: there is none
+	revoked           atomic.Pointer[tenant.Revocation]
 }
 
 func entry(org string) tenant.Entry {

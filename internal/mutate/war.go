@@ -26,14 +26,16 @@ var ofWar = []mutant{
 		pkg: warPkg, test: war,
 	},
 	{
-		name: "retained of every organization", rule: "wall", file: "broker/jetstream/cursor.go",
-		old: "	c.subjects, c.err = filterSubjects(retainedPrefix, filter)\n",
-		new: "	c.subjects, c.err = filterSubjects(retainedPrefix, filter)\n	for i, s := range c.subjects {\n		j := len(retainedPrefix)\n		for j < len(s) && s[j] != '.' {\n			j++\n		}\n		c.subjects[i] = retainedPrefix + \"*\" + s[j:]\n	}\n",
+		name: "refused filter is held", rule: "wall", file: "broker/session/subscribe.go",
+		old: "		e.codes[i] = s.failed(code) // [MQTT-3.8.4-6]\n",
+		new: "		e.codes[i] = s.failed(code)\n		if parsed, err := topic.Parse(asked.Filter); err == nil {\n" +
+			"			sub = subscription{Subscription: broker.Subscription{Filter: asked.Filter, QoS: 1}, match: parsed.Filter, kind: parsed.Kind}\n" +
+			"			s.subscriptions.set(sub)\n			e.added, e.replays = append(e.added, sub.Filter), append(e.replays, &replay{sub: sub})\n		}\n",
 		pkg: warPkg, test: war,
 	},
 	{
 		name: "any will is published", rule: "wall", file: "broker/session/admit.go",
-		old: "if reason, ok := s.mayPublish(name); !ok {", new: "if reason, ok := s.mayPublish(name); !ok && reason.Name == ReasonTopicLimit.Name {",
+		old: "if reason, ok := s.mayPublish(name); !ok || s.foreign(name) {", new: "if reason, ok := s.mayPublish(name); !ok && reason.Name == ReasonTopicLimit.Name {",
 		pkg: warPkg, test: war,
 	},
 	{
@@ -62,8 +64,13 @@ var ofWar = []mutant{
 		pkg: warPkg, test: war,
 	},
 	{
-		name: "API publishes anywhere", rule: "wall", file: "api/push.go",
-		old: "!topic.InsideWall(org, body.Topic)", new: `org == "*" && !topic.InsideWall(org, body.Topic)`,
+		name: "API publishes anywhere", rule: "wall", file: "api/above.go",
+		old: "if topic.InsideWall(caller.Organization, name) {", new: `if caller.Organization != "*" || topic.InsideWall(caller.Organization, name) {`,
+		pkg: warPkg, test: war,
+	},
+	{
+		name: "anybody may be above the wall", rule: "wall", file: "api/above.go",
+		old: "caller.Organization != a.cfg.OperatorOrganization:", new: `caller.Organization == "*":`,
 		pkg: warPkg, test: war,
 	},
 	{

@@ -22,6 +22,7 @@ var acts = []act{
 	{60, trespass},
 	{20, stray},
 	{10, undermine},
+	{4, rise},
 	{30, inspect},
 	{60, correspond},
 }

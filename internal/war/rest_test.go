@@ -158,6 +158,28 @@ func undermine(q *squad, _ *soldier) {
 	}
 }
 
+// rise asks for credentials above the wall.
+func rise(q *squad, _ *soldier) {
+	name := fmt.Sprintf("riser-%d", q.count)
+	q.count++
+	method, path, in := http.MethodPost, "/v1/apps/"+paper, object{}
+	switch q.random.IntN(3) {
+	case 0:
+		path, in = path+"/api-keys", object{"name": name, "scopes": []string{"push"}, "across": true}
+	case 1:
+		path, in = path+"/logins", object{"username": name, "password": q.side.loginPassword(), "user": name, "super": true}
+	case 2:
+		method, path, in = http.MethodPatch, "/v1/apps/"+chat+"/logins/meter", object{"super": true}
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return
+	}
+	if a, ok := q.ask(q.member(), method, path, body); ok && a.status < 300 {
+		q.war.violate("crossing", "%s is above the wall: %s %s: %d %s", q.side.slug, method, path, a.status, a.body)
+	}
+}
+
 func (q *squad) member() *caller { return q.api.with(q.side.member.bearer) }
 
 // foreignValue is a value of a path's parameter, and whether it is the foe's alone.

@@ -58,6 +58,7 @@ func settings(t *testing.T) config.Config {
 	s := config.Defaults()
 	s.Data, s.Node = t.TempDir(), "one"
 	s.HTTPAddr, s.MQTTAddr, s.WSAddr, s.MetricsAddr = "127.0.0.1:0", "127.0.0.1:0", "", ""
+	s.OperatorOrg, s.OperatorAcross = "overseer", "on" // there is something above the wall, and nobody gets there
 	cfg, err := s.Check("")
 	if err != nil {
 		t.Fatal(err)

@@ -21,17 +21,6 @@ func (t *transaction) touch(ctx context.Context, org, subject string) error {
 	return err
 }
 
-// changeOf is change of a subject of an organization, which is touched if fn
-// does not fail.
-func (s *Store) changeOf(ctx context.Context, org, subject string, fn func(context.Context, *transaction) error) error {
-	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
-		if err := fn(ctx, tx); err != nil {
-			return err
-		}
-		return tx.touch(ctx, org, subject)
-	})
-}
-
 // Changes returns up to limit changes with a number above after, in the order
 // of their numbers. A transaction takes at most the time of an operation, ten
 // seconds: until then a change can come up whose number is below others'.

@@ -27,7 +27,7 @@ func scanKeySet(k *tenant.KeySet) []any {
 // the app has tenant.MaxKeySets of them, and with fault.NotFound if there is no
 // such app.
 func (s *Store) CreateKeySet(ctx context.Context, k tenant.KeySet) error {
-	return s.changeOf(ctx, k.Organization, k.App, func(ctx context.Context, tx *transaction) error {
+	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
 		_, err := tx.exec(ctx,
 			`INSERT INTO key_sets (id, organization, app, name, url, due_at, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 			k.ID, k.Organization, k.App, k.Name, k.URL, k.DueAt, k.CreatedAt)
@@ -41,7 +41,10 @@ func (s *Store) CreateKeySet(ctx context.Context, k tenant.KeySet) error {
 		if err == nil && n > tenant.MaxKeySets {
 			return fault.Newf(fault.QuotaExceeded, "the app has %d key sets already", tenant.MaxKeySets)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, k.Organization, k.App)
 	})
 }
 
@@ -82,7 +85,7 @@ func (s *Store) keySets(ctx context.Context, query string, args ...any) ([]tenan
 // DeleteKeySet takes a key set away after last has seen it. It fails with what
 // last fails with, or with fault.NotFound.
 func (s *Store) DeleteKeySet(ctx context.Context, org, app, id string, last func(*tenant.KeySet) error) error {
-	return s.changeOf(ctx, org, app, func(ctx context.Context, tx *transaction) error {
+	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
 		var k tenant.KeySet
 		err := tx.one(ctx, "key set", `SELECT `+keySetColumns+` FROM key_sets WHERE organization = $1 AND app = $2 AND id = $3`,
 			[]any{org, app, id}, scanKeySet(&k)...)
@@ -96,7 +99,10 @@ func (s *Store) DeleteKeySet(ctx context.Context, org, app, id string, last func
 		if err == nil && !gone {
 			return found("key set", sql.ErrNoRows) // another was faster
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, org, app)
 	})
 }
 

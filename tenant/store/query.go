@@ -89,11 +89,3 @@ func (t *transaction) remove(ctx context.Context, what, query string, args ...an
 	}
 	return nil
 }
-
-// remove takes one row away that no node caches, or says that there is no such
-// what.
-func (s *Store) remove(ctx context.Context, what, query string, args ...any) error {
-	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
-		return tx.remove(ctx, what, query, args...)
-	})
-}

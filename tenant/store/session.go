@@ -148,6 +148,8 @@ func (s *Store) ConfirmSession(ctx context.Context, hash [32]byte, at time.Time)
 
 // EndSession takes a session of a person away, or fails with fault.NotFound.
 func (s *Store) EndSession(ctx context.Context, person, id string) error {
-	return s.remove(ctx, "session",
-		`DELETE FROM sessions WHERE id = $1 AND member IN (SELECT id FROM members WHERE person = $2)`, id, person)
+	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
+		return tx.remove(ctx, "session",
+			`DELETE FROM sessions WHERE id = $1 AND member IN (SELECT id FROM members WHERE person = $2)`, id, person)
+	})
 }

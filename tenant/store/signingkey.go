@@ -45,9 +45,7 @@ func signingKeyContext(key tenant.SigningKey) string {
 // fault.QuotaExceeded if the app has tenant.MaxSigningKeys of them, and with
 // fault.NotFound if there is no such app.
 func (s *Store) CreateSigningKey(ctx context.Context, key tenant.SigningKey) error {
-	return s.changeOf(ctx, key.Organization, key.App, func(ctx context.Context, tx *transaction) error {
-		return s.addSigningKey(ctx, tx, key)
-	})
+	return s.change(ctx, func(ctx context.Context, tx *transaction) error { return s.addSigningKey(ctx, tx, key) })
 }
 
 // addSigningKey adds a key to an app that has room for it. Keys that have
@@ -68,7 +66,10 @@ func (s *Store) addSigningKey(ctx context.Context, tx *transaction, key tenant.S
 	if err == nil && n > tenant.MaxSigningKeys {
 		return fault.Newf(fault.QuotaExceeded, "the app has %d signing keys already", tenant.MaxSigningKeys)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.touch(ctx, key.Organization, key.App)
 }
 
 // SigningKeys returns up to limit signing keys of an app in the order of their
@@ -110,7 +111,7 @@ func (s *Store) UpdateSigningKey(
 	ctx context.Context, org, app, kid string, ifVersion int64, change func(*tenant.SigningKey) error,
 ) (tenant.SigningKey, error) {
 	var k tenant.SigningKey
-	err := s.changeOf(ctx, org, app, func(ctx context.Context, tx *transaction) (err error) {
+	err := s.change(ctx, func(ctx context.Context, tx *transaction) (err error) {
 		if k, err = lockSigningKey(ctx, tx, org, app, kid, ifVersion); err != nil {
 			return err
 		}
@@ -132,7 +133,7 @@ func (s *Store) UpdateSigningKey(
 func (s *Store) RotateSigningKey(
 	ctx context.Context, org, app, kid string, rotate func(old *tenant.SigningKey) (tenant.SigningKey, error),
 ) (old, next tenant.SigningKey, err error) {
-	err = s.changeOf(ctx, org, app, func(ctx context.Context, tx *transaction) (err error) {
+	err = s.change(ctx, func(ctx context.Context, tx *transaction) (err error) {
 		if old, err = lockSigningKey(ctx, tx, org, app, kid, AnyVersion); err != nil {
 			return err
 		}
@@ -174,13 +175,16 @@ func writeSigningKey(ctx context.Context, tx *transaction, k tenant.SigningKey) 
 	_, err := tx.exec(ctx, `UPDATE signing_keys SET name = $1, expires_at = $2, replaced_by = $3
 		 WHERE organization = $4 AND app = $5 AND kid = $6`,
 		k.Name, k.ExpiresAt, k.ReplacedBy, k.Organization, k.App, k.KID)
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.touch(ctx, k.Organization, k.App)
 }
 
 // DeleteSigningKey takes a signing key away after last has seen it. It fails
 // with what last fails with, or with fault.NotFound.
 func (s *Store) DeleteSigningKey(ctx context.Context, org, app, kid string, last func(*tenant.SigningKey) error) error {
-	return s.changeOf(ctx, org, app, func(ctx context.Context, tx *transaction) error {
+	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
 		k, err := lockSigningKey(ctx, tx, org, app, kid, AnyVersion)
 		if err != nil {
 			return err
@@ -189,6 +193,9 @@ func (s *Store) DeleteSigningKey(ctx context.Context, org, app, kid string, last
 			return err
 		}
 		_, err = tx.exec(ctx, `DELETE FROM signing_keys WHERE organization = $1 AND app = $2 AND kid = $3`, org, app, kid)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, org, app)
 	})
 }

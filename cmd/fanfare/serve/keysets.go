@@ -3,10 +3,8 @@ package serve
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/fanfare-mq/fanfare/api"
-	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/egress"
 	"github.com/fanfare-mq/fanfare/keyset"
 )
@@ -15,6 +13,8 @@ import (
 func (p *process) openKeySets(context.Context) (closer, error) {
 	client := egress.New(egress.Config{Private: p.cfg.EgressPrivate == "allow"})
 	p.keySets = keyset.New(keyset.Config{Store: p.store, Client: client, Changed: p.appChanged, Logger: p.log})
+	p.devices.UseRefresher(p.keySets)
+	p.devices.NoteUses(p.usage)
 	stop := p.background("key sets", p.keySets.Run)
 	return func(ctx context.Context) error {
 		defer client.Close()
@@ -30,12 +30,4 @@ func (p *process) appChanged(ctx context.Context, org, app string) {
 		p.log.WarnContext(ctx, "a change could not be announced",
 			slog.String("organization", org), slog.String("app", app), slog.Any("error", err))
 	}
-}
-
-// devices authenticates devices with what this process keeps.
-func (p *process) devices() *auth.Devices {
-	devices := auth.NewDevices(p.directory, time.Now)
-	devices.UseRefresher(p.keySets)
-	devices.NoteUses(p.usage)
-	return devices
 }

@@ -95,6 +95,7 @@ func (p *process) app(org, app string) tenant.App {
 // has not heard of: after trouble with NATS it looks at once.
 func (p *process) openDirectory(context.Context) (closer, error) {
 	p.directory = auth.NewDirectory(p.store, time.Now)
+	p.devices = auth.NewDevices(p.directory, time.Now)
 	err := p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
 		org, subject, _ := strings.Cut(string(data), "/") // without a subject: the organization
 		p.directory.Invalidate(org, subject)
@@ -115,7 +116,7 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 	limits.MaxKeepAlive = uint16(p.cfg.KeepAlive) //nolint:gosec // checked to be at most 65,535
 	deps := edge.Deps{
 		Bus: p.bus, Claims: p.claims, Estate: p.estate, RetainedCount: func() int { return p.bus.Stats().Retained },
-		Devices: auth.NewGuard(p.devices(), time.Now), Changes: p.directory.Changes,
+		Devices: auth.NewGuard(p.devices, time.Now), Changes: p.directory.Changes,
 	}
 	if p.above != nil {
 		deps.Above = p.above

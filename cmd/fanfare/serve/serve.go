@@ -67,6 +67,7 @@ type process struct {
 	store     *store.Store
 	bus       *jetstream.Bus
 	directory *auth.Directory
+	devices   *auth.Devices
 	usage     *auth.Usage
 	above     *auth.Above // nil unless credentials may be above the wall
 	keySets   *keyset.Keeper
