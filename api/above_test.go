@@ -254,3 +254,21 @@ func TestAboveTheWallWhileTheDatabaseIsAway(t *testing.T) {
 		t.Error("the log has a secret")
 	}
 }
+
+// TestNothingGoesToTheSuspended: not from above the wall either.
+func TestNothingGoesToTheSuspended(t *testing.T) {
+	t.Parallel()
+	s, above := newAbove(t)
+	ops := s.member("ops", tenant.Owner)
+	s.app(ops, "console")
+	s.member("far", tenant.Owner)
+	key, _ := s.call("POST", opsKeys, ops, `{"name":"Broadcaster","scopes":["push"],"across":true}`).want(t, http.StatusCreated)["secret"].(string)
+	publish := func() answer { return s.call("POST", opsPub, key, `{"topic":"far/chat/x","payload":"hello"}`) }
+	publish().want(t, http.StatusAccepted)
+	s.call("POST", "/v1/operator/organizations/far/suspend", s.operator(), `{"reason":"unpaid"}`).want(t, http.StatusOK)
+	above.Invalidate("far") // as all nodes do when they hear of it
+	publish().problem(t, http.StatusForbidden, "organization_suspended")
+	s.call("POST", "/v1/operator/organizations/far/resume", s.operator(), nil).want(t, http.StatusOK)
+	above.Invalidate("far")
+	publish().want(t, http.StatusAccepted)
+}

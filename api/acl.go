@@ -59,7 +59,7 @@ func (a *API) TestACL(ctx context.Context, request spec.TestACLRequestObject) (s
 	body := request.Body
 	question := auth.Question{
 		User: body.User, Device: deref(body.Device), Role: deref(body.Role),
-		Action: tenant.Action(body.Action), Topic: body.Topic,
+		Action: tenant.Action(body.Action), Topic: body.Topic, ACL: narrowingOf(body.ACL),
 	}
 	if body.Tags != nil {
 		question.Tags = *body.Tags

@@ -14,6 +14,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/fanfare-mq/fanfare/api/spec"
+	"github.com/fanfare-mq/fanfare/tally"
 )
 
 // API serves HTTP. It is safe for concurrent use and owns no goroutine.
@@ -26,6 +27,7 @@ type API struct {
 	description *description
 	signUps     *throttle // by client address
 	logIns      *throttle // failures only, by client address and by account
+	links       *throttle // by client address
 	handler     http.Handler
 }
 
@@ -47,6 +49,9 @@ func New(cfg Config, deps Deps) (*API, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	if deps.Tally == nil {
+		deps.Tally = tally.New("")
+	}
 	if deps.Logger == nil {
 		deps.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -62,6 +67,7 @@ func New(cfg Config, deps Deps) (*API, error) {
 		description: described,
 		signUps:     newThrottle(deps.Now),
 		logIns:      newThrottle(deps.Now),
+		links:       newThrottle(deps.Now),
 	}
 	if a.handler, err = a.routes(); err != nil {
 		return nil, fmt.Errorf("api: %w", err)

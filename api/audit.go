@@ -34,10 +34,12 @@ func (a *API) audited(ctx context.Context, app, action, target string) (context.
 	return tenant.WithAudit(ctx, e), e
 }
 
-// by makes a member the one who has done it, who has just come in.
-func by(entry *tenant.AuditEntry, member tenant.Member) {
-	entry.Organization = member.Organization
-	entry.ActorKind, entry.Actor, entry.ActorName = tenant.ActorMember, member.ID, member.Email
+// auditedAs is audited for what somebody does who is a member with it, or comes
+// to be one.
+func (a *API) auditedAs(ctx context.Context, m tenant.Member, action, target string) (context.Context, *tenant.AuditEntry) {
+	ctx, e := a.audited(ctx, "", action, target)
+	e.Organization, e.ActorKind, e.Actor, e.ActorName = m.Organization, tenant.ActorMember, m.ID, m.Email
+	return ctx, e
 }
 
 // jsonOf is a view as the audit log keeps it. Views are made for answers, so

@@ -56,7 +56,7 @@ func TestChangesAreAudited(t *testing.T) {
 	lines, items := s.entries("/v1/audit?limit=3", token)
 	member := items[0]["actor"].(map[string]any)["id"].(string)
 	want := []string{
-		"organization.create acme", "member.sign_in " + member, "app.create chat", "app.update chat", "login.create robot",
+		"organization.create acme", "session.start " + items[1]["target"].(string), "app.create chat", "app.update chat", "login.create robot",
 		"login.update robot", "login.delete robot", "certificate.create " + ca, "certificate.delete " + ca, "acl.replace ", "app.delete chat",
 	}
 	if !slices.Equal(lines, want) {

@@ -16,10 +16,14 @@ const (
 	pubPath    = "/v1/apps/chat/publish"
 	tokenPath  = "/v1/apps/chat/tokens"
 	appPath    = "/v1/apps/chat"
+	invitePath = "/v1/invitations"
 	loginsPath = "/v1/apps/chat/logins"
 	certPath   = "/v1/apps/chat/certificates"
 	keysPath   = "/v1/apps/chat/api-keys"
 	aclPath    = "/v1/apps/chat/acl"
+	signPath   = "/v1/apps/chat/signing-keys"
+	setPath    = "/v1/apps/chat/key-sets"
+	revokePath = "/v1/apps/chat/revocations"
 	jsonType   = "application/json"
 )
 
@@ -69,6 +73,39 @@ var badInputs = []badInput{
 	{"wrong token", "GET", "/v1/apps", "wrong token", ``, 401, "unauthenticated", nil},
 	{"other token", "GET", "/v1/apps", "eyJhbGciOiJub25lIn0.e30.", ``, 401, "unauthenticated", nil},
 	{"a key creates an app", "POST", "/v1/apps", "key", `{"id":"new","name":"New"}`, 403, "forbidden", nil},
+
+	// people
+	{"organization of a log-in", "POST", "/v1/login", "", `{"email":"ana@acme.example","password":"x","organization":"A b"}`, 422, "invalid", fields("/organization")},
+	{"invitation of nobody", "POST", invitePath, "member", `{}`, 422, "invalid", fields("/email", "/role")},
+	{"invitation of no address", "POST", invitePath, "member", `{"email":"bo@example","role":"viewer"}`, 422, "invalid", fields("/email")},
+	{"invitation as what is no role", "POST", invitePath, "member", `{"email":"bo@example.com","role":"god","note":"x"}`, 422, "invalid", fields("/note", "/role")},
+	{"invitation of a member", "POST", invitePath, "member", `{"email":"ANA@acme.example","role":"viewer"}`, 409, "conflict", fields("/email")},
+	{"invitation with a key", "POST", invitePath, "key", `{"email":"bo@example.com","role":"viewer"}`, 403, "forbidden", nil},
+	{"invitations with no cursor", "GET", invitePath + "?cursor=mem_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", ``, 422, "invalid", fields("cursor")},
+	{"no such invitation", "DELETE", invitePath + "/inv_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", ``, 404, "not_found", nil},
+	{"no invitation's id", "DELETE", invitePath + "/inv_1", "member", ``, 404, "not_found", nil},
+	{"wrong link", "POST", invitePath + "/accept", "", `{"token":"ffi_x","password":"correct horse battery"}`, 404, "not_found", nil},
+	{"link with NUL", "POST", invitePath + "/inspect", "", `{"token":"ffi_\u0000"}`, 404, "not_found", nil},
+	{"no link", "POST", invitePath + "/accept", "", `{"token":"","user":"x"}`, 422, "invalid", fields("/password", "/token", "/user")},
+	{"long link", "POST", invitePath + "/inspect", "", `{"token":"` + strings.Repeat("x", 201) + `"}`, 422, "invalid", fields("/token")},
+	{"no such member", "GET", "/v1/members/mem_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", ``, 404, "not_found", nil},
+	{"no member's id", "GET", "/v1/members/ana", "member", ``, 404, "not_found", nil},
+	{"role of nobody", "PATCH", "/v1/members/mem_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", `{"role":"admin"}`, 404, "not_found", nil},
+	{"no role", "PATCH", "/v1/members/mem_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", `{"role":"","email":"x"}`, 422, "invalid", fields("/email", "/role")},
+	{"removal of nobody", "DELETE", "/v1/members/mem_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", ``, 404, "not_found", nil},
+	{"members with a large limit", "GET", "/v1/members?limit=101", "member", ``, 422, "invalid", fields("limit")},
+	{"members with no cursor", "GET", "/v1/members?cursor=x", "member", ``, 422, "invalid", fields("cursor")},
+	{"sessions with no cursor", "GET", "/v1/me/sessions?cursor=x", "member", ``, 422, "invalid", fields("cursor")},
+	{"no such session", "DELETE", "/v1/me/sessions/ses_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "member", ``, 404, "not_found", nil},
+	{"switch to nothing", "POST", "/v1/me/switch", "member", `{"organization":"globex"}`, 404, "not_found", nil},
+	{"switch with a key", "POST", "/v1/me/switch", "key", `{"organization":"acme"}`, 403, "forbidden", nil},
+	{"organization that is there", "POST", "/v1/me/organizations", "member", `{"organization":"acme"}`, 409, "conflict", fields("/organization")},
+	{"reserved organization", "POST", "/v1/me/organizations", "member", `{"organization":"admin"}`, 422, "invalid", fields("/organization")},
+	{"password change without passwords", "POST", "/v1/me/password", "member", `{"password":"x"}`, 422, "invalid", fields("/current_password", "/new_password", "/password")},
+	{"confirmation without a password", "POST", "/v1/me/confirm", "member", `{}`, 422, "invalid", fields("/password")},
+	{"short password by link", "POST", "/v1/password-resets/redeem", "", `{"token":"ffr_x","new_password":"short"}`, 422, "invalid", fields("/new_password")},
+	{"wrong link for a password", "POST", "/v1/password-resets/redeem", "", `{"token":"ffr_x","new_password":"correct horse battery"}`, 404, "not_found", nil},
+	{"log-out without a token", "POST", "/v1/logout", "", ``, 401, "unauthenticated", nil},
 
 	// apps
 	{"app taken", "POST", "/v1/apps", "member", `{"id":"chat","name":"Chat"}`, 409, "conflict", fields("/id")},
@@ -159,7 +196,37 @@ var badInputs = []badInput{
 	{"no such certificate", "GET", certPath + "/ca_01JD8ZC4E0Q6W5C0E6Z4R4S1T2", "key", ``, 404, "not_found", nil},
 	{"no certificate's id", "GET", certPath + "/ca_1", "key", ``, 404, "not_found", nil},
 
+	// revocations
+	{"revocation of nothing", "POST", revokePath, "key", `{}`, 422, "invalid", nil},
+	{"revocation of two", "POST", revokePath, "key", `{"user":"ana","device":"phone-1"}`, 422, "invalid", nil},
+	{"revocation of a role", "POST", revokePath, "key", `{"role":"driver"}`, 422, "invalid", fields("/role")},
+	{"revocation of no user", "POST", revokePath, "key", `{"user":"a/b"}`, 422, "invalid", fields("/user")},
+	{"revocation of a device with NUL", "POST", revokePath, "key", `{"device":"a\u0000"}`, 422, "invalid", fields("/device")},
+	{"revocation of a long device", "POST", revokePath, "key", `{"device":"` + strings.Repeat("é", 128) + `"}`, 422, "invalid", fields("/device")},
+	{"revocation too far ahead", "POST", revokePath, "key", `{"user":"ana","issued_before":"2999-01-01T00:00:00Z"}`, 422, "invalid", fields("/issued_before")},
+	{"revocation too far back", "POST", revokePath, "key", `{"user":"ana","issued_before":"1999-01-01T00:00:00Z"}`, 422, "invalid", fields("/issued_before")},
+	{"revocation at no time", "POST", revokePath, "key", `{"user":"ana","issued_before":"now"}`, 422, "invalid", fields("/issued_before")},
+	{"revocation of a token by time", "POST", revokePath, "key", `{"token":{"jti":"one"},"issued_before":"2026-01-01T00:00:00Z"}`, 422, "invalid", fields("/issued_before")},
+	{"revocation of no token", "POST", revokePath, "key", `{"token":{}}`, 422, "invalid", fields("/token")},
+	{"revocation of a token said twice", "POST", revokePath, "key", `{"token":{"jti":"one","jwt":"x"}}`, 422, "invalid", fields("/token")},
+	{"revocation of a token without a name", "POST", revokePath, "key", `{"token":{"jti":""}}`, 422, "invalid", fields("/token/jti")},
+	{"revocation of a token with a line", "POST", revokePath, "key", `{"token":{"jti":"a\nb"}}`, 422, "invalid", fields("/token/jti")},
+	{"revocation of a token that has expired", "POST", revokePath, "key", `{"token":{"jti":"one","expires_at":"2020-01-01T00:00:00Z"}}`, 422, "invalid", fields("/token/expires_at")},
+	{"revocation of no JWT", "POST", revokePath, "key", `{"token":{"jwt":"password123"}}`, 422, "invalid", fields("/token/jwt")},
+	{"revocation of a JWT until", "POST", revokePath, "key", `{"token":{"jwt":"password123","expires_at":"2999-01-01T00:00:00Z"}}`, 422, "invalid", fields("/token/expires_at")},
+	{"revocation of no app", "POST", "/v1/apps/nope/revocations", "member", `{"user":"ana"}`, 404, "not_found", nil},
+	{"revocations of no app", "GET", "/v1/apps/nope/revocations", "member", ``, 404, "not_found", nil},
+	{"revocations with no cursor", "GET", revokePath + "?cursor=ana", "key", ``, 422, "invalid", fields("cursor")},
+	{"revocations behind a role", "GET", revokePath + "?cursor=role%2Fdriver", "key", ``, 422, "invalid", fields("cursor")},
+	{"no such revocation", "GET", revokePath + "/user/nobody", "key", ``, 404, "not_found", nil},
+	{"no kind of revocation", "GET", revokePath + "/role/driver", "key", ``, 404, "not_found", nil},
+	{"end of no revocation", "DELETE", revokePath + "/token/%2F", "key", ``, 404, "not_found", nil},
+
 	// tokens
+	{"token with a wide acl", "POST", tokenPath, "key", `{"user":"ana","acl":{"publish":["acme/#","globex/#"]}}`, 403, "outside_wall", fields("/acl/publish/1")},
+	{"token with an acl of no filter", "POST", tokenPath, "key", `{"user":"ana","acl":{"subscribe":["a#"]}}`, 422, "invalid", fields("/acl/subscribe/0")},
+	{"token with an acl of null", "POST", tokenPath, "key", `{"user":"ana","acl":{"subscribe":null}}`, 422, "invalid", fields("/acl/subscribe")},
+	{"token with an acl of something else", "POST", tokenPath, "key", `{"user":"ana","acl":{"retain":[]}}`, 422, "invalid", fields("/acl/retain")},
 	{"user with a slash", "POST", tokenPath, "key", `{"user":"a/b"}`, 422, "invalid", fields("/user")},
 	{"user with a plus", "POST", tokenPath, "key", `{"user":"a+"}`, 422, "invalid", fields("/user")},
 	{"user with a hash", "POST", tokenPath, "key", `{"user":"#"}`, 422, "invalid", fields("/user")},
@@ -209,6 +276,40 @@ var badInputs = []badInput{
 	{"rule outside the wall", "PUT", aclPath, "key", `{"rules":[{"effect":"allow","action":"all","topic":"globex/#","who":{"everyone":true}}]}`, 0, "", fields("/rules/0/topic")},
 	{"ill-formed rule", "PUT", aclPath, "key", `{"rules":[{"effect":"allow","action":"all","topic":"acme/chat/a","who":{"everyone":true}},{"effect":"allow","action":"all","topic":"acme/a#","who":{"everyone":true}}]}`, 422, "invalid", fields("/rules/1/topic")},
 	{"unknown effect and nobody", "PUT", aclPath, "key", `{"rules":[{"effect":"permit","action":"all","topic":"acme/#","who":{}}]}`, 422, "invalid", fields("/rules/0/effect", "/rules/0/who")},
+	// signing keys
+	{"unknown algorithm", "POST", signPath, "key", `{"alg":"HS512"}`, 422, "invalid", fields("/alg")},
+	{"no algorithm", "POST", signPath, "key", `{"alg":"none"}`, 422, "invalid", fields("/alg")},
+	{"RS256 without a key", "POST", signPath, "key", `{"alg":"RS256"}`, 422, "invalid", fields("/alg")},
+	{"RS256 with a secret", "POST", signPath, "key", `{"alg":"RS256","secret":"` + strings.Repeat("x", 32) + `"}`, 422, "invalid", fields("/alg")},
+	{"HS256 with a public key", "POST", signPath, "key", jsonOf(map[string]any{"alg": "HS256", "public_key_pem": authorityPEM("x")}), 422, "invalid", fields("/alg")},
+	{"another algorithm than the key's", "POST", signPath, "key", jsonOf(map[string]any{"alg": "RS256", "public_key_pem": authorityPEM("x")}), 422, "invalid", fields("/alg")},
+	{"a public key as secret", "POST", signPath, "key", jsonOf(map[string]any{"secret": authorityPEM("x")}), 422, "invalid", fields("/secret")},
+	{"short secret", "POST", signPath, "key", `{"secret":"short"}`, 422, "invalid", fields("/secret")},
+	{"long secret", "POST", signPath, "key", `{"secret":"` + strings.Repeat("é", 513) + `"}`, 422, "invalid", fields("/secret")},
+	{"no PEM", "POST", signPath, "key", `{"public_key_pem":"hello"}`, 422, "invalid", fields("/public_key_pem")},
+	{"private key", "POST", signPath, "key", jsonOf(map[string]any{"public_key_pem": privateKeyPEM}), 422, "invalid", fields("/public_key_pem")},
+	{"private JWK", "POST", signPath, "key", `{"public_key_jwk":{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}}`, 422, "invalid", fields("/public_key_jwk")},
+	{"symmetric JWK", "POST", signPath, "key", `{"public_key_jwk":{"kty":"oct","k":"AQ"}}`, 422, "invalid", fields("/public_key_jwk")},
+	{"JWK a text", "POST", signPath, "key", `{"public_key_jwk":"x"}`, 422, "invalid", fields("/public_key_jwk")},
+	{"two keys", "POST", signPath, "key", jsonOf(map[string]any{"secret": strings.Repeat("x", 32), "public_key_pem": authorityPEM("x")}), 422, "invalid", fields("/public_key_pem")},
+	{"key that has ended", "POST", signPath, "key", `{"expires_at":"2020-01-01T00:00:00Z"}`, 422, "invalid", fields("/expires_at")},
+	{"end that is no time", "POST", signPath, "key", `{"expires_at":"tomorrow"}`, 422, "invalid", fields("/expires_at")},
+	{"name with a line", "POST", signPath, "key", `{"name":"a\nb"}`, 422, "invalid", fields("/name")},
+	{"unknown field of a key", "POST", signPath, "key", `{"private_key":"x"}`, 422, "invalid", fields("/private_key")},
+	{"no kid", "GET", signPath + "/sk_x", "key", ``, 404, "not_found", nil},
+	{"cursor of something else", "GET", signPath + "?cursor=ca_1", "key", ``, 422, "invalid", fields("cursor")},
+
+	// key sets
+	{"no URL", "POST", setPath, "key", `{}`, 422, "invalid", fields("/url")},
+	{"URL without TLS", "POST", setPath, "key", `{"url":"http://issuer.example.com/jwks"}`, 422, "invalid", fields("/url")},
+	{"URL of this machine", "POST", setPath, "key", `{"url":"http://127.0.0.1/jwks"}`, 422, "invalid", fields("/url")},
+	{"URL of an inner network", "POST", setPath, "key", `{"url":"https://10.0.0.1/jwks"}`, 422, "invalid", fields("/url")},
+	{"URL of the metadata", "POST", setPath, "key", `{"url":"https://[::ffff:169.254.169.254]/jwks"}`, 422, "invalid", fields("/url")},
+	{"URL with a password", "POST", setPath, "key", `{"url":"https://a:b@issuer.example.com/jwks"}`, 422, "invalid", fields("/url")},
+	{"URL of a file", "POST", setPath, "key", `{"url":"file:///etc/passwd"}`, 422, "invalid", fields("/url")},
+	{"URL and name", "POST", setPath, "key", `{"url":"x","name":" x "}`, 422, "invalid", fields("/name", "/url")},
+	{"no key set", "GET", setPath + "/ks_x", "key", ``, 404, "not_found", nil},
+
 	{"no rules", "PUT", aclPath, "key", `{}`, 422, "invalid", fields("/rules")},
 }
 
@@ -246,7 +347,7 @@ func TestBadInput(t *testing.T) {
 	if len(s.bus.messages) != 0 {
 		t.Error("bad input was published")
 	}
-	for _, secret := range []string{"ffk_", "ffs_", "correct horse", "password123"} {
+	for _, secret := range []string{"ffk_", "ffs_", "correct horse", "password123", privateKeyPEM[40:80], "nWGxne"} {
 		if strings.Contains(s.log.String(), secret) {
 			t.Errorf("the log holds %q", secret)
 		}

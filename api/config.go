@@ -8,6 +8,7 @@ import (
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/tally"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
@@ -51,10 +52,15 @@ type Deps struct {
 	Store     Store
 	Apps      Apps
 	Callers   Callers
+	Tokens    Tokens
 	Above     Above // nil: nobody is above the wall
 	Publisher Publisher
 	Announcer Announcer
 	Sessions  Sessions
+	KeySets   KeySets
+	// Tally counts requests and knows who makes the most noise; nil: one of this
+	// API's own.
+	Tally *tally.Tally
 	// Checks tell, by the name of a component, whether it answers. They make
 	// up the readiness of the node.
 	Checks map[string]Check
@@ -65,25 +71,74 @@ type Deps struct {
 
 // complete says that nothing is missing that has no default.
 func (d *Deps) complete() bool {
-	return d.Store != nil && d.Apps != nil && d.Callers != nil && d.Publisher != nil && d.Announcer != nil && d.Sessions != nil
+	return d.Store != nil && d.Apps != nil && d.Callers != nil && d.Tokens != nil && d.Publisher != nil && d.Announcer != nil && d.Sessions != nil &&
+		d.KeySets != nil
 }
 
 // Store keeps organizations and apps.
 type Store interface {
-	Members
+	PeopleStore
 	Organizations
 	AuditLog
 	AppStore
+	Credentials
+}
+
+// Credentials are what apps' backends and devices prove themselves with.
+type Credentials interface {
 	KeyStore
 	LoginStore
 	CertificateStore
+	SigningKeyStore
+	KeySetStore
+	RevocationStore
+}
+
+// PeopleStore keeps who manages organizations, and how they come in.
+type PeopleStore interface {
+	Members
+	People
+	SignIns
+	Invitations
 }
 
 // Members keeps organizations and the people who manage them.
 type Members interface {
 	CreateOrganization(ctx context.Context, org tenant.Organization, owner tenant.Member, passwordHash string) error
-	MemberByEmail(ctx context.Context, email string) (m tenant.Member, passwordHash string, err error)
+	AddOrganization(ctx context.Context, org tenant.Organization, owner tenant.Member) error
+	Members(ctx context.Context, org, after string, limit int) ([]tenant.Member, error)
+	Member(ctx context.Context, org, id string) (tenant.Member, error)
+	UpdateMember(ctx context.Context, org, by, id string, change func(by tenant.Role, m *tenant.Member) error) (tenant.Member, error)
+	RemoveMember(ctx context.Context, org, by, id string, check func(by tenant.Role, m tenant.Member) error) error
+}
+
+// People keeps who signs in, and with what.
+type People interface {
+	PersonByEmail(ctx context.Context, email string) (p tenant.Person, passwordHash string, err error)
+	Memberships(ctx context.Context, person string) ([]tenant.Member, error)
+	ChangePassword(ctx context.Context, person, from, to string, keep [32]byte) error
+	CreatePasswordReset(ctx context.Context, email string, reset tenant.PasswordReset) error
+	PasswordReset(ctx context.Context, hash [32]byte, now time.Time) (tenant.Person, error)
+	RedeemPasswordReset(ctx context.Context, person string, hash [32]byte, now time.Time, passwordHash string) error
+}
+
+// SignIns keeps the sessions of people.
+type SignIns interface {
 	CreateSession(ctx context.Context, session tenant.Session) error
+	SignIn(ctx context.Context, person, passwordHash string, session tenant.Session) error
+	Switch(ctx context.Context, from [32]byte, session tenant.Session) (tenant.Session, error)
+	Sessions(ctx context.Context, person string, now time.Time, after string, limit int) ([]tenant.SignIn, error)
+	ConfirmSession(ctx context.Context, hash [32]byte, at time.Time) error
+	EndSession(ctx context.Context, person, id string) error
+}
+
+// Invitations keeps who may become a member.
+type Invitations interface {
+	CreateInvitation(ctx context.Context, by string, i tenant.Invitation, check func(by tenant.Role, i tenant.Invitation) error) error
+	Invitations(ctx context.Context, org string, now time.Time, after string, limit int) ([]tenant.Invitation, error)
+	InvitationByHash(ctx context.Context, hash [32]byte, now time.Time) (tenant.Invitation, error)
+	DeleteInvitation(ctx context.Context, org, by, id string, check func(by tenant.Role, i tenant.Invitation) error) error
+	AcceptInvitation(ctx context.Context, hash [32]byte, m tenant.Member, passwordHash string, session tenant.Session) error
 }
 
 // Organizations keeps organizations for the operator.
@@ -139,6 +194,44 @@ type CertificateStore interface {
 	DeleteCertificate(ctx context.Context, org, app, id string) error
 }
 
+// SigningKeyStore keeps the keys of apps' tokens.
+type SigningKeyStore interface {
+	CreateSigningKey(ctx context.Context, key tenant.SigningKey) error
+	SigningKeys(ctx context.Context, org, app, after string, limit int) ([]tenant.SigningKey, error)
+	SigningKey(ctx context.Context, org, app, kid string) (tenant.SigningKey, error)
+	UpdateSigningKey(
+		ctx context.Context, org, app, kid string, ifVersion int64, change func(*tenant.SigningKey) error,
+	) (tenant.SigningKey, error)
+	RotateSigningKey(
+		ctx context.Context, org, app, kid string, rotate func(old *tenant.SigningKey) (tenant.SigningKey, error),
+	) (old, next tenant.SigningKey, err error)
+	DeleteSigningKey(ctx context.Context, org, app, kid string, last func(*tenant.SigningKey) error) error
+}
+
+// KeySetStore keeps the key sets of apps' issuers.
+type KeySetStore interface {
+	CreateKeySet(ctx context.Context, k tenant.KeySet) error
+	KeySets(ctx context.Context, org, app, after string, limit int) ([]tenant.KeySet, error)
+	KeySet(ctx context.Context, org, app, id string) (tenant.KeySet, error)
+	DeleteKeySet(ctx context.Context, org, app, id string, last func(*tenant.KeySet) error) error
+}
+
+// KeySets asks the addresses of key sets.
+type KeySets interface {
+	// Refresh asks those that were not asked a moment ago, and waits for them.
+	Refresh(ctx context.Context, sets []tenant.KeySet) error
+	// Check refuses an address that none may be at.
+	Check(url string) error
+}
+
+// RevocationStore keeps what of apps' credentials is revoked.
+type RevocationStore interface {
+	Revoke(ctx context.Context, r tenant.Revocation) (tenant.Revocation, error)
+	Revocation(ctx context.Context, org, app string, id tenant.RevocationID) (tenant.Revocation, error)
+	Revocations(ctx context.Context, org, app string, after tenant.RevocationID, limit int) ([]tenant.Revocation, error)
+	Unrevoke(ctx context.Context, org, app string, id tenant.RevocationID) error
+}
+
 // Apps is the cached directory of apps, for what must be fast and must go on
 // when the store is away.
 type Apps interface {
@@ -158,6 +251,13 @@ type Above interface {
 // Callers tells whose a bearer token is that came from an address.
 type Callers interface {
 	Authenticate(ctx context.Context, bearer string, from netip.Addr) (*auth.Caller, error)
+}
+
+// Tokens reads devices' tokens.
+type Tokens interface {
+	// Inspect returns what a token of an app says, or a fault whose message
+	// does not hold it.
+	Inspect(ctx context.Context, org, app, token string) (auth.Token, error)
 }
 
 // Publisher appends a message to the log, or hands it to the live path, and
@@ -182,6 +282,7 @@ type Announcer interface {
 type Check func(ctx context.Context) error
 
 // AppChanged is the subject on which nodes learn that an app's settings have
-// changed. The data is the app's topic prefix, "org/app", or "org/app/login" if
-// only that login has, or "org" if the organization has.
+// changed. The data is the organization and the subject of the change, see
+// tenant.Change: "org/app", or "org/app/login" if only that login has, or
+// "org/app//kind/subject" if a revocation has, or "org" if the organization has.
 const AppChanged = "app.changed"

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -95,7 +96,7 @@ func TestDescriptionIsValid(t *testing.T) {
 		}
 	}
 	for name, schema := range d.doc.Components.Schemas {
-		bounded(t, name, schema.Value, name != "Notification")
+		bounded(t, name, schema.Value, !open[name])
 	}
 }
 
@@ -119,6 +120,10 @@ func checkOperation(t *testing.T, name string, op *openapi3.Operation) {
 	}
 }
 
+// open are the schemas whose further fields are somebody else's: what an app
+// tells its devices, and members of a JWK that RFC 7517 §4 has ignored.
+var open = map[string]bool{"Notification": true, "PublicKeyJWK": true}
+
 // bounded wants a limit on every string, array and map, and no unknown fields.
 func bounded(t *testing.T, name string, s *openapi3.Schema, closed bool) {
 	t.Helper()
@@ -136,7 +141,7 @@ func bounded(t *testing.T, name string, s *openapi3.Schema, closed bool) {
 			t.Errorf("%s: an object that takes anything", name)
 		}
 		for field, p := range s.Properties {
-			bounded(t, name+"."+field, p.Value, closed && !strings.HasSuffix(p.Ref, "/Notification"))
+			bounded(t, name+"."+field, p.Value, closed && !open[path.Base(p.Ref)])
 		}
 	}
 }

@@ -57,8 +57,9 @@ func jsonOf(v any) string {
 	return string(text)
 }
 
-// credentials puts an API key, the login "robot" and an authority into an app
-// and returns what puts their ids into paths.
+// credentials puts an API key, the login "robot", an authority, a signing key,
+// a key set and a revocation of the user ana into an app and returns what puts
+// their ids into paths.
 func (s *server) credentials(org, app string) *strings.Replacer {
 	s.t.Helper()
 	block, _ := pem.Decode([]byte(authorityPEM("Devices")))
@@ -66,11 +67,23 @@ func (s *server) credentials(org, app string) *strings.Replacer {
 		ID: tenant.NewID("ca"), Organization: org, App: app, DER: block.Bytes, Fingerprint: sha256.Sum256(block.Bytes),
 		UserFrom: tenant.UserFromCN, CreatedAt: s.clock.Now(),
 	}
+	signing := tenant.SigningKey{
+		KID: tenant.NewID("sk"), Organization: org, App: app, Algorithm: tenant.HS256, Secret: auth.NewSigningSecret(), CreatedAt: s.clock.Now(),
+	}
+	keys := tenant.KeySet{
+		ID: tenant.NewID("ks"), Organization: org, App: app, URL: "https://127.0.0.1/", DueAt: s.clock.Now(), CreatedAt: s.clock.Now(),
+	}
 	key := tenant.APIKey{
 		ID: tenant.NewID("key"), Organization: org, App: app, Hash: auth.HashSecret(auth.NewAPIKeySecret()),
 		Scopes: []tenant.Scope{tenant.ScopeManage}, CreatedAt: s.clock.Now(),
 	}
-	err := errors.Join(
+	_, err := s.store.Revoke(s.t.Context(), tenant.Revocation{
+		Organization: org, App: app, RevocationID: tenant.RevocationID{Kind: tenant.RevokedUser, Subject: "ana"},
+		IssuedBefore: c.CreatedAt, ExpiresAt: c.CreatedAt.Add(time.Hour), CreatedAt: c.CreatedAt,
+	})
+	err = errors.Join(
+		err,
+		s.store.CreateSigningKey(s.t.Context(), signing), s.store.CreateKeySet(s.t.Context(), keys),
 		s.store.CreateAPIKey(s.t.Context(), key),
 		s.store.CreateLogin(s.t.Context(), tenant.Login{
 			Organization: org, App: app, Username: "robot", User: "ana", Enabled: true, CreatedAt: s.clock.Now(),
@@ -84,7 +97,7 @@ func (s *server) credentials(org, app string) *strings.Replacer {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return strings.NewReplacer("{certificate}", c.ID, "{key}", key.ID)
+	return strings.NewReplacer("{certificate}", c.ID, "{key}", key.ID, "{kid}", signing.KID, "{key_set}", keys.ID)
 }
 
 // connects says as whom acme/chat's login meter-7 gets in, by a directory that hears what the

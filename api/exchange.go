@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"regexp"
+	"strings"
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/fault"
@@ -16,6 +17,7 @@ type exchange struct {
 	id      string
 	client  client
 	address string       // the client's, as far as limits are concerned
+	agent   string       // what the client calls itself
 	route   string       // the operation's path template
 	caller  *auth.Caller // nil without credentials
 	code    fault.Code   // of the problem that was answered, or empty
@@ -33,6 +35,14 @@ func exchangeOf(ctx context.Context) *exchange {
 		return x
 	}
 	return &exchange{}
+}
+
+// maxAgent is how much is kept of what a client calls itself, in bytes.
+const maxAgent = 256
+
+// agentOf is what the client calls itself, as text that a database takes.
+func agentOf(r *http.Request) string {
+	return cut(strings.ToValidUTF8(r.UserAgent(), "\uFFFD"), maxAgent)
 }
 
 // callerOf returns who calls. It is only for operations that want credentials.

@@ -37,6 +37,9 @@ func (a *API) gate(operations http.Handler) http.Handler {
 			a.fail(w, r, err)
 			return
 		}
+		if x.caller != nil {
+			a.deps.Tally.Request(x.caller.Organization)
+		}
 		if err := validateParameters(r, op, params); err != nil {
 			a.fail(w, r, err)
 			return

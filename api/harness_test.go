@@ -19,6 +19,8 @@ import (
 	"github.com/fanfare-mq/fanfare/api"
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/broker"
+	"github.com/fanfare-mq/fanfare/egress"
+	"github.com/fanfare-mq/fanfare/keyset"
 	"github.com/fanfare-mq/fanfare/tenant"
 	"github.com/fanfare-mq/fanfare/tenant/store"
 )
@@ -137,9 +139,11 @@ func newServer(t testing.TB, change ...func(*api.Config, *api.Deps)) *server {
 	}
 	deps := api.Deps{
 		Store: kept, Apps: directory, Callers: auth.NewCallers(directory, kept, s.usage, s.clock.Now).WithOperator(s.operatorKey, "ops"),
+		Tokens:    auth.NewDevices(directory, s.clock.Now),
 		Publisher: s.bus, Announcer: s.bus, Sessions: &keptSessions{}, Now: s.clock.Now,
-		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Checks: map[string]api.Check{"store": kept.Ping, "http": func(context.Context) error { return nil }},
+		KeySets: s.keySets(directory, egress.Config{}),
+		Logger:  slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Checks:  map[string]api.Check{"store": kept.Ping, "http": func(context.Context) error { return nil }},
 	}
 	for _, f := range change {
 		f(&cfg, &deps)
@@ -156,6 +160,17 @@ func newServer(t testing.TB, change ...func(*api.Config, *api.Deps)) *server {
 type answer struct {
 	*http.Response
 	text []byte
+}
+
+// keySets asks the addresses of key sets as a client does.
+func (s *server) keySets(directory *auth.Directory, client egress.Config) *keyset.Keeper {
+	return keyset.New(keyset.Config{
+		Store: s.store, Client: egress.New(client), Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler),
+		Changed: func(_ context.Context, org, app string) {
+			directory.Invalidate(org, app)
+			_ = s.bus.Announce(api.AppChanged, []byte(org+"/"+app))
+		},
+	})
 }
 
 // call sends a request and checks the response against openapi.yaml. A string
@@ -238,7 +253,7 @@ func (s *server) member(org string, role tenant.Role) string {
 	token := auth.NewSessionToken()
 	err := errors.Join(
 		s.store.CreateOrganization(s.t.Context(), tenant.Organization{Slug: org, Shard: 5, CreatedAt: now}, m, "none"),
-		s.store.CreateSession(s.t.Context(), tenant.Session{Hash: auth.HashSecret(token), MemberID: m.ID, CreatedAt: now, ConfirmedAt: now, ExpiresAt: now.Add(time.Hour)}),
+		s.store.CreateSession(s.t.Context(), tenant.Session{ID: tenant.NewID("ses"), Hash: auth.HashSecret(token), MemberID: m.ID, CreatedAt: now, ConfirmedAt: now, ExpiresAt: now.Add(time.Hour)}),
 	)
 	if err != nil {
 		s.t.Fatal(err)
@@ -251,10 +266,10 @@ func (s *server) member(org string, role tenant.Role) string {
 func (s *server) signIn(org string) string {
 	s.t.Helper()
 	token, now := auth.NewSessionToken(), s.clock.Now()
-	m, _, err := s.store.MemberByEmail(s.t.Context(), "ana@"+org+".example")
+	members, err := s.store.Members(s.t.Context(), org, "", 1)
 	if err == nil {
 		err = s.store.CreateSession(s.t.Context(), tenant.Session{
-			ID: tenant.NewID("ses"), Hash: auth.HashSecret(token), MemberID: m.ID, CreatedAt: now, ConfirmedAt: now, ExpiresAt: now.Add(time.Hour),
+			ID: tenant.NewID("ses"), Hash: auth.HashSecret(token), MemberID: members[0].ID, CreatedAt: now, ConfirmedAt: now, ExpiresAt: now.Add(time.Hour),
 		})
 	}
 	if err != nil {

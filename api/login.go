@@ -2,48 +2,65 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/fanfare-mq/fanfare/api/spec"
-	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/fault"
 	"github.com/fanfare-mq/fanfare/tenant"
 )
 
-// LogIn signs a member in. An unknown address costs the same time as a wrong
-// password and is answered alike, so that nobody learns who has an account.
-func (a *API) LogIn(ctx context.Context, request spec.LogInRequestObject) (spec.LogInResponseObject, error) {
-	email := tenant.NormalizeEmail(request.Body.Email)
-	member, hash, err := a.deps.Store.MemberByEmail(ctx, email)
-	right := false
-	switch {
-	case err == nil:
-		right, err = auth.VerifyPassword(hash, request.Body.Password)
-	case fault.CodeOf(err) == fault.NotFound:
-		err = auth.VerifyNobody(request.Body.Password)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !right {
-		return nil, a.failedLogIn(ctx, email)
-	}
-	audited, entry := a.audited(ctx, "", "member.sign_in", member.ID)
-	by(entry, member)
-	token, expires, err := a.signIn(audited, member)
-	if err != nil {
-		return nil, err
-	}
-	return spec.LogIn200JSONResponse{Token: token, ExpiresAt: expires}, nil
+// wrongLogIn does not tell which of the two is wrong, so that nobody learns who
+// has an account.
+func wrongLogIn() *fault.Error {
+	return fault.New(fault.Unauthenticated, "the e-mail address or the password is wrong")
 }
 
-// failedLogIn counts a failure. Only failures meet the limits: whoever guesses
-// at an account cannot lock its owner out.
-func (a *API) failedLogIn(ctx context.Context, email string) error {
-	err := a.logIns.take("too many failed log-ins", "address "+exchangeOf(ctx).address, "account "+email)
+// LogIn signs a member in.
+func (a *API) LogIn(ctx context.Context, request spec.LogInRequestObject) (spec.LogInResponseObject, error) {
+	body := request.Body
+	person, hash, err := a.prove(ctx, tenant.NormalizeEmail(body.Email), body.Password, wrongLogIn())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return fault.New(fault.Unauthenticated, "the e-mail address or the password is wrong")
+	member, err := a.membership(ctx, person, body.Organization)
+	if err != nil {
+		return nil, err
+	}
+	token, session := a.newSession(ctx, member)
+	ctx, _ = a.auditedAs(ctx, member, "session.start", session.ID)
+	err = a.deps.Store.SignIn(ctx, person.ID, hash, session)
+	if fault.CodeOf(err) == fault.Conflict { // the password was right a moment ago
+		err = wrongLogIn()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return spec.LogIn200JSONResponse{Token: token, ExpiresAt: session.ExpiresAt}, nil
+}
+
+// membership returns what a person is in one of their organizations, or in the
+// first.
+func (a *API) membership(ctx context.Context, person tenant.Person, org *string) (tenant.Member, error) {
+	members, err := a.deps.Store.Memberships(ctx, person.ID)
+	if err != nil {
+		return tenant.Member{}, err
+	}
+	i := slices.IndexFunc(members, func(m tenant.Member) bool { return org == nil || m.Organization == *org })
+	if i < 0 {
+		return tenant.Member{}, fault.New(fault.Forbidden, "you belong to no such organization")
+	}
+	return members[i], nil
+}
+
+// LogOut ends the session of the request.
+func (a *API) LogOut(ctx context.Context, _ spec.LogOutRequestObject) (spec.LogOutResponseObject, error) {
+	caller := callerOf(ctx)
+	ctx, _ = a.audited(ctx, "", "session.end", caller.Session.ID)
+	err := a.deps.Store.EndSession(ctx, caller.Member.Person, caller.Session.ID)
+	if err != nil && fault.CodeOf(err) != fault.NotFound { // it may have ended a moment ago
+		return nil, err
+	}
+	return spec.LogOut204Response{}, nil
 }
 
 // GetMe says who the credentials belong to.
@@ -53,6 +70,15 @@ func (a *API) GetMe(ctx context.Context, _ spec.GetMeRequestObject) (spec.GetMeR
 	if caller.Member != nil {
 		member := memberView(*caller.Member)
 		me.Member = &member
+		members, err := a.deps.Store.Memberships(ctx, caller.Member.Person)
+		if err != nil {
+			return nil, err
+		}
+		organizations := make([]spec.Membership, len(members))
+		for i, m := range members {
+			organizations[i] = membershipView(m)
+		}
+		me.Organizations = &organizations
 	}
 	if caller.Key != nil {
 		me.App = &caller.App

@@ -20,7 +20,7 @@ func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := a.now()
 		from := a.clientOf(r)
-		x := &exchange{id: requestIDOf(r), client: from, address: from.limited()}
+		x := &exchange{id: requestIDOf(r), client: from, address: from.limited(), agent: agentOf(r)}
 		ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		ww.Header().Set("X-Request-Id", x.id)

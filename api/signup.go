@@ -20,25 +20,18 @@ const sessionLifetime = 24 * time.Hour
 
 // SignUp creates an organization with its owner and signs the owner in.
 func (a *API) SignUp(ctx context.Context, request spec.SignUpRequestObject) (spec.SignUpResponseObject, error) {
-	if a.cfg.SignupClosed {
-		return nil, fault.New(fault.SignupClosed, "this server does not accept new organizations")
-	}
-	err := a.signUps.take("too many sign-ups from your address", exchangeOf(ctx).address)
-	if err != nil {
+	if err := a.admitSignUp(ctx); err != nil {
 		return nil, err
 	}
 	body := request.Body
 	email := tenant.NormalizeEmail(body.Email)
-	err = errors.Join(
+	err := errors.Join(
 		at(tenant.ValidSlug(body.Organization), "/organization"),
 		at(tenant.ValidEmail(email), "/email"),
 		at(tenant.CheckPassword(body.Password, email, body.Organization), "/password"),
 	)
 	if err != nil {
 		return nil, err
-	}
-	if body.Organization == a.cfg.OperatorOrganization {
-		return nil, fault.New(fault.Conflict, "the organization's name is taken").At("/organization")
 	}
 	member, err := a.createOrganization(ctx, body.Organization, email, body.Password)
 	if err != nil {
@@ -53,22 +46,37 @@ func (a *API) SignUp(ctx context.Context, request spec.SignUpRequestObject) (spe
 	}, nil
 }
 
+// admitSignUp refuses new organizations that the operator, or the throttle, does
+// not let in.
+func (a *API) admitSignUp(ctx context.Context) error {
+	if a.cfg.SignupClosed {
+		return fault.New(fault.SignupClosed, "this server does not accept new organizations")
+	}
+	return a.signUps.take("too many sign-ups from your address", exchangeOf(ctx).address)
+}
+
 func (a *API) createOrganization(ctx context.Context, slug, email, password string) (tenant.Member, error) {
+	org, owner, err := a.newOwned(slug, tenant.Member{Person: tenant.NewID("per"), Email: email})
+	if err != nil {
+		return tenant.Member{}, err
+	}
 	hash, err := auth.HashPassword(password)
 	if err != nil {
 		return tenant.Member{}, err
 	}
+	ctx, entry := a.auditedAs(ctx, owner, "organization.create", slug)
+	entry.After = jsonOf(memberView(owner))
+	return owner, a.deps.Store.CreateOrganization(ctx, org, owner, hash)
+}
+
+// newOwned is newOrganization for whoever signs it up, with its owner.
+func (a *API) newOwned(slug string, owner tenant.Member) (tenant.Organization, tenant.Member, error) {
+	if slug == a.cfg.OperatorOrganization {
+		return tenant.Organization{}, owner, fault.New(fault.Conflict, "the organization's name is taken").At("/organization")
+	}
 	org, err := a.newOrganization(slug)
-	if err != nil {
-		return tenant.Member{}, err
-	}
-	member := tenant.Member{
-		ID: tenant.NewID("mem"), Organization: slug, Email: email, Role: tenant.Owner, CreatedAt: org.CreatedAt,
-	}
-	ctx, entry := a.audited(ctx, "", "organization.create", slug)
-	by(entry, member)
-	entry.After = jsonOf(memberView(member))
-	return member, a.deps.Store.CreateOrganization(ctx, org, member, hash)
+	owner.ID, owner.Organization, owner.Role, owner.CreatedAt = tenant.NewID("mem"), slug, tenant.Owner, org.CreatedAt
+	return org, owner, err
 }
 
 // newOrganization puts an organization into one of the log's streams.
@@ -82,18 +90,19 @@ func (a *API) newOrganization(slug string) (tenant.Organization, error) {
 
 // signIn creates a session and returns its token, which is kept nowhere.
 func (a *API) signIn(ctx context.Context, member tenant.Member) (token string, expires time.Time, err error) {
-	token, expires = auth.NewSessionToken(), a.timestamp().Add(sessionLifetime)
-	now := a.timestamp()
-	err = a.deps.Store.CreateSession(ctx, tenant.Session{
+	token, session := a.newSession(ctx, member)
+	return token, session.ExpiresAt, a.deps.Store.CreateSession(ctx, session)
+}
+
+// newSession returns a session of somebody who has just given the password, and
+// its token.
+func (a *API) newSession(ctx context.Context, member tenant.Member) (token string, session tenant.Session) {
+	token, now, x := auth.NewSessionToken(), a.timestamp(), exchangeOf(ctx)
+	return token, tenant.Session{
 		ID: tenant.NewID("ses"), Hash: auth.HashSecret(token), MemberID: member.ID, CreatedAt: now, ConfirmedAt: now,
-		Address: exchangeOf(ctx).address, ExpiresAt: expires,
-	})
-	return token, expires, err
+		Address: x.client.name, UserAgent: x.agent, ExpiresAt: now.Add(sessionLifetime),
+	}
 }
 
 // timestamp is the time as answers show it and databases keep it.
 func (a *API) timestamp() time.Time { return a.now().UTC().Truncate(time.Millisecond) }
-
-func memberView(m tenant.Member) spec.Member {
-	return spec.Member{ID: m.ID, Email: m.Email, Role: spec.MemberRole(m.Role)}
-}

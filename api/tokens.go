@@ -26,9 +26,21 @@ func (a *API) IssueToken(ctx context.Context, request spec.IssueTokenRequestObje
 	if body.TTLSeconds != nil {
 		wanted.TTL = time.Duration(*body.TTLSeconds) * time.Second
 	}
-	token, expires, err := auth.IssueToken(app, wanted, a.now())
+	wanted.ACL = narrowingOf(body.ACL)
+	token, err := auth.IssueToken(ctx, app, wanted, a.now())
 	if err != nil {
 		return nil, err
 	}
-	return spec.IssueToken201JSONResponse{Token: token, ExpiresAt: expires.UTC()}, nil
+	return spec.IssueToken201JSONResponse{Token: token.Text, Jti: token.ID, ExpiresAt: token.Expires.UTC()}, nil
+}
+
+// narrowingOf keeps apart a list that is absent and one that is empty.
+func narrowingOf(acl *spec.TokenACL) *auth.Narrowing {
+	if acl == nil {
+		return nil
+	}
+	narrowing := new(auth.Narrowing)
+	set(&narrowing.Publish, acl.Publish)
+	set(&narrowing.Subscribe, acl.Subscribe)
+	return narrowing
 }

@@ -47,8 +47,11 @@ func NewAbove(src AboveSource, home string, log *slog.Logger, now func() time.Ti
 // Home is the operator's organization.
 func (a *Above) Home() string { return a.home }
 
+// Invalidate is called when an organization was changed.
+func (a *Above) Invalidate(org string) { a.organizations.invalidate(org) }
+
 // Shard returns the stream of the log that holds an organization's messages, or
-// fault.NotFound.
+// fault.NotFound, or fault.Suspended: nothing is published to it then.
 func (a *Above) Shard(ctx context.Context, org string) (uint16, error) {
 	if !couldBeSlug(org) {
 		return 0, fault.New(fault.NotFound, "there is no such organization")
@@ -57,5 +60,9 @@ func (a *Above) Shard(ctx context.Context, org string) (uint16, error) {
 	if err != nil {
 		return 0, err
 	}
-	return r.current().Shard, nil
+	of := r.current()
+	if of.Suspended() {
+		return 0, suspended()
+	}
+	return of.Shard, nil
 }

@@ -2,7 +2,9 @@ package auth
 
 import (
 	"context"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 	"weak"
@@ -130,6 +132,24 @@ func (c *cache[K, V]) find(key K) *record[K, V] {
 	return nil
 }
 
+// inUse returns the newest value of a key that was read, or nil if nothing is
+// kept of it.
+func (c *cache[K, V]) inUse(key K) *V {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.find(key); r != nil {
+		return r.value.Load()
+	}
+	return nil
+}
+
+// keys returns what is kept.
+func (c *cache[K, V]) keys() []K {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.live))
+}
+
 // launch starts to read a key. The read belongs to nobody in particular, so it
 // goes on when ctx ends; readTimeout ends it. mu is held.
 func (c *cache[K, V]) launch(ctx context.Context, key K) *flight[K, V] {
@@ -230,6 +250,17 @@ func (c *cache[K, V]) invalidateIf(kind func(*V) bool) {
 		if c.live[key].Value() == nil {
 			f.outdated = true // it may bring one of that kind; ask again
 			delete(c.flights, key)
+		}
+	}
+}
+
+// each calls do with the value of every record in use.
+func (c *cache[K, V]) each(do func(*V)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.live {
+		if r := p.Value(); r != nil {
+			do(r.value.Load())
 		}
 	}
 }

@@ -103,14 +103,16 @@ func (v *Devices) byCertificate(ctx context.Context, c Credentials) (*Device, er
 		return nil, err
 	}
 	of := p.app.Entry().App
-	return &Device{
+	d := &Device{
 		app: p.app,
 		Identity: Identity{
 			Org: of.Organization, App: of.ID, User: user, ClientID: c.ClientID,
 			Tags: p.authority.Tags, Role: p.authority.Role, Expires: p.expires,
 		},
 		holds: func() bool { return p.app.authority(p.authority.fingerprint) != nil },
-	}, nil
+	}
+	d.grant = d.granted("", v.now())
+	return d, nil
 }
 
 // namedAuthority finds the authority among those of the app that the user name

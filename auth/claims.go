@@ -10,7 +10,7 @@ import (
 )
 
 // claims is what is read of a device's token. The names are matched exactly;
-// iss, aud, jti and claims of the issuer's own are not looked at.
+// iss, aud and claims of the issuer's own are not looked at.
 type claims struct {
 	user      string
 	device    *string // nil: any client id
@@ -19,7 +19,8 @@ type claims struct {
 	expires   *instant
 	notBefore *instant
 	issuedAt  *instant
-	narrowed  bool // it has an acl claim
+	id        string     // jti, which it can be revoked by
+	acl       *Narrowing // nil: it narrows nothing
 }
 
 // UnmarshalJSON reads the claims one by one, so that a fault can name the one
@@ -40,6 +41,8 @@ func (c *claims) UnmarshalJSON(data []byte) error {
 		{"exp", "a time in Unix seconds", &c.expires},
 		{"nbf", "a time in Unix seconds", &c.notBefore},
 		{"iat", "a time in Unix seconds", &c.issuedAt},
+		{"jti", "a string", &c.id},
+		{"acl", "an object with publish and subscribe, arrays of topic filters", &c.acl},
 	} {
 		raw, ok := all[claim.name]
 		if !ok {
@@ -49,18 +52,20 @@ func (c *claims) UnmarshalJSON(data []byte) error {
 			return unauthenticated("the token's %s is not %s", claim.name, claim.kind)
 		}
 	}
-	_, c.narrowed = all["acl"]
+	if _, ok := all["acl"]; ok && c.acl == nil {
+		return unauthenticated("the token's acl is null, which could mean nothing or everything")
+	}
 	return nil
 }
 
 // check holds what was signed against the rules.
 func (c *claims) check(clientID string, now time.Time) error {
-	if c.narrowed {
-		// Ignored, it would make the token wider than its issuer meant it.
-		return unauthenticated("the token has an acl claim, which this server does not support")
-	}
 	if c.expires.After(now.Add(MaxTokenLifetime + leeway)) {
 		return unauthenticated("the token expires more than %d days ahead", int(MaxTokenLifetime/(24*time.Hour)))
+	}
+	// Revocations are forgotten once no token can be left that they are about.
+	if c.issuedAt != nil && c.expires.Sub(c.issuedAt.Time) > MaxTokenLifetime+leeway {
+		return unauthenticated("the token lives longer than %d days from its iat", int(MaxTokenLifetime/(24*time.Hour)))
 	}
 	if err := ValidUser(c.user); err != nil {
 		return unauthenticated("the token's sub %v", err)
@@ -92,6 +97,14 @@ func (c *claims) checkDevice(clientID string) error {
 		return unauthenticated("the token is for another device than the client id names")
 	}
 	return nil
+}
+
+// issued is when the token was issued, or the zero time if it does not say.
+func (c *claims) issued() time.Time {
+	if c.issuedAt == nil {
+		return time.Time{}
+	}
+	return c.issuedAt.Time
 }
 
 // ends is when a connection made with the token has to end: at its exp. A

@@ -15,9 +15,11 @@ type Device struct {
 	// is allowed at all.
 	Super bool
 
-	app   *App
-	holds func() bool // whether what it has proved itself with still stands; nil: yes
-	memo  memo
+	app    *App
+	holds  func() bool // whether what it has proved itself with still stands; nil: yes
+	grant  grant
+	narrow *narrowing // what its token leaves of what it may do; nil: all
+	memo   memo
 }
 
 // App returns the device's app.
@@ -28,24 +30,25 @@ func (d *Device) App() *App { return d.app }
 func (d *Device) Suspended() bool { return d.app.Entry().Suspended }
 
 // Revoked says whether what the device has proved itself with was taken away
-// since: the token's signing key, the login (also if its password, user or
-// device was changed, or it was disabled or is no super-client's any more) or
-// the certificate's authority. Such a device could not connect again. It is
-// cheap and does not wait.
-func (d *Device) Revoked() bool { return d.holds != nil && !d.holds() }
+// since: the token, all that its user or its device had by a time, the token's
+// signing key, the login (also if its password, user or device was changed, or
+// it was disabled or is no super-client's any more) or the certificate's
+// authority. Such a device could not connect again as it has. It is cheap and
+// does not wait.
+func (d *Device) Revoked() bool {
+	return d.app.revoked(&d.grant) || d.holds != nil && !d.holds()
+}
+
+// Narrowed says whether the device's token leaves it less to subscribe to than
+// it might.
+func (d *Device) Narrowed() bool { return d.narrow != nil && d.narrow.subscribe != nil }
 
 // Settings returns the app's newest known settings.
 func (d *Device) Settings() tenant.Settings { return d.app.Entry().App.Settings }
 
 // Mount returns what the edge puts in front of the device's topics, as in
 // "{org}/{app}/", or "" if the app is not in mounted mode.
-func (d *Device) Mount() string {
-	app := &d.app.Entry().App
-	if !app.Settings.Mounted {
-		return ""
-	}
-	return app.TopicPrefix() + "/"
-}
+func (d *Device) Mount() string { return d.app.Entry().App.Mount() }
 
 // MayPublish decides about a topic name. Asking again about one of the last
 // few names is cheap.
@@ -54,14 +57,14 @@ func (d *Device) MayPublish(topic string) bool {
 	if may, ok := d.memo.recall(policy, topic); ok {
 		return may
 	}
-	may := policy.MayPublish(&d.Identity, topic)
+	may := policy.MayPublish(&d.Identity, topic) && d.narrow.publishes(topic)
 	d.memo.note(policy, topic, may)
 	return may
 }
 
 // MaySubscribe decides about a topic filter.
 func (d *Device) MaySubscribe(filter string) bool {
-	return d.app.Policy().MaySubscribe(&d.Identity, filter)
+	return d.app.Policy().MaySubscribe(&d.Identity, filter) && d.narrow.subscribes(filter)
 }
 
 const (

@@ -22,8 +22,9 @@ const (
 	// maxToken is the longest token in bytes. The largest that the bounds on
 	// its claims allow has about 12 KiB.
 	maxToken = 16 << 10
-	// maxKID bounds what is looked up, and remembered if it does not exist.
-	maxKID = 64
+	// maxOwnKID bounds what is looked up among our own keys, and remembered if
+	// it does not exist.
+	maxOwnKID = 64
 )
 
 // Credentials are what a CONNECT says about who is connecting.
@@ -48,9 +49,12 @@ type Devices struct {
 	directory *Directory
 	now       func() time.Time
 	parser    *jwt.Parser
+	reader    *jwt.Parser // does not look at the times
 	validator *jwt.Validator
 	seen      *seenTokens
 	passwords *passwords
+	refresher Refresher // nil: key sets are what the directory says
+	usage     *Usage
 }
 
 // NewDevices returns an authenticator of the directory's apps' devices.
@@ -63,6 +67,7 @@ func NewDevices(dir *Directory, now func() time.Time) *Devices {
 		directory: dir,
 		now:       now,
 		parser:    jwt.NewParser(options...),
+		reader:    jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation()),
 		validator: jwt.NewValidator(options...),
 		seen:      newSeenTokens(),
 		passwords: newPasswords(),
@@ -76,6 +81,18 @@ func NewDevices(dir *Directory, now func() time.Time) *Devices {
 // too many passwords wait to be checked; their messages are for the log and
 // never hold the password.
 func (v *Devices) Authenticate(ctx context.Context, c Credentials) (*Device, error) {
+	d, err := v.identify(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.app.unrevoked(ctx, &d.grant); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// identify says who presents the credentials, whatever was revoked.
+func (v *Devices) identify(ctx context.Context, c Credentials) (*Device, error) {
 	switch {
 	case len(c.Password) > 0 && isLogin(c.Username):
 		return v.byLogin(ctx, c)
@@ -95,7 +112,7 @@ func (v *Devices) byToken(ctx context.Context, c Credentials) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, claims, kid := v.now(), p.claims, p.kid
+	now, claims := v.now(), p.claims
 	if err := claims.check(c.ClientID, now); err != nil {
 		return nil, err
 	}
@@ -104,42 +121,59 @@ func (v *Devices) byToken(ctx context.Context, c Credentials) (*Device, error) {
 		Org: of.Organization, App: of.ID, User: claims.user, ClientID: c.ClientID,
 		Tags: slices.Clone(claims.tags), Role: claims.role, Expires: claims.ends(now),
 	}}
-	d.holds = func() bool { return app.signingKey(kid) != nil }
+	v.note(p.by, now)
+	// The key is still good: verify has seen it.
+	if ends := p.by.expires; !ends.IsZero() && ends.Before(d.Expires) {
+		d.Expires = ends
+	}
+	d.holds = func() bool { return app.verifiers().current(p.by, v.now()) != nil }
+	d.grant = d.granted(claims.id, claims.issued())
 	if claims.device != nil {
 		d.Device = *claims.device
+	}
+	var wrong *fault.Error
+	if d.narrow, wrong = claims.acl.compile(of.Organization, d.Mount()); wrong != nil {
+		return nil, unauthenticated("the token's acl%s %v", wrong.Field, wrong)
 	}
 	return d, nil
 }
 
-// key returns the app that the credentials name, and the key's identifier and
-// secret to verify the token with. The app's key decides about the algorithm,
-// the token has to agree: this is also what refuses "none".
-func (v *Devices) key(ctx context.Context, username string, t *jwt.Token) (app *App, kid, secret string, err error) {
-	if kid, err = keyID(t); err != nil {
-		return nil, "", "", err
+// note remembers that a token of a key was accepted.
+func (v *Devices) note(key *verifier, now time.Time) {
+	use := tenant.Use{Kind: tenant.UsedSigningKey, ID: key.kid, At: now}
+	if key.set != "" {
+		use.Kind, use.ID = tenant.UsedKeySet, key.set
 	}
-	app, key, err := v.signingKey(ctx, username, kid)
-	if err != nil {
-		return nil, "", "", err
-	}
-	if alg := t.Method.Alg(); alg != string(key.Algorithm) {
-		return nil, "", "", unauthenticated("the token is signed with %s and the key %q is for %s", alg, kid, key.Algorithm)
-	}
-	if key.Algorithm != tenant.HS256 || key.Secret == "" {
-		return nil, "", "", fault.Newf(fault.Internal, "the signing key %q cannot be used", kid)
-	}
-	return app, kid, key.Secret, nil
+	v.usage.Note(use)
 }
 
-// signingKey returns the app that the credentials name, and its key.
-func (v *Devices) signingKey(ctx context.Context, username, kid string) (*App, *tenant.SigningKey, error) {
+// key returns the app that the credentials name and the key to verify the token
+// with. The key decides about the algorithm, the token has to agree: this is
+// also what refuses "none".
+func (v *Devices) key(ctx context.Context, username string, t *jwt.Token) (*App, *verifier, error) {
+	kid, err := keyID(t)
+	if err != nil {
+		return nil, nil, err
+	}
 	app, err := v.app(ctx, username, kid)
 	if err != nil {
 		return nil, nil, err
 	}
-	key := app.signingKey(kid)
+	alg := tenant.Algorithm(t.Method.Alg())
+	key := app.verifiers().find(kid, alg)
 	if key == nil {
-		return nil, nil, unauthenticated("%s has no signing key %q", username, kid)
+		if key, err = v.newKey(ctx, app, kid, alg); err != nil {
+			return nil, nil, err
+		}
+	}
+	switch {
+	case key == nil:
+		return nil, nil, unauthenticated("%s has no signing key %q, and none of its key sets has it for %s",
+			app.Entry().App.TopicPrefix(), kid, alg)
+	case alg != key.algorithm:
+		return nil, nil, unauthenticated("the token is signed with %s and the key %q is for %s", alg, kid, key.algorithm)
+	case key.key == nil:
+		return nil, nil, fault.Newf(fault.Internal, "the signing key %q cannot be used", kid)
 	}
 	return app, key, nil
 }
@@ -150,15 +184,19 @@ func keyID(t *jwt.Token) (string, error) {
 		return "", unauthenticated("the token demands an extension that this server does not know") // RFC 7515 §4.1.11
 	}
 	kid, ok := t.Header["kid"].(string)
-	if !ok || kid == "" || len(kid) > maxKID {
+	if !ok || kid == "" || len(kid) > tenant.MaxKID {
 		return "", unauthenticated("the token's header names no signing key; it has to have a kid")
 	}
 	return kid, nil
 }
 
-// app returns the app that the user name, or else the kid, stands for.
+// app returns the app that the user name, or else the kid of a signing key of
+// ours, stands for.
 func (v *Devices) app(ctx context.Context, username, kid string) (*App, error) {
 	if username == "" {
+		if len(kid) > maxOwnKID {
+			return nil, unauthenticated("there is no signing key %q", kid)
+		}
 		app, err := v.directory.AppByKID(ctx, kid)
 		if fault.CodeOf(err) == fault.NotFound {
 			return nil, unauthenticated("there is no signing key %q", kid)

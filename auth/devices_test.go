@@ -188,6 +188,9 @@ func TestAttacks(t *testing.T) {
 	type attack struct {
 		username, password, says string
 	}
+	acl := func(claim string) string {
+		return token{claims: map[string]any{"acl": json.RawMessage(claim)}}.text(t)
+	}
 	attacks := map[string]attack{
 		"no password":              {"acme/chat", "", "no password and no certificate"},
 		"no user name nor kid":     {"", header("kid", nil).text(t), "kid"},
@@ -223,7 +226,7 @@ func TestAttacks(t *testing.T) {
 		"kid missing":              {"acme/chat", header("kid", nil).text(t), "kid"},
 		"kid empty":                {"acme/chat", header("kid", "").text(t), "kid"},
 		"kid a number":             {"acme/chat", header("kid", 7).text(t), "kid"},
-		"kid too long":             {"acme/chat", header("kid", strings.Repeat("k", 65)).text(t), "kid"},
+		"kid too long":             {"acme/chat", header("kid", strings.Repeat("k", 257)).text(t), "kid"},
 		"kid unknown":              {"acme/chat", header("kid", "sk_nobody").text(t), "no signing key"},
 		"kid unknown, no username": {"", header("kid", "sk_nobody").text(t), "no signing key"},
 		"kid an injection":         {"", header("kid", "' OR 1=1 --").text(t), "no signing key"},
@@ -279,8 +282,20 @@ func TestAttacks(t *testing.T) {
 		"tags too many":            {"acme/chat", claim("tags", slices.Repeat([]string{"a"}, 65)).text(t), "more than 64 tags"},
 		"role a number":            {"acme/chat", claim("role", 1).text(t), "role is not"},
 		"role with a control":      {"acme/chat", claim("role", "a\x00").text(t), "role must"},
-		"acl":                      {"acme/chat", claim("acl", []string{}).text(t), "acl claim"},
-		"acl null":                 {"acme/chat", claim("acl", json.RawMessage("null")).text(t), "acl claim"},
+		"jti a number":             {"acme/chat", claim("jti", 1).text(t), "jti is not"},
+		"lives too long":           {"acme/chat", claim("iat", noon.Add(-auth.MaxTokenLifetime).Unix()).text(t), "30 days"},
+		"acl a list":               {"acme/chat", claim("acl", []string{}).text(t), "acl is not"},
+		"acl null":                 {"acme/chat", claim("acl", json.RawMessage("null")).text(t), "acl is null"},
+		"acl of something else":    {"acme/chat", acl(`{"publish":[],"retain":[]}`), "acl is not"},
+		"acl in other case":        {"acme/chat", acl(`{"Publish":[]}`), "acl is not"},
+		"acl with null":            {"acme/chat", acl(`{"publish":null}`), "acl is not"},
+		"acl with a string":        {"acme/chat", acl(`{"publish":"acme/#"}`), "acl is not"},
+		"acl of a null":            {"acme/chat", acl(`{"publish":["acme/#",null]}`), "acl/publish/1 is not a topic filter"},
+		"acl of no filter":         {"acme/chat", acl(`{"subscribe":["acme/a#"]}`), "acl/subscribe/0 is not a topic filter"},
+		"acl outside":              {"acme/chat", acl(`{"subscribe":["acme/a","globex/#"]}`), "acl/subscribe/1 must start with acme/"},
+		"acl of everything":        {"acme/chat", acl(`{"subscribe":["#"]}`), "acl/subscribe/0 must start with acme/"},
+		"acl of share groups":      {"acme/chat", acl(`{"subscribe":["$share/g/acme/#"]}`), "must be a plain filter"},
+		"acl too long":             {"acme/chat", claim("acl", map[string]any{"publish": slices.Repeat([]string{"acme/a"}, 33)}).text(t), "acl/publish must have at most 32"},
 	}
 	for name, a := range attacks {
 		t.Run(name, func(t *testing.T) {

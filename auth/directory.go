@@ -39,6 +39,7 @@ type Source interface {
 	Login(ctx context.Context, org, app, username string) (tenant.Login, error)
 	CertificatesBySubject(ctx context.Context, hash [32]byte) ([]tenant.Certificate, error)
 	SessionByHash(ctx context.Context, hash [32]byte, now time.Time) (tenant.SignIn, error)
+	revocationSource
 }
 
 // Directory keeps the apps and API keys in use in memory, so that connects and
@@ -52,6 +53,11 @@ type Directory struct {
 	logins  *cache[loginKey, tenant.Login]
 	issuers *cache[[32]byte, []issuer] // by the hash of their subject
 	changes atomic.Uint64
+
+	now func() time.Time
+	// expiry is when the next signing key of an app in use expires, in Unix
+	// nanoseconds; 0: none will. Nobody announces that.
+	expiry atomic.Int64
 }
 
 // appKey names an app.
@@ -72,6 +78,9 @@ type appState struct {
 	policy *Policy
 	// authorities are the entry's certificates, in the same order.
 	authorities []*authority
+	verifiers   verifiers
+	// revoked stays the same as long as the app is there.
+	revoked *revocations
 }
 
 // NewDirectory returns an empty directory over a source.
@@ -82,12 +91,22 @@ func NewDirectory(src Source, now func() time.Time) *Directory {
 		keys:    newCache[[32]byte, tenant.APIKey](maxCached, maxAge, now),
 		logins:  newCache[loginKey, tenant.Login](maxLogins, maxAge, now),
 		issuers: newCache[[32]byte, []issuer](maxCached, issuerAge, now),
+		now:     now,
 	}
-	d.apps.replaced = func() { d.changes.Add(1) }
-	d.logins.replaced = d.apps.replaced
+	replaced := func() { d.changes.Add(1) }
+	d.apps.replaced = replaced
+	d.logins.replaced = replaced
 	d.apps.merge, d.logins.merge = mergeApp, mergeLogin
 	d.apps.gone = closed
-	d.apps.read = func(ctx context.Context, key appKey) (*appState, error) { return readApp(ctx, src, key) }
+	d.apps.read = func(ctx context.Context, key appKey) (*appState, error) {
+		state, err := readApp(ctx, src, key)
+		if err != nil {
+			return nil, err
+		}
+		d.expectExpiry(state)
+		state.revoked = newRevocations(key, src, now, replaced)
+		return state, nil
+	}
 	d.kids.read = func(ctx context.Context, kid string) (*appKey, error) {
 		entry, err := src.EntryByKID(ctx, kid)
 		if err != nil {
@@ -125,7 +144,9 @@ func readApp(ctx context.Context, src Source, key appKey) (*appState, error) {
 		// with some, a device could do more than it should.
 		return nil, fmt.Errorf("rules of %s/%s: %w", key.org, key.app, internal(err))
 	}
-	return &appState{entry: entry, policy: policy, authorities: authoritiesOf(entry.Certificates)}, nil
+	return &appState{
+		entry: entry, policy: policy, authorities: authoritiesOf(entry.Certificates), verifiers: verifiersOf(&entry),
+	}, nil
 }
 
 func readIssuers(ctx context.Context, src Source, hash [32]byte) (*[]issuer, error) {
@@ -145,15 +166,22 @@ func readIssuers(ctx context.Context, src Source, hash [32]byte) (*[]issuer, err
 // no key verifies anything, the policy allows nothing, and they are told to go
 // as if they were suspended.
 func closed(last *appState) *appState {
-	return &appState{entry: tenant.Entry{App: last.entry.App, Suspended: true}, policy: new(Policy)}
+	entry := tenant.Entry{App: last.entry.App, Suspended: true}
+	return &appState{entry: entry, policy: new(Policy), revoked: last.revoked}
 }
 
 // mergeApp keeps the policy of the last state if the next one's is the same:
-// whoever was granted something by it need not ask again.
+// whoever was granted something by it need not ask again. It keeps its keys,
+// too, which connected devices hold on to.
 func mergeApp(last, next *appState) (*appState, bool) {
+	next.revoked = last.revoked
 	if last.policy.org != "" && last.entry.App.Settings.Mounted == next.entry.App.Settings.Mounted &&
 		slices.Equal(last.entry.ACL.Rules, next.entry.ACL.Rules) {
 		next.policy = last.policy
+	}
+	if reflect.DeepEqual(last.entry.SigningKeys, next.entry.SigningKeys) &&
+		reflect.DeepEqual(last.entry.KeySets, next.entry.KeySets) {
+		next.verifiers = last.verifiers
 	}
 	return next, !reflect.DeepEqual(last.entry, next.entry)
 }
@@ -185,21 +213,43 @@ func (d *Directory) AppByKID(ctx context.Context, kid string) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	if app.signingKey(kid) == nil {
+	if app.verifiers().own[kid] == nil {
 		return nil, fault.New(fault.NotFound, "no such signing key")
 	}
 	return app, nil
 }
 
-// Invalidate is called when an app, its rules, its keys or its certificates
-// were changed; or, with "{app}/{login}", one of its logins; or, with an empty
-// app, the organization and so all its apps. The next look-up
+// catchUp reads an app again if a signing key of it is newer than what is known
+// of it: the first token of a new key may be faster than the announcement.
+func (d *Directory) catchUp(ctx context.Context, app *App, kid string) error {
+	r, err := d.kids.get(ctx, kid)
+	if err != nil || *r.current() != app.record.key {
+		return ignoreNotFound(err)
+	}
+	app.record.due.Store(0)
+	if _, err = d.apps.get(ctx, app.record.key); err == nil && app.verifiers().own[kid] == nil {
+		d.kids.invalidate(kid) // it is gone, and nobody is to read an app for it again
+	}
+	return ignoreNotFound(err)
+}
+
+// Invalidate is called when the subject of an organization (tenant.Change) has
+// changed: an app, its rules, its keys or its certificates; or, with
+// "{app}/{login}", one of its logins; or one of its revocations; or, with an
+// empty subject, the organization and so all its apps. The next look-up
 // reads the source again; what is in use is read at once, and those who hold
 // it see the change as soon as it is there.
-func (d *Directory) Invalidate(org, app string) {
+func (d *Directory) Invalidate(org, subject string) {
+	app := subject
 	if app == "" {
 		d.apps.invalidateIf(func(s *appState) bool { return s.entry.App.Organization == org })
 		d.keys.invalidateIf(func(k *tenant.APIKey) bool { return k.Organization == org })
+		return
+	}
+	if app, id, ok := tenant.RevocationOf(subject); ok {
+		if state := d.apps.inUse(appKey{org, app}); state != nil {
+			state.revoked.changed(id)
+		}
 		return
 	}
 	if app, username, ok := strings.Cut(app, "/"); ok {
@@ -210,10 +260,66 @@ func (d *Directory) Invalidate(org, app string) {
 	d.keys.invalidateIf(func(k *tenant.APIKey) bool { return k.Organization == org && k.App == app })
 }
 
-// Changes grows whenever an app or a login turns out to have changed: what a
-// device that was authenticated before may do can be another since. It is cheap
-// and does not wait.
-func (d *Directory) Changes() uint64 { return d.changes.Load() }
+// Renew has all that is kept read again, whatever it costs, but a thousand
+// records a second at most. It returns when that is under way, or ctx has ended.
+func (d *Directory) Renew(ctx context.Context) {
+	pause := time.NewTicker(renewPause)
+	defer pause.Stop()
+	wait := func() {
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+	}
+	for _, key := range d.apps.keys() {
+		d.apps.invalidate(key)
+		if state := d.apps.inUse(key); state != nil {
+			state.revoked.renew()
+		}
+		wait()
+	}
+	for _, key := range d.logins.keys() {
+		d.logins.invalidate(key)
+		wait()
+	}
+	for _, key := range d.keys.keys() {
+		d.keys.invalidate(key)
+		wait()
+	}
+}
+
+// Changes grows whenever an app, a login or a revocation turns out to have
+// changed, or a signing key has expired: what a device that was authenticated before may do
+// can be another since. It is cheap and does not wait.
+func (d *Directory) Changes() uint64 {
+	if at := d.expiry.Load(); at != 0 && d.now().UnixNano() >= at {
+		d.expire(at)
+	}
+	return d.changes.Load()
+}
+
+// expire notes that a signing key has expired, and when the next one will.
+func (d *Directory) expire(at int64) {
+	if !d.expiry.CompareAndSwap(at, 0) {
+		return // somebody else does it, or an earlier one has come
+	}
+	d.apps.each(d.expectExpiry)
+	d.changes.Add(1)
+}
+
+// expectExpiry has Changes grow when the next signing key of an app expires.
+func (d *Directory) expectExpiry(state *appState) {
+	next := nextExpiry(state.entry.SigningKeys, d.now())
+	if next.IsZero() {
+		return
+	}
+	for at := next.UnixNano(); ; {
+		known := d.expiry.Load()
+		if known != 0 && known <= at || d.expiry.CompareAndSwap(known, at) {
+			return
+		}
+	}
+}
 
 // apiKey returns the API key whose secret has a hash, or fault.NotFound.
 func (d *Directory) apiKey(ctx context.Context, hash [32]byte) (*tenant.APIKey, error) {
@@ -253,16 +359,8 @@ func (a *App) Entry() *tenant.Entry { return &a.record.current().entry }
 // Policy returns the app's newest known policy.
 func (a *App) Policy() *Policy { return a.record.current().policy }
 
-// signingKey returns one of the app's signing keys, or nil.
-func (a *App) signingKey(kid string) *tenant.SigningKey {
-	keys := a.Entry().SigningKeys
-	for i := range keys {
-		if keys[i].KID == kid {
-			return &keys[i]
-		}
-	}
-	return nil
-}
+// verifiers returns the keys that the app's tokens are verified with.
+func (a *App) verifiers() *verifiers { return &a.record.current().verifiers }
 
 // authorities returns those who sign the certificates of the app's devices,
 // the newest first.
@@ -274,6 +372,22 @@ func (a *App) authority(fingerprint [32]byte) *authority {
 		if one.fingerprint == fingerprint {
 			return one
 		}
+	}
+	return nil
+}
+
+// revoked says whether what was granted is revoked, as far as is known.
+func (a *App) revoked(g *grant) bool { return a.record.current().revoked.revoke(g) }
+
+// unrevoked waits until the app's revocations are known, and fails with
+// fault.Unauthenticated if what was granted is revoked.
+func (a *App) unrevoked(ctx context.Context, g *grant) error {
+	revoked := a.record.current().revoked
+	if err := revoked.ready(ctx); err != nil {
+		return err
+	}
+	if revoked.revoke(g) {
+		return unauthenticated("the token, or all that its user or its device had, was revoked")
 	}
 	return nil
 }

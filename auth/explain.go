@@ -15,6 +15,7 @@ const (
 	ByDefaultGrant Decider = "default_grant" // what devices may do, or in mounted mode may not, without a rule
 	ByNothing      Decider = "nothing"       // no rule and no default grant is about it
 	ByWall         Decider = "wall"          // it is outside of the organization: no rule is asked
+	ByToken        Decider = "token"         // the rules allow it, and the token's acl claim leaves it out
 )
 
 // Relation is how what decided stands to what was asked about.
@@ -45,13 +46,14 @@ type Question struct {
 	Role         string
 	Action       tenant.Action // Publish or Subscribe
 	Topic        string        // a name, or for Subscribe a filter, also of a share group; whole, in mounted mode too
+	ACL          *Narrowing    // the claim of the token, as it stands there
 }
 
 // check refuses what no device could ask. Its faults point into the request
 // body, as in "/topic".
-func (q *Question) check() error {
-	claims := TokenRequest{User: q.User, Device: q.Device, Tags: q.Tags, TTL: MaxTokenLifetime}
-	if err := claims.check(); err != nil {
+func (q *Question) check(app *App) error {
+	claims := TokenRequest{User: q.User, Device: q.Device, Tags: q.Tags, ACL: q.ACL, TTL: MaxTokenLifetime}
+	if err := claims.check(app); err != nil {
 		return err
 	}
 	if q.Role != "" {
@@ -72,13 +74,20 @@ func (q *Question) check() error {
 // Explain says what an edge would answer a device, and why: it asks the policy
 // as an edge does.
 func (a *App) Explain(q Question) (Explanation, error) {
-	if err := q.check(); err != nil {
+	if err := q.check(a); err != nil {
 		return Explanation{}, err
 	}
 	state := a.record.current()
 	of := &state.entry.App
+	narrow, wrong := q.ACL.compile(of.Organization, of.Mount())
+	if wrong != nil {
+		return Explanation{}, wrong.At("/acl" + wrong.Field)
+	}
 	id := Identity{Org: of.Organization, App: of.ID, User: q.User, Device: q.Device, Tags: q.Tags, Role: q.Role}
 	e := state.policy.Explain(&id, q.Action, q.Topic)
+	if e.Allowed && !narrow.leaves(q.Action, q.Topic) {
+		return Explanation{By: ByToken}, nil
+	}
 	if e.By == ByRule {
 		e.Rule = state.entry.ACL.Rules[e.Index]
 	}

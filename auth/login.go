@@ -33,19 +33,26 @@ func (v *Devices) byLogin(ctx context.Context, c Credentials) (*Device, error) {
 	case last.Device != "" && last.Device != c.ClientID:
 		return nil, unauthenticated("the login %s is for another device than the client id names", c.Username)
 	}
-	proved := *last
-	return &Device{
+	d := &Device{
 		app: app, Super: last.Super,
 		Identity: Identity{
 			Org: last.Organization, App: last.App, User: last.User, Device: last.Device, ClientID: c.ClientID,
 			Tags: last.Tags, Role: last.Role,
 		},
-		holds: func() bool {
-			now := login.last()
-			return now.Enabled && now.PasswordHash == proved.PasswordHash && now.User == proved.User &&
-				now.Device == proved.Device && (now.Super || !proved.Super)
-		},
-	}, nil
+		holds: standing(login, *last),
+	}
+	d.grant = d.granted("", v.now())
+	return d, nil
+}
+
+// standing says whether a device that has proved itself with a login still
+// could, as what it was then.
+func standing(login *record[loginKey, tenant.Login], proved tenant.Login) func() bool {
+	return func() bool {
+		now := login.last()
+		return now.Enabled && now.PasswordHash == proved.PasswordHash && now.User == proved.User &&
+			now.Device == proved.Device && (now.Super || !proved.Super)
+	}
 }
 
 // login returns the app and the login that a user name stands for, or nothing

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fanfare-mq/fanfare/auth"
 	"github.com/fanfare-mq/fanfare/tenant"
@@ -199,4 +200,89 @@ func TestDecisionsAgreeWithBruteForce(t *testing.T) {
 	if granted < 1000 {
 		t.Errorf("only %d of the filters were granted: the test says little", granted)
 	}
+}
+
+// covers is the definition of what a list of a token's acl claim leaves of a
+// filter: some of its own contains it.
+func (b *brute) covers(of []string, filter string) bool {
+	return of == nil || slices.ContainsFunc(of, func(one string) bool { contains, _ := b.compare(one, filter); return contains })
+}
+
+// TestTokensOnlyNarrow: a token's acl claim leaves what the rules allow and it
+// allows too, name by name, and the access tester says so.
+func TestTokensOnlyNarrow(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	b := &brute{sets: make(map[string][]bool)}
+	names := universe()
+	for _, name := range names {
+		b.names = append(b.names, strings.Split(name, "/"))
+	}
+	e := entry("acme", "chat")
+	narrowed, left := 0, 0
+	for range 1_000 {
+		e.ACL.Rules = nil
+		for range 1 + rng.IntN(3) {
+			e.ACL.Rules = append(e.ACL.Rules, rule(tenant.Allow, tenant.All, randomFilter(rng, "${user}")))
+		}
+		src := newSource(e)
+		dir := auth.NewDirectory(src, atNoon)
+		claim := auth.Narrowing{Publish: randomFilters(rng), Subscribe: randomFilters(rng)}
+		wide, narrow := deviceOf(t, dir, nil), deviceOf(t, dir, &claim)
+		app := lookUp(t, dir, "acme", "chat")
+		for range 20 {
+			name, filter := names[rng.IntN(len(names))], randomFilter(rng, "ana")
+			for _, one := range []struct {
+				action    tenant.Action
+				topic     string
+				was, is   bool
+				remaining bool
+			}{
+				{tenant.Publish, name, wide.MayPublish(name), narrow.MayPublish(name), b.covers(claim.Publish, name)},
+				{tenant.Subscribe, filter, wide.MaySubscribe(filter), narrow.MaySubscribe(filter), b.covers(claim.Subscribe, filter)},
+				{tenant.Subscribe, "$share/g/" + filter, wide.MaySubscribe(filter), narrow.MaySubscribe("$share/g/" + filter), b.covers(claim.Subscribe, filter)},
+			} {
+				if one.is != (one.was && one.remaining) {
+					t.Fatalf("%s %q: %t, and %t without the claim %+v", one.action, one.topic, one.is, one.was, claim)
+				}
+				why, err := app.Explain(auth.Question{User: "ana", Action: one.action, Topic: one.topic, ACL: &claim})
+				if err != nil || why.Allowed != one.is || (why.By == auth.ByToken) != (one.was && !one.is) {
+					t.Fatalf("%s %q with %+v: it is said %+v, %v", one.action, one.topic, claim, why, err)
+				}
+				if one.is {
+					left++
+				} else if one.was {
+					narrowed++
+				}
+			}
+		}
+	}
+	if narrowed < 1000 || left < 1000 {
+		t.Errorf("only %d decisions were narrowed and %d left: the test says little", narrowed, left)
+	}
+}
+
+// randomFilters are what a token narrows an action to; nil is not at all.
+func randomFilters(rng *rand.Rand) []string {
+	if rng.IntN(4) == 0 {
+		return nil
+	}
+	filters := []string{}
+	for range rng.IntN(4) {
+		filters = append(filters, randomFilter(rng, "ana"))
+	}
+	return filters
+}
+
+// deviceOf is a device of ana's with a token that was issued for it.
+func deviceOf(t *testing.T, dir *auth.Directory, acl *auth.Narrowing) *auth.Device {
+	t.Helper()
+	token, err := auth.IssueToken(t.Context(), lookUp(t, dir, "acme", "chat"), auth.TokenRequest{User: "ana", ACL: acl, TTL: time.Hour}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := connect(t, auth.NewDevices(dir, atNoon), "acme/chat", token.Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }

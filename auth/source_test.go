@@ -1,8 +1,10 @@
 package auth_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +24,7 @@ type source struct {
 	keys     map[[32]byte]tenant.APIKey
 	sessions map[[32]byte]tenant.SignIn
 	logins   map[string]tenant.Login // by MQTT user name
+	revoked  map[string]map[tenant.RevocationID]tenant.Revocation
 	reads    int
 	failure  error         // what every read answers, if not nil
 	hold     chan struct{} // reads wait until it is closed, if not nil
@@ -33,6 +36,7 @@ func newSource(entries ...tenant.Entry) *source {
 		keys:     make(map[[32]byte]tenant.APIKey),
 		sessions: make(map[[32]byte]tenant.SignIn),
 		logins:   make(map[string]tenant.Login),
+		revoked:  make(map[string]map[tenant.RevocationID]tenant.Revocation),
 	}
 	for _, e := range entries {
 		s.set(e)
@@ -162,6 +166,49 @@ func (s *source) CertificatesBySubject(ctx context.Context, hash [32]byte) ([]te
 		}
 		return found, len(found) > 0
 	})
+}
+
+func (s *source) Revocation(ctx context.Context, org, app string, id tenant.RevocationID) (tenant.Revocation, error) {
+	return read(ctx, s, func() (tenant.Revocation, bool) {
+		r, ok := s.revoked[org+"/"+app][id]
+		return r, ok
+	})
+}
+
+func (s *source) Revocations(
+	ctx context.Context, org, app string, after tenant.RevocationID, limit int,
+) ([]tenant.Revocation, error) {
+	return read(ctx, s, func() ([]tenant.Revocation, bool) {
+		var page []tenant.Revocation
+		for id, r := range s.revoked[org+"/"+app] {
+			if cmp.Or(cmp.Compare(id.Kind, after.Kind), cmp.Compare(id.Subject, after.Subject)) > 0 {
+				page = append(page, r)
+			}
+		}
+		slices.SortFunc(page, func(a, b tenant.Revocation) int {
+			return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Subject, b.Subject))
+		})
+		return page[:min(limit, len(page))], true
+	})
+}
+
+// revoke keeps a revocation of acme/chat.
+func (s *source) revoke(kind tenant.RevocationKind, subject string, issuedBefore time.Time) tenant.RevocationID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := tenant.RevocationID{Kind: kind, Subject: subject}
+	if s.revoked["acme/chat"] == nil {
+		s.revoked["acme/chat"] = make(map[tenant.RevocationID]tenant.Revocation)
+	}
+	s.revoked["acme/chat"][id] = tenant.Revocation{Organization: "acme", App: "chat", RevocationID: id, IssuedBefore: issuedBefore}
+	return id
+}
+
+// lift takes a revocation of acme/chat away.
+func (s *source) lift(id tenant.RevocationID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.revoked["acme/chat"], id)
 }
 
 var _ auth.Source = (*source)(nil)

@@ -18,19 +18,26 @@ func TestIssuedTokensAreAccepted(t *testing.T) {
 	for _, req := range []auth.TokenRequest{
 		{User: "ana", TTL: time.Hour},
 		{User: "ana", Device: "phone-1", Tags: []string{"beta", "ñandú"}, TTL: auth.MaxTokenLifetime},
+		{User: "ana", ACL: &auth.Narrowing{Publish: []string{}, Subscribe: []string{"acme/chat/topics/#"}}, TTL: time.Hour},
 		{User: strings.Repeat("u", 128), Tags: slices.Repeat([]string{strings.Repeat("t", 128)}, 64), TTL: time.Second},
 	} {
-		text, expires, err := auth.IssueToken(app, req, noon)
+		issued, err := auth.IssueToken(t.Context(), app, req, noon)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := connect(t, v, "acme/chat", text)
+		d, err := connect(t, v, "acme/chat", issued.Text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if d.User != req.User || d.Device != req.Device || !slices.Equal(d.Tags, req.Tags) ||
-			!expires.Equal(noon.Add(req.TTL)) || !d.Expires.Equal(expires) {
-			t.Errorf("asked for %+v until %v, got %+v", req, expires, d.Identity)
+			!issued.Expires.Equal(noon.Add(req.TTL)) || !d.Expires.Equal(issued.Expires) {
+			t.Errorf("asked for %+v until %v, got %+v", req, issued.Expires, d.Identity)
+		}
+		if may := d.MayPublish("acme/chat/users/" + req.User + "/up/1"); may != (req.ACL == nil) {
+			t.Errorf("asked for %+v, may publish %t", req, may)
+		}
+		if !d.MaySubscribe("acme/chat/topics/+") || d.MaySubscribe("acme/chat/broadcast") != (req.ACL == nil) {
+			t.Errorf("asked for %+v, other subscriptions", req)
 		}
 	}
 }
@@ -39,17 +46,19 @@ func TestIssueTokenFaults(t *testing.T) {
 	_, src := newDevices(t)
 	app := lookUp(t, auth.NewDirectory(src, atNoon), "acme", "chat")
 	for field, req := range map[string]auth.TokenRequest{
-		"/user":        {User: "a/b", TTL: time.Hour},
-		"/device":      {User: "ana", Device: "+", TTL: time.Hour},
-		"/tags":        {User: "ana", Tags: make([]string, 65), TTL: time.Hour},
-		"/tags/1":      {User: "ana", Tags: []string{"a", "#"}, TTL: time.Hour},
-		"/ttl_seconds": {User: "ana"},
+		"/user":          {User: "a/b", TTL: time.Hour},
+		"/device":        {User: "ana", Device: "+", TTL: time.Hour},
+		"/tags":          {User: "ana", Tags: make([]string, 65), TTL: time.Hour},
+		"/tags/1":        {User: "ana", Tags: []string{"a", "#"}, TTL: time.Hour},
+		"/ttl_seconds":   {User: "ana"},
+		"/acl/publish/1": {User: "ana", ACL: &auth.Narrowing{Publish: []string{"acme/a", "a#"}}, TTL: time.Hour},
+		"/acl/subscribe": {User: "ana", ACL: &auth.Narrowing{Subscribe: make([]string, 33)}, TTL: time.Hour},
 	} {
-		_, _, err := auth.IssueToken(app, req, noon)
+		_, err := auth.IssueToken(t.Context(), app, req, noon)
 		wantFault(t, err, fault.Invalid, field)
 	}
 	for _, ttl := range []time.Duration{-time.Hour, time.Second - 1, auth.MaxTokenLifetime + 1} {
-		_, _, err := auth.IssueToken(app, auth.TokenRequest{User: "ana", TTL: ttl}, noon)
+		_, err := auth.IssueToken(t.Context(), app, auth.TokenRequest{User: "ana", TTL: ttl}, noon)
 		wantFault(t, err, fault.Invalid, "/ttl_seconds")
 	}
 }
@@ -65,17 +74,17 @@ func TestIssueTokenSignsWithTheNewestKey(t *testing.T) {
 	}
 	src := newSource(e)
 	d := auth.NewDirectory(src, atNoon)
-	text, _, err := auth.IssueToken(lookUp(t, d, "acme", "chat"), auth.TokenRequest{User: "ana", TTL: time.Hour}, noon)
+	issued, err := auth.IssueToken(t.Context(), lookUp(t, d, "acme", "chat"), auth.TokenRequest{User: "ana", TTL: time.Hour}, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := segment(map[string]any{"alg": "HS256", "kid": "sk_2", "typ": "JWT"}); !strings.HasPrefix(text, want+".") {
-		t.Errorf("got %s", text)
+	if want := segment(map[string]any{"alg": "HS256", "kid": "sk_2", "typ": "JWT"}); !strings.HasPrefix(issued.Text, want+".") {
+		t.Errorf("got %s", issued.Text)
 	}
 
 	e.SigningKeys = e.SigningKeys[3:]
 	src.set(e)
 	d.Invalidate("acme", "chat")
-	_, _, err = auth.IssueToken(lookUp(t, d, "acme", "chat"), auth.TokenRequest{User: "ana", TTL: time.Hour}, noon)
+	_, err = auth.IssueToken(t.Context(), lookUp(t, d, "acme", "chat"), auth.TokenRequest{User: "ana", TTL: time.Hour}, noon)
 	wantFault(t, err, fault.NotFound)
 }

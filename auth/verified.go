@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/fanfare-mq/fanfare/fault"
 )
 
 const (
@@ -19,8 +21,8 @@ const (
 // a network failure brings the tokens that it had, and to read one costs more
 // than all the rest of an authentication.
 type verified struct {
-	kid, secret string // of the key that verified it
-	claims      *claims
+	by     *verifier
+	claims *claims
 }
 
 // seenTokens remembers tokens by their digests. It is safe for concurrent use.
@@ -58,11 +60,12 @@ func (s *seenTokens) keep(token []byte, p verified) {
 // looked at every time.
 func (v *Devices) verify(ctx context.Context, c *Credentials) (*App, verified, error) {
 	if p, ok := v.seen.find(c.Password); ok {
-		app, key, err := v.signingKey(ctx, c.Username, p.kid)
+		app, err := v.app(ctx, c.Username, p.by.kid)
 		if err != nil {
 			return nil, p, err
 		}
-		if key.Secret == p.secret {
+		if key := app.verifiers().current(p.by, v.now()); key != nil {
+			p.by = key
 			return app, p, explain(v.validator.Validate(p.claims))
 		}
 	}
@@ -70,14 +73,18 @@ func (v *Devices) verify(ctx context.Context, c *Credentials) (*App, verified, e
 	var refused error
 	p := verified{claims: new(claims)}
 	_, err := v.parser.ParseWithClaims(string(c.Password), p.claims, func(t *jwt.Token) (any, error) {
-		app, p.kid, p.secret, refused = v.key(ctx, c.Username, t)
-		return []byte(p.secret), refused
+		if app, p.by, refused = v.key(ctx, c.Username, t); refused != nil {
+			return nil, refused
+		}
+		return p.by.key, nil
 	})
 	switch {
 	case refused != nil:
 		return nil, p, refused
 	case err != nil:
 		return nil, p, explain(err)
+	case p.by.expired(v.now()):
+		return nil, p, fault.Newf(fault.TokenExpired, "the token's signing key %q has expired", p.by.kid)
 	}
 	v.seen.keep(c.Password, p)
 	return app, p, nil

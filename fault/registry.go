@@ -60,7 +60,7 @@ var Registry = []Entry{
 	{Suspended, "Organization suspended", Stop, "The server's operator has suspended the organization. Ask them."},
 	{NotFound, "Not found", Fix, "There is no such thing within what these credentials can see."},
 	{MethodNotAllowed, "Method not allowed", Fix, "The path exists, the method does not."},
-	{Conflict, "Conflict", Fix, "Something of that name exists already."},
+	{Conflict, "Conflict", Fix, "Something of that name exists already, or what is there forbids the change."},
 	{PreconditionFailed, "Precondition failed", Fix, "It was changed since you read it. Read it again and repeat your change."},
 	{TooManyRequests, "Too many requests", Retry, "A limit was reached. Wait for Retry-After seconds."},
 	{QuotaExceeded, "Quota exceeded", Fix, "The app has as much of this as its limit allows. Remove some, or have the limit raised."},

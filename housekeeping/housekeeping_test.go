@@ -114,12 +114,12 @@ func TestErasing(t *testing.T) {
 			tenant.Erasure{Organization: "globex", DeletedAt: time.Now().Add(time.Hour)},
 		)
 		defer w.run(t)()
-		time.Sleep(housekeeping.DefaultGrace - time.Second) //nolint:forbidigo // of a bubble
+		time.Sleep(housekeeping.DefaultGrace - time.Second)
 		synctest.Wait()
 		if did := w.done(); len(did) != 0 {
 			t.Errorf("within the grace: %q", did)
 		}
-		time.Sleep(housekeeping.DefaultEvery + time.Second) //nolint:forbidigo // of a bubble
+		time.Sleep(housekeeping.DefaultEvery + time.Second)
 		synctest.Wait()
 		want := []string{"changed acme/chat", "expunged acme/chat", "finished acme/chat", "changed acme/chat"}
 		if did := w.done(); !slices.Equal(did, want) {
@@ -134,7 +134,7 @@ func TestErasingAgain(t *testing.T) {
 		w := newWorld(tenant.Erasure{Organization: "acme", DeletedAt: time.Now().Add(-time.Hour)})
 		w.failures = 2
 		defer w.run(t)()
-		time.Sleep(10 * time.Second) //nolint:forbidigo // of a bubble
+		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		want := []string{"changed acme/", "expunged acme/", "expunged acme/", "expunged acme/", "finished acme/", "changed acme/"}
 		if did := w.done(); !slices.Equal(did, want) {
@@ -157,12 +157,12 @@ func TestAnotherGoesOn(t *testing.T) {
 		}
 		w.hang = false
 		defer w.run(t)()
-		time.Sleep(4 * time.Minute) //nolint:forbidigo // of a bubble
+		time.Sleep(4 * time.Minute)
 		synctest.Wait()
 		if did := w.done(); len(did) != 0 {
 			t.Errorf("while it was claimed: %q", did)
 		}
-		time.Sleep(2 * time.Minute) //nolint:forbidigo // of a bubble
+		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if did := w.done(); !slices.Contains(did, "finished acme/") {
 			t.Errorf("did %q", did)
@@ -176,7 +176,7 @@ func TestPruning(t *testing.T) {
 		w.entries = 25_000
 		began := time.Now()
 		defer w.run(t)()
-		time.Sleep(90 * time.Minute) //nolint:forbidigo // of a bubble
+		time.Sleep(90 * time.Minute)
 		synctest.Wait()
 		w.mu.Lock()
 		defer w.mu.Unlock()

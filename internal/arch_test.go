@@ -15,6 +15,8 @@ const module = "github.com/fanfare-mq/fanfare"
 var allowed = map[string][]string{
 	".":                {},
 	"fault":            {},
+	"egress":           {"fault"},
+	"keyset":           {"egress", "fault", "tenant"},
 	"migrations":       {},
 	"web":              {},
 	"tenant":           {"fault"},
@@ -32,8 +34,9 @@ var allowed = map[string][]string{
 	"broker/estate":    {"broker", "broker/liveness", "broker/presence", "fault"},
 	"broker/edge":      {"auth", "broker", "broker/ownership", "broker/packet", "broker/presence", "broker/session", "broker/topic", "fault", "tenant"},
 	"housekeeping":     {"fault", "tenant"},
+	"tally":            {},
 	"push":             {"broker", "broker/topic", "fault", "tenant"},
-	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "push", "tenant", "web"},
+	"api":              {".", "api/spec", "auth", "broker", "broker/topic", "fault", "push", "tally", "tenant", "web"},
 	"api/spec":         {},               // generated from openapi.yaml
 	"api/docs":         {"api", "fault"}, // the command that generates docs/errors.md
 

@@ -13,7 +13,8 @@ const (
 	// MaxAPIKeys is how many API keys an app may have, those that have expired
 	// within ExpiredKeysFor among them.
 	MaxAPIKeys = 100
-	// ExpiredKeysFor is how long an API key that has expired is still shown.
+	// ExpiredKeysFor is how long an API key or a signing key that has expired is
+	// still shown.
 	ExpiredKeysFor = 90 * 24 * time.Hour
 	// DefaultOverlap is how long a key goes on working that a rotation has
 	// replaced, unless somebody says otherwise.

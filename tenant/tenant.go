@@ -49,10 +49,17 @@ const (
 	Viewer Role = "viewer"
 )
 
+// Manages says whether a member of this role may give another one the role
+// other, or take it: owners concern owners alone.
+func (r Role) Manages(other Role) bool {
+	return r == Owner || r == Admin && other != Owner
+}
+
 // Member is a person who manages an organization.
 type Member struct {
 	ID           string // "mem_" and a ULID
 	Organization string
+	Person       string // who it is, in whatever organization: "per_" and a ULID
 	Email        string // lower case
 	Role         Role
 	CreatedAt    time.Time
@@ -74,6 +81,15 @@ type App struct {
 
 // TopicPrefix is where the app's own topics live, without a trailing slash.
 func (a App) TopicPrefix() string { return a.Organization + "/" + a.ID }
+
+// Mount is what stands in front of the topics of the app's devices without their
+// writing it, as in "{org}/{app}/", or "" if the app is not in mounted mode.
+func (a App) Mount() string {
+	if !a.Settings.Mounted {
+		return ""
+	}
+	return a.TopicPrefix() + "/"
+}
 
 // Scope is one thing an API key may do.
 type Scope string
@@ -134,6 +150,7 @@ type SigningKey struct {
 	ExpiresAt    time.Time // zero: never
 	LastUsedAt   time.Time // zero: never, or not within what is remembered
 	ReplacedBy   string    // the kid of the key that a rotation has put in its place
+	Version      int64     // grows with every change; not read for an Entry
 	CreatedAt    time.Time
 }
 
@@ -145,32 +162,12 @@ type KeySet struct {
 	App          string
 	Name         string // for people; may be empty
 	URL          string
-	Document     string    // the last good answer
+	Document     string    // the last good answer, as CanonicalKeySet has it
 	FetchedAt    time.Time // when that was
 	FailedAt     time.Time // when the address last failed since; zero: it has not
 	Failure      string    // how
+	DueAt        time.Time // when to ask the address again
 	LastUsedAt   time.Time // when a token of it was last accepted
-	CreatedAt    time.Time
-}
-
-// RevocationKind says what a revocation is about.
-type RevocationKind string
-
-// The kinds of revocations.
-const (
-	RevokedToken  RevocationKind = "token"  // one token, by its jti
-	RevokedDevice RevocationKind = "device" // a device's tokens, by its client identifier
-	RevokedUser   RevocationKind = "user"   // a user's tokens
-)
-
-// Revocation makes tokens of an app worth nothing that have not expired.
-type Revocation struct {
-	Organization string
-	App          string
-	Kind         RevocationKind
-	Subject      string    // the jti, the device's or the user's id
-	IssuedBefore time.Time // of devices and users: only what was issued before
-	ExpiresAt    time.Time // when no such token can be left
 	CreatedAt    time.Time
 }
 

@@ -49,8 +49,9 @@ type awaited struct {
 
 const (
 	// placeAge is how long it is believed where an organization keeps its
-	// messages, and missAge that there is none.
-	placeAge = time.Minute
+	// messages, and missAge that there is none. Whoever is asked knows it by
+	// heart, and hears when an organization is suspended or gone.
+	placeAge = 2 * time.Second
 	missAge  = 5 * time.Second
 	// maxPlaces bounds how many organizations one connection remembers.
 	maxPlaces = 4096
@@ -62,7 +63,10 @@ const (
 	actionRead    = "across.read"
 )
 
-var errNoOrganization = fault.New(fault.OutsideWall, "there is no such organization")
+var (
+	errNoOrganization = fault.New(fault.OutsideWall, "there is no such organization")
+	errSuspendedThere = fault.New(fault.OutsideWall, "that organization is suspended")
+)
 
 // rise makes a connection a super-client's if its login is one and the operator
 // allows it.
@@ -131,8 +135,11 @@ func (a *above) wait(m *broker.Message, tag uint64) {
 
 func (a *above) refuse(m *broker.Message, tag uint64, err error) {
 	c := a.conn
-	if fault.CodeOf(err) == fault.NotFound {
+	switch fault.CodeOf(err) {
+	case fault.NotFound:
 		err = errNoOrganization
+	case fault.Suspended:
+		err = errSuspendedThere
 	}
 	if tag != 0 {
 		c.Published(tag, m, err)

@@ -115,7 +115,7 @@ func (c *conn) authorizer() session.Authorizer {
 	if c.above != nil {
 		return superClient{}
 	}
-	if org := c.loop.edge.cfg.OperatorOrg; org != "" && c.device.Org == org {
+	if org := c.loop.edge.cfg.OperatorOrg; org != "" && c.device.Org == org && !c.device.Narrowed() {
 		return operator{c.device}
 	}
 	return c.device

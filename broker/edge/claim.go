@@ -61,7 +61,14 @@ func (c *conn) takeover() {
 	c.later(func(s *session.Session, now time.Time) { s.Takeover(now) })
 }
 
-func (c *conn) persist(ef *session.Effect) {
+// record writes the session's record, or takes the connection's will out of the
+// store: nobody is to publish that, should this node die.
+func (c *conn) record(ef *session.Effect) {
+	if ef.Kind == session.Disown {
+		c.will = nil
+		c.table.do(func(o *ownership.Table, now time.Time) { o.Disown(c.seat, now) })
+		return
+	}
 	record, token := ef.Record, ef.Token
 	c.table.do(func(o *ownership.Table, now time.Time) { o.Persist(c.seat, record, token, now) })
 }

@@ -19,8 +19,8 @@ func (c *conn) carryOut(ef *session.Effect) {
 		c.reauthenticate(ef.Credential)
 	case session.Claim:
 		c.claim(ef)
-	case session.Persist:
-		c.persist(ef)
+	case session.Persist, session.Disown:
+		c.record(ef)
 	case session.Publish:
 		c.publish(ef)
 	case session.Subscribe:

@@ -3,9 +3,11 @@ package edge_test
 import (
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/fanfare-mq/fanfare/broker/packet"
 	"github.com/fanfare-mq/fanfare/internal/testenv"
+	"github.com/fanfare-mq/fanfare/tenant"
 )
 
 func version5(p *packet.Connect) { p.Version = packet.V5 }
@@ -40,6 +42,65 @@ func TestRevocationReachesConnections(t *testing.T) {
 	}
 	ana.closed()
 	other.ping()
+}
+
+// TestRulesReachWills: one that is not granted any more goes from the store, so
+// that nobody publishes it should this node die; another stays.
+func TestRulesReachWills(t *testing.T) {
+	w := start(t)
+	will := func(topic string) func(*packet.Connect) {
+		return func(p *packet.Connect) { p.Will = &packet.Will{Topic: topic, Payload: []byte("gone"), QoS: 1} }
+	}
+	ana := w.connect("acme", "ana", "a", will("acme/chat/room/1"))
+	bo := w.connect("acme", "bo", "b", will("acme/chat/users/bo/up/1"))
+	stored := func() int {
+		w.bus.store.mu.Lock()
+		defer w.bus.store.mu.Unlock()
+		return len(w.bus.wills)
+	}
+	if n := stored(); n != 2 {
+		t.Fatalf("%d wills are stored", n)
+	}
+	w.src.ruleless.Store(true)
+	w.dir.Invalidate("acme", "chat")
+	testenv.Eventually(t, patience, "the will goes", func() bool { return stored() == 1 })
+	for _, d := range []*device{ana, bo} {
+		d.ping()
+	}
+}
+
+// TestRevocationsEndConnections: of a user, of a device, of a token, and of those
+// alone; whoever has not connected yet is refused.
+func TestRevocationsEndConnections(t *testing.T) {
+	for _, id := range []tenant.RevocationID{
+		{Kind: tenant.RevokedUser, Subject: "ana"}, {Kind: tenant.RevokedDevice, Subject: "a"},
+	} {
+		t.Run(string(id.Kind), func(t *testing.T) {
+			w := start(t)
+			token := []byte(w.token("acme", "ana"))
+			with := func(p *packet.Connect) { p.Version, p.Password = packet.V5, token }
+			ana := w.connect("acme", "ana", "a", with)
+			others := []*device{w.connect("acme", "bo", "b"), w.connect("globex", "ana", "a")}
+			w.src.revoked.Store(&tenant.Revocation{Organization: "acme", App: "chat", RevocationID: id, IssuedBefore: time.Now().Add(time.Minute)})
+			w.dir.Invalidate("acme", id.Change("chat"))
+			var p packet.Disconnect
+			if err := p.Decode(ana.next(packet.DISCONNECT)); err != nil || p.Reason != packet.NotAuthorizedV5 {
+				t.Errorf("%v %v", p.Reason, err)
+			}
+			ana.closed()
+			for _, other := range others {
+				other.ping()
+			}
+			again := w.dial()
+			if ack := again.greet(w, "acme", "ana", "a", with); ack.Reason != packet.BadUserNameOrPasswordV5 {
+				t.Errorf("back with %v", ack.Reason)
+			}
+			w.src.revoked.Store(nil)
+			w.dir.Invalidate("acme", id.Change("chat"))
+			back := func() bool { return w.dial().greet(w, "acme", "ana", "a", with).Reason == packet.Success }
+			testenv.Eventually(t, patience, "it is lifted", back)
+		})
+	}
 }
 
 // TestSuspensionReachesConnections: acme is suspended, and globex is not; then
@@ -88,6 +149,27 @@ func wantBanned(t *testing.T, w *world, version packet.Version, reason packet.Re
 		t.Errorf("%v: %v, %v, %v", version, ack.Reason, ack.Code, err)
 	}
 	d.closed()
+}
+
+// TestExpiryReachesConnections: a signing key gets an end, which then comes, and
+// nobody announces that.
+func TestExpiryReachesConnections(t *testing.T) {
+	w := start(t)
+	ana, other := w.connect("acme", "ana", "a", version5), w.connect("globex", "bo", "b")
+	w.src.ends.Store(time.Now().Add(time.Second).UnixNano())
+	w.dir.Invalidate("acme", "chat")
+	late := w.connect("acme", "ana", "late", version5) // which knows its end from the beginning
+	for _, d := range []*device{ana, late} {
+		var p packet.Disconnect
+		if err := p.Decode(d.next(packet.DISCONNECT)); err != nil || p.Reason != packet.NotAuthorizedV5 {
+			t.Errorf("%v %v", p.Reason, err)
+		}
+		d.closed()
+	}
+	if early := time.Until(time.Unix(0, w.src.ends.Load())); early > 0 {
+		t.Errorf("ended %v early", early)
+	}
+	other.ping()
 }
 
 // TestRevokedBeforeItIsIn: the key goes between the look-up and its answer, when

@@ -29,8 +29,11 @@ const patience = 10 * time.Second
 
 // tenants is a source with one app in each of two organizations.
 type tenants struct {
-	keyless, ruleless atomic.Bool // what acme has lost
-	suspended, gone   atomic.Bool // acme is
+	keyless, ruleless atomic.Bool                  // what acme has lost
+	suspended, gone   atomic.Bool                  // acme is
+	ends              atomic.Int64                 // when acme's key does, in Unix nanoseconds; 0: never
+	watch             atomic.Pointer[tenant.Login] // the login acme/chat/watch; nil: there is none
+	revoked           atomic.Pointer[tenant.Revocation]
 }
 
 func entry(org string) tenant.Entry {
@@ -54,6 +57,9 @@ func (s *tenants) Entry(_ context.Context, org, app string) (tenant.Entry, error
 		e := entry(org)
 		if org == "acme" && s.keyless.Load() {
 			e.SigningKeys = nil
+		}
+		if ends := s.ends.Load(); org == "acme" && ends != 0 && len(e.SigningKeys) > 0 {
+			e.SigningKeys[0].ExpiresAt = time.Unix(0, ends)
 		}
 		if org == "acme" && s.ruleless.Load() {
 			e.ACL = tenant.ACL{Version: 2}
@@ -81,12 +87,29 @@ func (*tenants) APIKeyByHash(context.Context, [32]byte) (tenant.APIKey, error) {
 	return tenant.APIKey{}, fault.New(fault.NotFound, "no such key")
 }
 
-func (*tenants) Login(context.Context, string, string, string) (tenant.Login, error) {
+func (s *tenants) Login(_ context.Context, org, app, username string) (tenant.Login, error) {
+	if login := s.watch.Load(); login != nil && org+"/"+app+"/"+username == "acme/chat/watch" {
+		return *login, nil
+	}
 	return tenant.Login{}, fault.New(fault.NotFound, "no such login")
 }
 
 func (*tenants) CertificatesBySubject(context.Context, [32]byte) ([]tenant.Certificate, error) {
 	return nil, fault.New(fault.NotFound, "no such certificate")
+}
+
+func (s *tenants) Revocation(_ context.Context, org, _ string, id tenant.RevocationID) (tenant.Revocation, error) {
+	if r := s.revoked.Load(); r != nil && r.Organization == org && r.RevocationID == id {
+		return *r, nil
+	}
+	return tenant.Revocation{}, fault.New(fault.NotFound, "no such revocation")
+}
+
+func (s *tenants) Revocations(_ context.Context, org, _ string, _ tenant.RevocationID, _ int) ([]tenant.Revocation, error) {
+	if r := s.revoked.Load(); r != nil && r.Organization == org {
+		return []tenant.Revocation{*r}, nil
+	}
+	return nil, nil
 }
 
 func (*tenants) SessionByHash(context.Context, [32]byte, time.Time) (tenant.SignIn, error) {
@@ -107,9 +130,15 @@ type world struct {
 
 func start(t *testing.T, change ...func(*edge.Config)) *world {
 	t.Helper()
+	return startWith(t, func(*edge.Deps) {}, change...)
+}
+
+// startWith is start for an edge that has other deps.
+func startWith(t *testing.T, deps func(*edge.Deps), change ...func(*edge.Config)) *world {
+	t.Helper()
 	b := &bus{interest: make(map[string]int), retained: make(map[string]*broker.Message)}
 	b.shared = newShared(b)
-	w := build(t, b, change...)
+	w := buildWith(t, b, deps, change...)
 	w.bus, b.edge = b, w.edge
 	go b.shared.run(t.Context().Done())
 	w.run()
@@ -140,6 +169,11 @@ type nodeBus interface {
 // build makes an edge on a bus; it has to run.
 func build(t testing.TB, b nodeBus, change ...func(*edge.Config)) *world {
 	t.Helper()
+	return buildWith(t, b, func(*edge.Deps) {}, change...)
+}
+
+func buildWith(t testing.TB, b nodeBus, other func(*edge.Deps), change ...func(*edge.Config)) *world {
+	t.Helper()
 	cfg := edge.Config{Node: "n1", TCP: "127.0.0.1:0", WS: "127.0.0.1:0", Loops: 2}
 	for _, f := range change {
 		f(&cfg)
@@ -159,7 +193,9 @@ func build(t testing.TB, b nodeBus, change ...func(*edge.Config)) *world {
 		t.Fatal(err)
 	}
 	go func() { _ = wills.Run(t.Context()) }()
-	e, err := edge.New(cfg, edge.Deps{Bus: b, Claims: claims, Estate: wills, Devices: door, Changes: dir.Changes})
+	deps := edge.Deps{Bus: b, Claims: claims, Estate: wills, Devices: door, Changes: dir.Changes}
+	other(&deps)
+	e, err := edge.New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,11 +234,11 @@ func (w *world) token(org, user string) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	token, _, err := auth.IssueToken(app, auth.TokenRequest{User: user, TTL: time.Hour}, time.Now())
+	token, err := auth.IssueToken(w.t.Context(), app, auth.TokenRequest{User: user, TTL: time.Hour}, time.Now())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return token
+	return token.Text
 }
 
 // device is a client of the tests.

@@ -103,6 +103,7 @@ func (t *Table) Loaded(op Op, stored broker.Stored, err error, now time.Time) {
 		t.claimLoaded(p, stored, err, now)
 	case forPersist:
 		t.persistChecked(p, stored, err)
+	case forDisown: // it loads nothing
 	case forLeaving:
 		t.leaveChecked(p, stored, err, now)
 	}
@@ -143,6 +144,8 @@ func (t *Table) Done(op Op, err error, now time.Time) {
 		t.claimAnswered(p)
 	case b.why == forClaim:
 		t.claimUnwilled(p, err, now)
+	case b.why == forDisown:
+		t.disowned(p, err, now)
 	case b.kind == Erase:
 		t.leaveWritten(p, 0, err, now)
 	default:

@@ -38,7 +38,8 @@ func (t *Table) Close(s *Seat, end End, now time.Time) {
 	}
 	t.unseat(s)
 	t.unclaim(p, s.number)
-	p.stir().persist = nil
+	b := p.stir()
+	b.persist, b.disown = nil, false
 	t.depart(p, l)
 	t.advance(p, now)
 }

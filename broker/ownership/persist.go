@@ -29,12 +29,37 @@ func (t *Table) Persist(s *Seat, r *broker.Record, token uint32, now time.Time) 
 	t.advance(s.place, now)
 }
 
+// Disown takes the will of a session that was entered out of the store, however
+// often that has to be tried: it is not to be published any more.
+func (t *Table) Disown(s *Seat, now time.Time) {
+	if s.gone || s.claim != nil || !s.willed {
+		return
+	}
+	s.place.stir().disown = true
+	t.advance(s.place, now)
+}
+
 // writeNext writes what the session's holder wants written.
 func (t *Table) writeNext(p *place) bool {
-	if w := p.busy.persist; w != nil {
+	switch w := p.busy.persist; {
+	case p.busy.disown:
+		t.operate(p, forDisown, Effect{Kind: DropWill, Instance: t.cfg.Instance})
+	case w != nil:
 		t.operate(p, forPersist, Effect{Kind: Save, Record: w.record, Revision: p.revision})
 	}
 	return false
+}
+
+// disowned: if the connection has ended meanwhile, its end sees to the will.
+func (t *Table) disowned(p *place, err error, now time.Time) {
+	s := p.holder()
+	switch {
+	case !p.busy.disown || s == nil:
+	case err != nil:
+		t.backOff(p, now)
+	default:
+		s.willed, p.busy.disown, p.busy.tries = false, false, 0
+	}
 }
 
 func (t *Table) persistWritten(p *place, revision uint64, err error) {

@@ -133,10 +133,16 @@ func (w *world) act(crashes, durable, clean bool) {
 		w.away = !w.away
 	case dice < 60 || len(open) == 0:
 		w.connect(n, "acme/chat/ana/phone", w.request(durable || w.chance(200), clean && w.chance(500)))
-	case dice < 80:
+	case dice < 76:
 		c := open[w.random.IntN(len(open))]
 		if c.entered && c.durable {
 			c.persist()
+		}
+	case dice < 80:
+		c := open[w.random.IntN(len(open))]
+		if c.entered {
+			c.node.step(func(t *ownership.Table, now time.Time) { t.Disown(c.seat, now) })
+			w.after(4*time.Minute, func() { w.disowned(c) })
 		}
 	default:
 		c := open[w.random.IntN(len(open))]
@@ -148,6 +154,16 @@ func (w *world) act(crashes, durable, clean bool) {
 			}
 		}
 		c.end(end)
+	}
+}
+
+// disowned checks that the store has not kept a will that is not to be
+// published, unless the connection has left another since, or the node is dead.
+func (w *world) disowned(c *conn) {
+	for name, will := range w.wills {
+		if !c.closed && !w.away && will.Instance == c.node.table.Instance() && will.Key == c.key && will.Epoch == c.epoch {
+			w.fail("the will %s of c%d is still there", name, c.id)
+		}
 	}
 }
 

@@ -79,6 +79,7 @@ type busy struct {
 	orphan  *claim // whose seat is gone, of the operation under way
 	leaving *leaving
 	persist *persist
+	disown  bool // the holder's will is to go from the store
 	tickets []uint64
 	tries   uint8
 	retry   time.Time // not before; zero: at once
@@ -92,6 +93,7 @@ type purpose uint8
 const (
 	forClaim purpose = iota
 	forPersist
+	forDisown
 	forLeaving
 )
 
@@ -111,7 +113,7 @@ func (p *place) stir() *busy {
 }
 
 func (b *busy) idle() bool {
-	return b.number == 0 && b.leaving == nil && b.persist == nil && b.orphan == nil && len(b.tickets) == 0
+	return b.number == 0 && b.leaving == nil && b.persist == nil && !b.disown && b.orphan == nil && len(b.tickets) == 0
 }
 
 func (t *Table) find(key string) *place {

@@ -49,3 +49,60 @@ func TestWillDoesNotOutwaitItsSession(t *testing.T) {
 		}
 	}
 }
+
+// TestDisownedWillGoes: from the store, however often that has to be tried, and
+// the connection goes on.
+func TestDisownedWillGoes(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	table := ownership.New(ownership.Config{Instance: "me", Alone: true})
+	r := ownership.Request{Durable: true, Expiry: time.Hour, Will: &broker.Will{Message: &broker.Message{}}}
+	s := table.Connect("o/a/u/c", r, nil, now)
+	table.Claimed(s, 1, "", nil, now)
+	drops, saved := 0, 0
+	play := func() {
+		for range 10 {
+			for _, e := range table.Effects() {
+				switch e.Kind {
+				case ownership.Load:
+					table.Loaded(e.Op, broker.Stored{}, nil, now)
+				case ownership.Save:
+					if saved++; saved > 1 && e.Record.Willed {
+						t.Error("the record says that there is a will")
+					}
+					table.Saved(e.Op, 1, nil, now)
+				case ownership.PutWill:
+					table.Saved(e.Op, 1, nil, now)
+				case ownership.DropWill:
+					drops++
+					var err error
+					if drops == 1 {
+						err = broker.ErrUnavailable
+					}
+					table.Done(e.Op, err, now)
+				default:
+				}
+			}
+		}
+	}
+	play()
+	table.Disown(s, now)
+	play()
+	if drops != 1 || table.Deadline().IsZero() {
+		t.Fatalf("tried %d times, and again at %v", drops, table.Deadline())
+	}
+	now = table.Deadline()
+	table.Tick(now)
+	play()
+	table.Persist(s, &broker.Record{}, 1, now)
+	play()
+	table.Disown(s, now) // there is none
+	play()
+	if drops != 2 || saved != 2 {
+		t.Errorf("dropped %d times, saved %d times", drops, saved)
+	}
+	table.Close(s, ownership.End{Record: &broker.Record{}, Settled: true}, now)
+	play()
+	if drops != 2 || table.Unsaved() != 0 {
+		t.Errorf("at the end dropped %d times, %d are not saved", drops, table.Unsaved())
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/fanfare-mq/fanfare/broker"
 	"github.com/fanfare-mq/fanfare/broker/packet"
 )
 
@@ -191,6 +192,8 @@ func (s *Session) Regrant(now time.Time) {
 	}
 	s.leave(removed)
 	if s.will != nil && !s.authorizer.MayPublish(s.will.Message.Topic) {
+		s.emit(Effect{Kind: Denied, Message: &broker.Message{Topic: s.will.Message.Topic}, Reason: ReasonWillNotAuthorized})
+		s.emit(Effect{Kind: Disown})
 		s.will = nil
 	}
 }

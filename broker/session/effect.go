@@ -55,6 +55,8 @@ const (
 	Denied
 	// Done: Loan is over, its message dealt with.
 	Done
+	// Disown: the will of the Claim is not to be published any more, by nobody.
+	Disown
 	// Return: the message of Loan was handed to this member of the share group
 	// of Filters[0], which cannot have it: give it to another one. With a Message
 	// a Take may have been carried out: then it is this node's to give.
@@ -74,7 +76,7 @@ const (
 
 var effectNames = [...]string{
 	"unknown", "authenticate", "reauthenticate", "claim", "persist", "publish", "subscribe", "unsubscribe",
-	"read", "fetch", "replay", "abandon", "denied", "done", "return", "take", "close",
+	"read", "fetch", "replay", "abandon", "denied", "done", "disown", "return", "take", "close",
 }
 
 // String is the kind's name, for tests and logs.

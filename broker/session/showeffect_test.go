@@ -49,6 +49,7 @@ func showEffect(e session.Effect, now time.Time) string {
 		}
 	case session.Done, session.Take:
 		line += fmt.Sprintf(" %d", e.Loan)
+	case session.Disown:
 	case session.Denied:
 		line += " " + e.Reason.Name + showDenied(e)
 	case session.Close:

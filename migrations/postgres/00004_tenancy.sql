@@ -48,6 +48,7 @@ ALTER TABLE signing_keys ADD COLUMN name text NOT NULL DEFAULT '';
 ALTER TABLE signing_keys ADD COLUMN public_key bytea; -- DER, SubjectPublicKeyInfo; the secret is empty then
 ALTER TABLE signing_keys ADD COLUMN expires_at timestamptz;
 ALTER TABLE signing_keys ADD COLUMN last_used_at timestamptz;
+ALTER TABLE signing_keys ADD COLUMN version bigint NOT NULL DEFAULT 0;
 ALTER TABLE signing_keys ADD COLUMN replaced_by text NOT NULL DEFAULT '';
 
 -- Where an app's issuer publishes its keys (RFC 7517 §5), with the last answer: it serves while the address does not.
@@ -61,26 +62,40 @@ CREATE TABLE key_sets (
     fetched_at   timestamptz,
     failed_at    timestamptz,
     failure      text             NOT NULL DEFAULT '',
+    due_at       timestamptz NOT NULL, -- when to ask the address again
     last_used_at timestamptz,
     created_at   timestamptz      NOT NULL,
     FOREIGN KEY (organization, app) REFERENCES apps (organization, id) ON DELETE CASCADE
 );
 CREATE INDEX key_sets_app ON key_sets (organization, app, id);
+CREATE INDEX key_sets_due ON key_sets (due_at);
 
 -- What of an app's tokens is worth nothing any more, although it has not expired.
 CREATE TABLE revocations (
     organization  text COLLATE "C" NOT NULL,
     app           text COLLATE "C" NOT NULL,
-    kind          text             NOT NULL CHECK (kind IN ('token', 'device', 'user')),
+    kind          text COLLATE "C" NOT NULL CHECK (kind IN ('token', 'device', 'user')),
     subject       text COLLATE "C" NOT NULL, -- the jti, the device's or the user's id
     issued_before timestamptz,               -- only what was issued before; not of tokens
-    expires_at    timestamptz,               -- when no token can be left that it is about
+    expires_at    timestamptz      NOT NULL, -- when no token can be left that it is about
     created_at    timestamptz      NOT NULL,
     PRIMARY KEY (organization, app, kind, subject),
     FOREIGN KEY (organization, app) REFERENCES apps (organization, id) ON DELETE CASCADE
 );
 CREATE INDEX revocations_expired ON revocations (expires_at);
 
+-- What the caches of all nodes have to read again: nodes look here every few seconds, whatever else they have been told.
+-- Rows go after some minutes. An empty subject is the organization itself; there is no reference, for what is gone too.
+CREATE TABLE changes (
+    seq          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    organization text COLLATE "C" NOT NULL,
+    subject      text             NOT NULL,
+    changed_at   timestamptz      NOT NULL
+);
+CREATE INDEX changes_changed_at ON changes (changed_at);
+
+-- Sessions have an id from now on. Those from before, of a day at most, end: their people sign in again.
+DELETE FROM sessions;
 ALTER TABLE sessions ADD COLUMN id text COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN created_at timestamptz;
 ALTER TABLE sessions ADD COLUMN confirmed_at timestamptz; -- when the password was last given

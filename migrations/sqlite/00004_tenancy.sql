@@ -48,6 +48,7 @@ ALTER TABLE signing_keys ADD COLUMN name TEXT NOT NULL DEFAULT '';
 ALTER TABLE signing_keys ADD COLUMN public_key BLOB; -- DER, SubjectPublicKeyInfo; the secret is empty then
 ALTER TABLE signing_keys ADD COLUMN expires_at INTEGER;
 ALTER TABLE signing_keys ADD COLUMN last_used_at INTEGER;
+ALTER TABLE signing_keys ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE signing_keys ADD COLUMN replaced_by TEXT NOT NULL DEFAULT '';
 
 -- Where an app's issuer publishes its keys (RFC 7517 §5), with the last answer: it serves while the address does not.
@@ -61,11 +62,13 @@ CREATE TABLE key_sets (
     fetched_at   INTEGER,
     failed_at    INTEGER,
     failure      TEXT NOT NULL DEFAULT '',
+    due_at       INTEGER NOT NULL, -- when to ask the address again
     last_used_at INTEGER,
     created_at   INTEGER NOT NULL,
     FOREIGN KEY (organization, app) REFERENCES apps (organization, id) ON DELETE CASCADE
 ) STRICT;
 CREATE INDEX key_sets_app ON key_sets (organization, app, id);
+CREATE INDEX key_sets_due ON key_sets (due_at);
 
 -- What of an app's tokens is worth nothing any more, although it has not expired.
 CREATE TABLE revocations (
@@ -74,13 +77,25 @@ CREATE TABLE revocations (
     kind          TEXT NOT NULL CHECK (kind IN ('token', 'device', 'user')),
     subject       TEXT NOT NULL, -- the jti, the device's or the user's id
     issued_before INTEGER,               -- only what was issued before; not of tokens
-    expires_at    INTEGER,               -- when no token can be left that it is about
+    expires_at    INTEGER NOT NULL,      -- when no token can be left that it is about
     created_at    INTEGER NOT NULL,
     PRIMARY KEY (organization, app, kind, subject),
     FOREIGN KEY (organization, app) REFERENCES apps (organization, id) ON DELETE CASCADE
 ) STRICT;
 CREATE INDEX revocations_expired ON revocations (expires_at);
 
+-- What the caches of all nodes have to read again: nodes look here every few seconds, whatever else they have been told.
+-- Rows go after some minutes. An empty subject is the organization itself; there is no reference, for what is gone too.
+CREATE TABLE changes (
+    seq          INTEGER PRIMARY KEY AUTOINCREMENT,
+    organization TEXT NOT NULL,
+    subject      TEXT NOT NULL,
+    changed_at   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX changes_changed_at ON changes (changed_at);
+
+-- Sessions have an id from now on. Those from before, of a day at most, end: their people sign in again.
+DELETE FROM sessions;
 ALTER TABLE sessions ADD COLUMN id TEXT NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN created_at INTEGER;
 ALTER TABLE sessions ADD COLUMN confirmed_at INTEGER; -- when the password was last given

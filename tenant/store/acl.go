@@ -60,7 +60,10 @@ func (s *Store) UpdateACL(
 			return err
 		}
 		_, err = tx.exec(ctx, `UPDATE apps SET acl_rules = $1 WHERE organization = $2 AND id = $3`, text, org, app)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, org, app)
 	})
 	if err != nil {
 		return tenant.ACL{}, err

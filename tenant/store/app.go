@@ -53,7 +53,10 @@ func (s *Store) CreateApp(ctx context.Context, app tenant.App, key tenant.APIKey
 			return err
 		}
 		signing.Organization, signing.App = app.Organization, app.ID
-		return s.insertSigningKey(ctx, tx, signing)
+		if err := s.insertSigningKey(ctx, tx, signing); err != nil {
+			return err
+		}
+		return tx.touch(ctx, app.Organization, app.ID)
 	})
 }
 
@@ -123,7 +126,10 @@ func (s *Store) UpdateApp(
 		_, err = tx.exec(ctx, `UPDATE apps SET name = $1, retention_micros = $2, settings = $3
 			 WHERE organization = $4 AND id = $5`,
 			a.Name, a.Retention.Microseconds(), settings, org, app)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, org, app)
 	})
 	if err != nil {
 		return tenant.App{}, err

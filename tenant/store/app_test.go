@@ -122,7 +122,7 @@ func testHostileText(t *testing.T, cfg store.Config) {
 		if got, err := s.App(t.Context(), "acme", id); err != nil || got.Name != text {
 			t.Errorf("%q came back as %q, %v", text, got.Name, err)
 		}
-		_, _, err := s.MemberByEmail(t.Context(), text)
+		_, _, err := s.PersonByEmail(t.Context(), text)
 		wantCode(t, err, fault.NotFound)
 		_, err = s.App(t.Context(), text, text)
 		wantCode(t, err, fault.NotFound)
@@ -138,7 +138,7 @@ func testHostileText(t *testing.T, cfg store.Config) {
 		wantCode(t, err, fault.NotFound)
 		_, err = s.Entry(t.Context(), text, text)
 		wantCode(t, err, fault.NotFound)
-		_, _, err = s.MemberByEmail(t.Context(), text)
+		_, _, err = s.PersonByEmail(t.Context(), text)
 		wantCode(t, err, fault.NotFound)
 	}
 	var empty tenant.Entry

@@ -111,3 +111,19 @@ func must2[T any](v T, err error) func(t *testing.T) T {
 		return v
 	}
 }
+
+// testAuditAlone keeps entries that come with no change of the store.
+func testAuditAlone(t *testing.T, cfg store.Config) {
+	s := open(t, cfg)
+	must(t, s.KeepAudit(t.Context(), nil))
+	must(t, s.KeepAudit(t.Context(), []tenant.AuditEntry{
+		{Organization: "acme", Action: "across.read", Target: "acme/chat/x", ActorKind: tenant.ActorDevice, Actor: "ops/console/watch", CreatedAt: now},
+		{Organization: "ops", Action: "across.read", Target: "acme acme/chat/x", ActorKind: tenant.ActorDevice, Actor: "ops/console/watch", CreatedAt: now},
+	}))
+	for org, target := range map[string]string{"acme": "acme/chat/x", "ops": "acme acme/chat/x"} {
+		got, err := s.Audit(t.Context(), tenant.AuditQuery{Organization: org, Limit: 10})
+		if err != nil || len(got) != 1 || got[0].Target != target || got[0].Actor != "ops/console/watch" || !got[0].CreatedAt.Equal(now) || got[0].ID == "" {
+			t.Errorf("%s has %+v, %v", org, got, err)
+		}
+	}
+}

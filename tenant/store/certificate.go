@@ -55,7 +55,10 @@ func (s *Store) CreateCertificate(ctx context.Context, c tenant.Certificate) err
 		if err == nil && n > tenant.MaxCertificates {
 			return fault.Newf(fault.QuotaExceeded, "the app has %d certificates already", tenant.MaxCertificates)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, c.Organization, c.App)
 	})
 }
 
@@ -105,6 +108,12 @@ func (s *Store) certificates(ctx context.Context, where string, args ...any) ([]
 
 // DeleteCertificate takes an authority away, or fails with fault.NotFound.
 func (s *Store) DeleteCertificate(ctx context.Context, org, app, id string) error {
-	return s.remove(ctx, "certificate",
-		`DELETE FROM certificates WHERE organization = $1 AND app = $2 AND id = $3`, org, app, id)
+	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
+		err := tx.remove(ctx, "certificate",
+			`DELETE FROM certificates WHERE organization = $1 AND app = $2 AND id = $3`, org, app, id)
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, org, app)
+	})
 }

@@ -25,7 +25,7 @@ const entryOrder = ` ORDER BY k.created_at DESC, k.kid DESC`
 
 // Entry returns all that an edge needs to know of an app, or fault.NotFound.
 // Its signing keys and its certificates are ordered from the newest to the
-// oldest.
+// oldest, its key sets from the oldest to the newest.
 func (s *Store) Entry(ctx context.Context, org, app string) (tenant.Entry, error) {
 	return s.entry(ctx, "app", `a.organization = $1 AND a.id = $2`, org, app)
 }
@@ -59,7 +59,25 @@ func (s *Store) entry(ctx context.Context, what, where string, args ...any) (ten
 	if len(entry.Certificates) == 0 {
 		entry.Certificates = nil
 	}
+	entry.KeySets, err = s.entryKeySets(ctx, entry.App.Organization, entry.App.ID)
+	if err != nil {
+		return tenant.Entry{}, err
+	}
 	return entry, nil
+}
+
+// entryKeySets reads what an edge needs of key sets: nothing that changes with
+// every fetch, which would make another entry of the same keys.
+func (s *Store) entryKeySets(ctx context.Context, org, app string) (sets []tenant.KeySet, err error) {
+	const query = `SELECT id, organization, app, name, url, document, created_at FROM key_sets
+		 WHERE organization = $1 AND app = $2 ORDER BY id`
+	err = s.many(ctx, query, []any{org, app}, func(rows *sql.Rows) error {
+		var k tenant.KeySet
+		err := rows.Scan(&k.ID, &k.Organization, &k.App, &k.Name, &k.URL, &k.Document, timeScanner{&k.CreatedAt})
+		sets = append(sets, k)
+		return err
+	})
+	return sets, err
 }
 
 func (s *Store) scanEntry(rows *sql.Rows, entry *tenant.Entry) error {

@@ -71,7 +71,14 @@ func (s *Store) FinishErasure(ctx context.Context, e tenant.Erasure) error {
 		return err
 	}
 	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
+		// As lockPerson: who joins another organization right now is seen below.
 		_, err := tx.exec(ctx,
+			`UPDATE people SET password_hash = password_hash
+			 WHERE id IN (SELECT person FROM members WHERE organization = $1)`, e.Organization)
+		if err != nil {
+			return err
+		}
+		_, err = tx.exec(ctx,
 			`DELETE FROM people WHERE id IN (SELECT person FROM members WHERE organization = $1)
 			 AND NOT EXISTS (SELECT 1 FROM members m WHERE m.person = people.id AND m.organization <> $1)`,
 			e.Organization)

@@ -5,3 +5,6 @@ func SQLiteAddress(path string) string { return sqliteDSN(path, "_txlock=immedia
 
 // SigningKeyContext is what a signing key's secret is sealed for.
 var SigningKeyContext = signingKeyContext
+
+// LimitRevocations has every app have at most n.
+func (s *Store) LimitRevocations(n int) { s.maxRevocations = n }

@@ -78,7 +78,12 @@ func (s *Store) APIKeyByHash(ctx context.Context, hash [32]byte) (tenant.APIKey,
 // app has tenant.MaxAPIKeys of them, and with fault.NotFound if there is no such
 // app.
 func (s *Store) CreateAPIKey(ctx context.Context, key tenant.APIKey) error {
-	return s.change(ctx, func(ctx context.Context, tx *transaction) error { return addAPIKey(ctx, tx, key) })
+	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
+		if err := addAPIKey(ctx, tx, key); err != nil {
+			return err
+		}
+		return tx.touch(ctx, key.Organization, key.App)
+	})
 }
 
 // APIKey returns one key of an app, or fault.NotFound.
@@ -150,7 +155,10 @@ func (s *Store) UpdateAPIKey(
 			`UPDATE api_keys SET name = $1, scopes = $2, addresses = $3, expires_at = $4
 			 WHERE organization = $5 AND app = $6 AND id = $7`,
 			k.Name, joinScopes(k.Scopes), joinNetworks(k.Addresses), k.ExpiresAt, org, app, id)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, org, app)
 	})
 	if err != nil {
 		return tenant.APIKey{}, err
@@ -179,7 +187,10 @@ func (s *Store) RotateAPIKey(
 		_, err = tx.exec(ctx,
 			`UPDATE api_keys SET expires_at = $1, replaced_by = $2 WHERE organization = $3 AND app = $4 AND id = $5`,
 			last.ExpiresAt, last.ReplacedBy, org, app, id)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, org, app)
 	})
 	if err != nil {
 		return tenant.APIKey{}, tenant.APIKey{}, err
@@ -199,6 +210,9 @@ func (s *Store) DeleteAPIKey(ctx context.Context, org, app, id string, allow fun
 			return err
 		}
 		_, err = tx.exec(ctx, `DELETE FROM api_keys WHERE organization = $1 AND app = $2 AND id = $3`, org, app, id)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, org, app)
 	})
 }

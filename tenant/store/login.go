@@ -44,7 +44,10 @@ func (s *Store) CreateLogin(ctx context.Context, l tenant.Login) error {
 		if err == nil && !added {
 			return fault.New(fault.Conflict, "the app has a login of that name").At("/username")
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, l.Organization, l.App+"/"+l.Username)
 	})
 }
 
@@ -115,7 +118,10 @@ func (s *Store) UpdateLogin(
 			`UPDATE logins SET password_hash = $1, end_user = $2, device = $3, tags = $4, role = $5, enabled = $6, super = $7
 			 WHERE organization = $8 AND app = $9 AND username = $10`,
 			l.PasswordHash, l.User, l.Device, tags, l.Role, asInt(l.Enabled), asInt(l.Super), org, app, username)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, org, app+"/"+username)
 	})
 	if err != nil {
 		return tenant.Login{}, err
@@ -125,20 +131,12 @@ func (s *Store) UpdateLogin(
 
 // DeleteLogin takes a login away, or fails with fault.NotFound.
 func (s *Store) DeleteLogin(ctx context.Context, org, app, username string) error {
-	return s.remove(ctx, "login",
-		`DELETE FROM logins WHERE organization = $1 AND app = $2 AND username = $3`, org, app, username)
-}
-
-// remove takes one row away, or says that there is no such what.
-func (s *Store) remove(ctx context.Context, what, query string, args ...any) error {
 	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
-		removed, err := tx.exec(ctx, query, args...)
-		if err == nil && !removed {
-			err = sql.ErrNoRows
-		}
+		err := tx.remove(ctx, "login",
+			`DELETE FROM logins WHERE organization = $1 AND app = $2 AND username = $3`, org, app, username)
 		if err != nil {
-			return found(what, err)
+			return err
 		}
-		return nil
+		return tx.touch(ctx, org, app+"/"+username)
 	})
 }

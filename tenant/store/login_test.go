@@ -15,7 +15,7 @@ import (
 func newLogin(username string) tenant.Login {
 	return tenant.Login{
 		Organization: "acme", App: "chat", Username: username, PasswordHash: "hash of " + username,
-		User: "ana ☕", Device: "phone-1", Tags: []string{"beta", `"quoted"`}, Role: "driver", Enabled: true, CreatedAt: now,
+		User: "ana ☕", Device: "phone-1", Tags: []string{"beta", `"quoted"`}, Role: "driver", Enabled: true, Super: true, CreatedAt: now,
 	}
 }
 
@@ -82,10 +82,10 @@ func testLoginChanges(t *testing.T, cfg store.Config) {
 		if !reflect.DeepEqual(*l, want) {
 			t.Errorf("the change begins with %+v, want %+v", l, want)
 		}
-		l.PasswordHash, l.User, l.Device, l.Tags, l.Role, l.Enabled = "new", "bob", "", nil, "", false
+		l.PasswordHash, l.User, l.Device, l.Tags, l.Role, l.Enabled, l.Super = "new", "bob", "", nil, "", false, false
 		return nil
 	})
-	want.PasswordHash, want.User, want.Device, want.Tags, want.Role, want.Enabled = "new", "bob", "", nil, "", false
+	want.PasswordHash, want.User, want.Device, want.Tags, want.Role, want.Enabled, want.Super = "new", "bob", "", nil, "", false, false
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}

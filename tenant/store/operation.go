@@ -76,7 +76,10 @@ func (s *Store) UpdateOrganization(
 		_, err = tx.exec(ctx,
 			`UPDATE organizations SET plan = $1, limits = $2, suspended_at = $3, suspended_for = $4 WHERE slug = $5`,
 			org.Plan, string(limits), org.SuspendedAt, org.SuspendedFor, slug)
-		return err
+		if err != nil {
+			return err
+		}
+		return tx.touch(ctx, slug, "")
 	})
 	if err != nil {
 		return tenant.Organization{}, err
@@ -106,7 +109,10 @@ func (s *Store) DeleteOrganization(ctx context.Context, slug string, at time.Tim
 			}
 			return err
 		}
-		return insertErasure(ctx, tx, tenant.Erasure{Organization: slug, DeletedAt: at})
+		if err := insertErasure(ctx, tx, tenant.Erasure{Organization: slug, DeletedAt: at}); err != nil {
+			return err
+		}
+		return tx.touch(ctx, slug, "")
 	})
 }
 
@@ -122,6 +128,9 @@ func (s *Store) DeleteApp(ctx context.Context, org, app string, at time.Time) er
 		if err != nil {
 			return err
 		}
-		return insertErasure(ctx, tx, tenant.Erasure{Organization: org, App: app, DeletedAt: at})
+		if err := insertErasure(ctx, tx, tenant.Erasure{Organization: org, App: app, DeletedAt: at}); err != nil {
+			return err
+		}
+		return tx.touch(ctx, org, app)
 	})
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"strings"
@@ -19,21 +20,32 @@ func (s *Store) CreateOrganization(
 		if err := insertOrganization(ctx, tx, org); err != nil {
 			return err
 		}
-		person := tenant.NewID("per")
-		added, err := tx.exec(ctx,
-			`INSERT INTO people (id, email, password_hash, created_at) VALUES ($1, $2, $3, $4)
-			 ON CONFLICT (email) DO NOTHING`,
-			person, tenant.NormalizeEmail(owner.Email), passwordHash, owner.CreatedAt)
+		owner.Person = cmp.Or(owner.Person, tenant.NewID("per"))
+		added, err := insertPerson(ctx, tx, owner, passwordHash)
 		if err != nil {
 			return err
 		}
 		if !added {
 			return fault.New(fault.Conflict, "the e-mail address is registered already").At("/email")
 		}
-		_, err = tx.exec(ctx,
-			`INSERT INTO members (id, organization, person, role, created_at) VALUES ($1, $2, $3, $4, $5)`,
-			owner.ID, org.Slug, person, string(owner.Role), owner.CreatedAt)
+		owner.Organization = org.Slug
+		_, err = insertMember(ctx, tx, owner)
 		return err
+	})
+}
+
+// AddOrganization is CreateOrganization by a person who is there. It fails with
+// fault.QuotaExceeded if the person belongs to tenant.MaxMemberships already.
+func (s *Store) AddOrganization(ctx context.Context, org tenant.Organization, owner tenant.Member) error {
+	return s.change(ctx, func(ctx context.Context, tx *transaction) error {
+		if err := insertOrganization(ctx, tx, org); err != nil {
+			return err
+		}
+		if err := lockPerson(ctx, tx, owner.Person); err != nil {
+			return err
+		}
+		owner.Organization = org.Slug
+		return join(ctx, tx, owner)
 	})
 }
 
@@ -62,6 +74,22 @@ func (s *Store) Organization(ctx context.Context, slug string) (tenant.Organizat
 		return tenant.Organization{}, err
 	}
 	return org, nil
+}
+
+// lockOrganization keeps all others who change the organization's people
+// waiting until the transaction ends, and returns its limits. It comes before
+// lockPerson, and both before a member or a session is touched, or two
+// transactions could wait for each other. It fails with fault.NotFound.
+func lockOrganization(ctx context.Context, tx *transaction, slug string) (tenant.Limits, error) {
+	if _, err := tx.exec(ctx, `UPDATE organizations SET plan = plan WHERE slug = $1`, slug); err != nil {
+		return tenant.Limits{}, err
+	}
+	var own, plan tenant.Limits
+	err := tx.one(ctx, "organization",
+		`SELECT o.limits, p.limits FROM organizations o LEFT JOIN plans p ON p.name = o.plan
+		 WHERE o.slug = $1 AND o.deleted_at IS NULL`,
+		[]any{slug}, limitsScanner{&own}, limitsScanner{&plan})
+	return own.Over(plan), err
 }
 
 // holdingsColumns are what scanHoldings reads, from organizations o.

@@ -84,7 +84,7 @@ func testOrganizationConflicts(t *testing.T, cfg store.Config) {
 	}
 	_, err := s.Organization(t.Context(), "globex")
 	wantCode(t, err, fault.NotFound) // nothing of a failed sign-up remains
-	if _, hash, err := s.MemberByEmail(t.Context(), "owner@acme.example"); err != nil || hash != "hash of acme" {
+	if _, hash, err := s.PersonByEmail(t.Context(), "owner@acme.example"); err != nil || hash != "hash of acme" {
 		t.Errorf("got %q, %v", hash, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/fanfare-mq/fanfare/tenant"
 )
@@ -42,7 +43,7 @@ func (s *Store) change(ctx context.Context, fn func(context.Context, *transactio
 	if err != nil {
 		return translate(err)
 	}
-	t := &transaction{tx: tx, dialect: s.dialect}
+	t := &transaction{tx: tx, dialect: s.dialect, now: s.now}
 	err = fn(ctx, t)
 	if entry := tenant.AuditOf(ctx); err == nil && entry != nil {
 		err = insertAudit(ctx, t, entry)
@@ -59,6 +60,7 @@ func (s *Store) change(ctx context.Context, fn func(context.Context, *transactio
 type transaction struct {
 	tx      *sql.Tx
 	dialect dialect
+	now     func() time.Time
 }
 
 // exec reports whether the statement touched a row.
@@ -74,4 +76,16 @@ func (t *transaction) exec(ctx context.Context, query string, args ...any) (bool
 // one is Store.one within the transaction.
 func (t *transaction) one(ctx context.Context, what, query string, args []any, dst ...any) error {
 	return found(what, t.tx.QueryRowContext(ctx, query, t.dialect.bind(args)...).Scan(dst...))
+}
+
+// remove takes one row away, or says that there is no such what.
+func (t *transaction) remove(ctx context.Context, what, query string, args ...any) error {
+	removed, err := t.exec(ctx, query, args...)
+	if err == nil && !removed {
+		err = sql.ErrNoRows
+	}
+	if err != nil {
+		return found(what, err)
+	}
+	return nil
 }

@@ -38,6 +38,8 @@ type Store struct {
 	read, write *sql.DB
 	sealer      *tenant.Sealer
 	now         func() time.Time
+	// maxRevocations is how many an app may have.
+	maxRevocations int
 }
 
 // Open opens the database, brings its schema up to date under a lock that all
@@ -49,7 +51,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if (cfg.PostgresURL == "") == (cfg.Path == "") {
 		return nil, errors.New("store: either a PostgreSQL URL or an SQLite path is required")
 	}
-	s := &Store{sealer: cfg.Sealer, now: cfg.Now}
+	s := &Store{sealer: cfg.Sealer, now: cfg.Now, maxRevocations: tenant.MaxRevocations}
 	if s.now == nil {
 		s.now = time.Now
 	}

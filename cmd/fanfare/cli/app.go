@@ -30,7 +30,7 @@ func (a account) client() (*client.Client, error) {
 		return nil, err
 	}
 	if a.Token == "" {
-		return nil, usageError{errors.New("no management token; set FANFARE_TOKEN (fanfare signup prints it)")}
+		return nil, usageError{errors.New("no management token; set FANFARE_TOKEN (fanfare login prints it)")}
 	}
 	return client.New(a.URL, a.Token), nil
 }

@@ -36,17 +36,23 @@ type Process struct {
 
 // grammar is every command there is.
 type grammar struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server."`
-	Demo    demoCmd    `cmd:"" help:"Watch a device receive a push, step by step, on a server of its own."`
-	Signup  signupCmd  `cmd:"" help:"Create an organization and its first member."`
-	App     appCmd     `cmd:"" help:"Create and list apps."`
-	Key     keyCmd     `cmd:"" help:"List, create, rotate and delete an app's API keys."`
-	Org     orgCmd     `cmd:"" help:"Operate organizations: for whoever has the master key."`
-	Token   tokenCmd   `cmd:"" help:"Issue a device token."`
-	Push    pushCmd    `cmd:"" help:"Push a notification."`
-	Sub     subCmd     `cmd:"" help:"Connect as a device and print what arrives."`
-	Bench   benchCmd   `cmd:"" help:"Measure this server beside mosquitto."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd      `cmd:"" help:"Run the server."`
+	Demo     demoCmd       `cmd:"" help:"Watch a device receive a push, step by step, on a server of its own."`
+	Signup   signupCmd     `cmd:"" help:"Create an organization and its first member."`
+	Login    loginCmd      `cmd:"" help:"Sign in and print a token."`
+	Logout   logoutCmd     `cmd:"" help:"End the session of the token."`
+	Password passwordCmd   `cmd:"" help:"Change your password."`
+	Join     joinCmd       `cmd:"" help:"Accept an invitation."`
+	Member   memberCmd     `cmd:"" help:"Manage who manages the organization."`
+	App      appCmd        `cmd:"" help:"Create and list apps."`
+	Key      keyCmd        `cmd:"" help:"List, create, rotate and delete an app's API keys."`
+	Signing  signingKeyCmd `cmd:"" name:"signing-key" help:"List, create, rotate and delete the keys of an app's device tokens."`
+	Org      orgCmd        `cmd:"" help:"Operate organizations: for whoever has the master key."`
+	Token    tokenCmd      `cmd:"" help:"Issue a device token."`
+	Push     pushCmd       `cmd:"" help:"Push a notification."`
+	Sub      subCmd        `cmd:"" help:"Connect as a device and print what arrives."`
+	Bench    benchCmd      `cmd:"" help:"Measure this server beside mosquitto."`
+	Version  versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // usageError is a command line that cannot be meant.

@@ -60,6 +60,8 @@ func TestUsageErrors(t *testing.T) {
 		{"no device token", nil, []string{"sub", "-t", "a/b"}, "FANFARE_DEVICE_TOKEN"},
 		{"nothing to listen to", nil, []string{"sub", "-P", "x"}, "Give -t"},
 		{"no password", nil, []string{"signup", "acme", "a@acme.example"}, "--password"},
+		{"no file with a key", nil, []string{"signing-key", "create", "--app=chat", "--token=x", "--public-key=-"}, "must be a public key"},
+		{"two keys", nil, []string{"signing-key", "create", "--public-key=a", "--secret-file=b"}, "can't be used together"},
 		{"bad URL", []string{"FANFARE_URL=localhost"}, []string{"app", "list", "--token=x"}, "FANFARE_URL"},
 	}
 	for _, tt := range tests {
@@ -120,6 +122,9 @@ func fakeAPI(t *testing.T, status int, answer string) (url string, asked *reques
 	return s.URL, asked
 }
 
+// ed25519PEM is the public key of RFC 8037 §A.2.
+const ed25519PEM = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n"
+
 func TestClientCommands(t *testing.T) {
 	t.Parallel()
 	const app = `{"id":"chat","name":"Chat","topic_prefix":"acme/chat","api_key":{"id":"key_1","secret":"ffk_s"},
@@ -173,6 +178,51 @@ func TestClientCommands(t *testing.T) {
 			answer: `{"api_key":{"id":"key_2","secret":"ffk_s"},"replaced":{"id":"key_1","expires_at":"2030-01-02T00:00:00Z"}}`,
 			line:   "POST /v1/apps/chat/api-keys/key_1/rotate", body: `{"overlap_seconds":5400}`, bearer: "Bearer ffs_e",
 			output: []string{"key_2 replaces key_1, which works until 2030-01-02 00:00:00Z", "ffk_s"},
+		},
+		{
+			name: "signing-key list", args: []string{"signing-key", "list"},
+			answer: `{"items":[{"kid":"sk_1","name":"Issuer","alg":"ES256","fingerprint":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+				"created_at":"2030-01-01T00:00:00Z","expires_at":"2030-01-02T00:00:00Z","last_used_at":"2030-01-01T10:00:00Z","replaced_by":"sk_2"},
+				{"kid":"sk_3","name":"","alg":"HS256","created_at":"2030-01-01T00:00:00Z"}]}`,
+			line: "GET /v1/apps/chat/signing-keys", body: `null`, bearer: "Bearer ffs_e",
+			output: []string{
+				"sk_1  Issuer  ES256  0123456789abcdef  2030-01-02 00:00:00Z  2030-01-01 10:00:00Z  sk_2",
+				"sk_3  -       HS256  -                 never                 never                 -",
+			},
+		},
+		{
+			name: "signing-key create", args: []string{"signing-key", "create", "Ours"}, answer: `{"kid":"sk_1","alg":"HS256","secret":"hmac"}`,
+			line: "POST /v1/apps/chat/signing-keys", body: `{"name":"Ours"}`, bearer: "Bearer ffs_e",
+			output: []string{"sk_1 is ready for HS256", "hmac"},
+		},
+		{
+			name: "signing-key create with a public key", args: []string{"signing-key", "create", "--public-key=-"},
+			stdin:  ed25519PEM,
+			answer: `{"kid":"sk_1","alg":"EdDSA"}`, line: "POST /v1/apps/chat/signing-keys",
+			body: `{"public_key_pem":"` + strings.ReplaceAll(ed25519PEM, "\n", `\n`) + `"}`, bearer: "Bearer ffs_e",
+			output: []string{"sk_1 is ready for EdDSA."},
+		},
+		{
+			name: "signing-key create with a JWK", args: []string{"signing-key", "create", "--public-key=-"},
+			stdin:  ` {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`,
+			answer: `{"kid":"sk_1","alg":"EdDSA"}`, line: "POST /v1/apps/chat/signing-keys",
+			body: `{"public_key_jwk":{"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}`, bearer: "Bearer ffs_e",
+			output: []string{"sk_1 is ready for EdDSA."},
+		},
+		{
+			name: "signing-key create with a secret", args: []string{"signing-key", "create", "--secret-file=-"}, stdin: "our own secret\n",
+			answer: `{"kid":"sk_1","alg":"HS256"}`, line: "POST /v1/apps/chat/signing-keys", body: `{"secret":"our own secret"}`, bearer: "Bearer ffs_e",
+			output: []string{"sk_1 is ready for HS256."},
+		},
+		{
+			name: "signing-key rotate", args: []string{"signing-key", "rotate", "sk_1", "--overlap=90m"},
+			answer: `{"signing_key":{"kid":"sk_2","alg":"HS256","secret":"hmac"},"replaced":{"kid":"sk_1","expires_at":"2030-01-02T00:00:00Z"}}`,
+			line:   "POST /v1/apps/chat/signing-keys/sk_1/rotate", body: `{"overlap_seconds":5400}`, bearer: "Bearer ffs_e",
+			output: []string{"sk_2 for HS256 replaces sk_1, which is good until 2030-01-02 00:00:00Z", "hmac"},
+		},
+		{
+			name: "signing-key delete", args: []string{"signing-key", "delete", "sk_1"},
+			line: "DELETE /v1/apps/chat/signing-keys/sk_1", body: `null`, bearer: "Bearer ffs_e", output: []string{"sk_1 is gone."},
 		},
 		{
 			name: "key rotate at once", args: []string{"key", "rotate", "key_1", "--overlap=0s"},

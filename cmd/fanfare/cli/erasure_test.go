@@ -129,7 +129,7 @@ func (p party) furnish(t *testing.T) *modern {
 		}
 	}
 	p.push(t, "ana", "hello")
-	d, _ := p.dial5(t, "ana-1", "ana")
+	d, _ := p.dial5(t, "ana-1")
 	for _, filter := range []string{prefix + "/users/ana/#", "$share/g/" + prefix + "/topics/#"} {
 		if _, err := d.Subscribe(t.Context(), &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: filter, QoS: 1}}}); err != nil {
 			t.Fatal(err)
@@ -158,7 +158,7 @@ func TestNothingIsLeft(t *testing.T) {
 	if reason := <-device.parted; reason != administrativeAction {
 		t.Errorf("DISCONNECT %#x", reason)
 	}
-	if _, reason := gone.dial5(t, "ana-2", "ana"); reason == 0 {
+	if _, reason := gone.dial5(t, "ana-2"); reason == 0 {
 		t.Error("a device is let in")
 	}
 	testenv.Eventually(t, felt, "the key is worth nothing", func() bool { return gone.refused(t, "unauthenticated") })

@@ -126,7 +126,11 @@ func (c *keyCreateCmd) Run(ctx context.Context, t *terminal) error {
 	if request.ExpiresAt, err = endAfter(c.Expires); err != nil {
 		return err
 	}
-	answer, err := api.CreateAPIKey(ctx, c.App, request)
+	var answer client.Answer[spec.CreatedAPIKey]
+	err = t.confirmed(ctx, api, func() (err error) {
+		answer, err = api.CreateAPIKey(ctx, c.App, request)
+		return err
+	})
 	if err != nil || c.JSON {
 		return t.answer(answer.Raw, err)
 	}
@@ -169,7 +173,11 @@ func (c *keyRotateCmd) Run(ctx context.Context, t *terminal) error {
 	if request.ExpiresAt, err = endAfter(c.Expires); err != nil {
 		return err
 	}
-	answer, err := api.RotateAPIKey(ctx, c.App, c.ID, request)
+	var answer client.Answer[spec.RotatedAPIKey]
+	err = t.confirmed(ctx, api, func() (err error) {
+		answer, err = api.RotateAPIKey(ctx, c.App, c.ID, request)
+		return err
+	})
 	if err != nil || c.JSON {
 		return t.answer(answer.Raw, err)
 	}
@@ -194,7 +202,7 @@ func (c *keyDeleteCmd) Run(ctx context.Context, t *terminal) error {
 	if err != nil {
 		return err
 	}
-	if err := api.DeleteAPIKey(ctx, c.App, c.ID); err != nil {
+	if err := t.confirmed(ctx, api, func() error { return api.DeleteAPIKey(ctx, c.App, c.ID) }); err != nil {
 		return err
 	}
 	if !c.JSON {

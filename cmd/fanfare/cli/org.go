@@ -15,6 +15,7 @@ type orgCmd struct {
 	Create  orgCreateCmd  `cmd:"" help:"Create an organization, and a link for its owner."`
 	Suspend orgSuspendCmd `cmd:"" help:"Disconnect an organization's devices and close its API, until it is resumed."`
 	Resume  orgResumeCmd  `cmd:"" help:"End a suspension."`
+	Noise   orgNoiseCmd   `cmd:"" help:"List the organizations that do the most."`
 	Delete  orgDeleteCmd  `cmd:"" help:"Delete an organization and erase all that it has."`
 }
 

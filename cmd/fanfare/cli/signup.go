@@ -10,9 +10,9 @@ import (
 
 type signupCmd struct {
 	config.Endpoint
+	secret
 	Organization string `arg:"" help:"Slug of the organization: the first level of all its topics."`
 	Email        string `arg:"" help:"E-mail address of its first member."`
-	Password     string `help:"Password; without it, it is asked for, or read from standard input."`
 }
 
 // Run signs up.
@@ -20,15 +20,12 @@ func (c *signupCmd) Run(ctx context.Context, t *terminal) error {
 	if err := config.Validate(c.Endpoint); err != nil {
 		return err
 	}
-	if c.Password == "" {
-		password, err := t.password("Password for " + c.Email + ": ")
-		if err != nil {
-			return err
-		}
-		c.Password = password
+	password, err := c.ask(t, "Password for "+c.Email+": ")
+	if err != nil {
+		return err
 	}
 	answer, err := client.New(c.URL, "").SignUp(ctx, spec.SignUp{
-		Organization: c.Organization, Email: c.Email, Password: c.Password,
+		Organization: c.Organization, Email: c.Email, Password: password,
 	})
 	if err != nil || c.JSON {
 		return t.answer(answer.Raw, err)
@@ -36,7 +33,7 @@ func (c *signupCmd) Run(ctx context.Context, t *terminal) error {
 	account := answer.Value
 	t.say("Organization %s is ready, and %s is its %s.", account.Organization, account.Member.Email, account.Member.Role)
 	t.say("\nNext:")
-	t.export(apiURL, c.URL)
-	t.say("  export FANFARE_TOKEN=%s\n  %s app create chat", account.Token, t.program)
+	t.signedIn(c.URL, account.Token)
+	t.say("  %s app create chat", t.program)
 	return nil
 }

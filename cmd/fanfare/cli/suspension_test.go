@@ -33,8 +33,8 @@ type modern struct {
 	parted  chan byte // the reason of the server's DISCONNECT
 }
 
-// dial5 connects a modern device, or returns the reason why not.
-func (p party) dial5(t *testing.T, clientID, user string) (*modern, byte) {
+// dial5 connects a modern device of ana, or returns the reason why not.
+func (p party) dial5(t *testing.T, clientID string) (*modern, byte) {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(p.places["MQTT"], "mqtt://"))
 	if err != nil {
@@ -55,7 +55,7 @@ func (p party) dial5(t *testing.T, clientID, user string) (*modern, byte) {
 	defer cancel()
 	ack, err := m.Connect(ctx, &paho.Connect{
 		ClientID: clientID, KeepAlive: 60, UsernameFlag: true, Username: p.app.TopicPrefix, PasswordFlag: true,
-		Password: []byte(p.sign(t, as(user))), Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry},
+		Password: []byte(p.sign(t, as("ana"))), Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry},
 	})
 	if ack == nil {
 		t.Fatal(err)
@@ -67,17 +67,18 @@ func (p party) dial5(t *testing.T, clientID, user string) (*modern, byte) {
 
 // as is a token of a user.
 func as(user string) func(*jwt.Token) {
-	return func(token *jwt.Token) { token.Claims = jwt.MapClaims{"sub": user, "exp": time.Now().Add(time.Hour).Unix()} }
+	return func(token *jwt.Token) {
+		token.Claims = jwt.MapClaims{"sub": user, "exp": time.Now().Add(time.Hour).Unix()}
+	}
 }
 
 // operate runs a command as the operator.
-func (s *server) operate(t *testing.T, args ...string) string {
+func (s *server) operate(t *testing.T, args ...string) {
 	t.Helper()
 	got := command(t, []string{"FANFARE_MASTER_KEY=" + masterKey()}, "", append(args, "--url", s.places["API"])...)
 	if got.code != 0 {
 		t.Fatalf("%q: %+v", args, got)
 	}
-	return got.stdout
 }
 
 // refused says whether the API answers the app's key with a code.
@@ -98,7 +99,7 @@ func TestSuspensionIsFelt(t *testing.T) {
 	redis := testenv.Redis(t)
 	one, two := serve(t, append(args("one"), "--redis-url", redis)...), serve(t, append(args("two"), "--redis-url", redis)...)
 	acme, globex := found(t, one, "acme").at(two), found(t, one, "globex").at(two)
-	ana, _ := acme.dial5(t, "ana-1", "ana")
+	ana, _ := acme.dial5(t, "ana-1")
 	if _, err := ana.Subscribe(t.Context(), &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: "acme/chat/users/ana/#", QoS: 1}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +122,7 @@ func TestSuspensionIsFelt(t *testing.T) {
 	}
 	testenv.Eventually(t, felt, "the key is refused", func() bool { return acme.refused(t, "organization_suspended") })
 	t.Logf("felt after %s", time.Since(began))
-	if _, reason := acme.dial5(t, "ana-2", "ana"); reason != banned {
+	if _, reason := acme.dial5(t, "ana-2"); reason != banned {
 		t.Errorf("CONNACK %#x", reason)
 	}
 	_, err := device.Connect(t.Context(), device.Options{URL: two.places["MQTT"], ClientID: "bo-2", Username: "acme/chat", Token: acme.sign(t, as("bo"))})
@@ -135,7 +136,7 @@ func TestSuspensionIsFelt(t *testing.T) {
 	var back *modern
 	testenv.Eventually(t, felt, "the device is let in", func() bool {
 		var reason byte
-		back, reason = acme.dial5(t, "ana-1", "ana")
+		back, reason = acme.dial5(t, "ana-1")
 		return reason == 0
 	})
 	if !back.present {

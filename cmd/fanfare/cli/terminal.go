@@ -19,6 +19,7 @@ import (
 // terminal is where a command reads and writes, and what it knows of it.
 type terminal struct {
 	stdin          io.Reader
+	lines          *bufio.Reader // of stdin, where it is a pipe
 	stdout, stderr io.Writer
 	env            config.Environ
 	program        string // as a shell calls it again
@@ -28,7 +29,10 @@ type terminal struct {
 }
 
 func newTerminal(p Process, env config.Environ) *terminal {
-	t := &terminal{stdin: p.Stdin, stdout: p.Stdout, stderr: p.Stderr, env: env, program: quoted(cmp.Or(p.Name, "fanfare")), grace: p.Grace}
+	t := &terminal{
+		stdin: p.Stdin, lines: bufio.NewReader(p.Stdin), stdout: p.Stdout, stderr: p.Stderr, env: env,
+		program: quoted(cmp.Or(p.Name, "fanfare")), grace: p.Grace,
+	}
 	t.interactive = isTerminal(p.Stdout)
 	// no-color.org: any value that is not empty means no.
 	t.colour = t.interactive && env["NO_COLOR"] == "" && env["TERM"] != "dumb"
@@ -59,7 +63,7 @@ func (t *terminal) ask(format string, args ...any) (string, error) {
 // pipe.
 func (t *terminal) password(prompt string) (string, error) {
 	if !isTerminal(t.stdin) {
-		line, _ := bufio.NewReader(t.stdin).ReadString('\n') // what could not be read is not a password
+		line, _ := t.lines.ReadString('\n') // what could not be read is not a password
 		if line = strings.TrimRight(line, "\r\n"); line == "" {
 			return "", usageError{errors.New("give --password, or the password as a line on standard input")}
 		}

@@ -67,6 +67,35 @@ func (c *Client) DeleteAPIKey(ctx context.Context, app, id string) error {
 
 func keysPath(app string) string { return "/v1/apps/" + url.PathEscape(app) + "/api-keys" }
 
+// SigningKeys returns one page of an app's signing keys; an empty cursor is the
+// first one's.
+func (c *Client) SigningKeys(ctx context.Context, app, cursor string) (out spec.SigningKeyPage, err error) {
+	path := signingKeysPath(app)
+	if cursor != "" {
+		path += "?cursor=" + url.QueryEscape(cursor)
+	}
+	return out, c.Get(ctx, path, &out)
+}
+
+// CreateSigningKey adds a signing key to an app.
+func (c *Client) CreateSigningKey(ctx context.Context, app string, in spec.SigningKeyRequest) (out Answer[spec.CreatedSigningKey], err error) {
+	return out, c.Post(ctx, signingKeysPath(app), in, &out)
+}
+
+// RotateSigningKey puts a new signing key in the place of another.
+func (c *Client) RotateSigningKey(
+	ctx context.Context, app, kid string, in spec.SigningKeyRotation,
+) (out Answer[spec.RotatedSigningKey], err error) {
+	return out, c.Post(ctx, signingKeysPath(app)+"/"+url.PathEscape(kid)+"/rotate", in, &out)
+}
+
+// DeleteSigningKey takes a signing key away.
+func (c *Client) DeleteSigningKey(ctx context.Context, app, kid string) error {
+	return c.Delete(ctx, signingKeysPath(app)+"/"+url.PathEscape(kid))
+}
+
+func signingKeysPath(app string) string { return "/v1/apps/" + url.PathEscape(app) + "/signing-keys" }
+
 // IssueToken makes a device token with the app's API key.
 func (c *Client) IssueToken(ctx context.Context, app string, in spec.TokenRequest) (out Answer[spec.DeviceToken], err error) {
 	return out, c.Post(ctx, "/v1/apps/"+url.PathEscape(app)+"/tokens", in, &out)

@@ -62,6 +62,11 @@ func (c *Client) Put(ctx context.Context, path string, in, out any) error {
 	return c.send(ctx, http.MethodPut, path, in, out)
 }
 
+// Patch changes a resource and reads the answer into out.
+func (c *Client) Patch(ctx context.Context, path string, in, out any) error {
+	return c.send(ctx, http.MethodPatch, path, in, out)
+}
+
 // Delete takes a resource away.
 func (c *Client) Delete(ctx context.Context, path string) error {
 	return c.do(ctx, http.MethodDelete, path, nil, nil)
@@ -75,6 +80,7 @@ func (c *Client) send(ctx context.Context, method, path string, in, out any) err
 	return c.do(ctx, method, path, body, out)
 }
 
+// do leaves an answer unread if out is nil.
 func (c *Client) do(ctx context.Context, method, path string, body []byte, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net/url"
+	"strconv"
 
 	"github.com/fanfare-mq/fanfare/api/spec"
 )
@@ -44,4 +45,10 @@ func (c *Client) ResumeOrganization(ctx context.Context, slug string) (out Answe
 // DeleteOrganization deletes an organization with all that it has.
 func (c *Client) DeleteOrganization(ctx context.Context, slug string) error {
 	return c.Delete(ctx, organizations+"/"+url.PathEscape(slug))
+}
+
+// Noisiest lists the organizations that do the most by a measure.
+func (c *Client) Noisiest(ctx context.Context, by string, limit int) (out Answer[spec.Noisiest], err error) {
+	params := url.Values{"by": {by}, "limit": {strconv.Itoa(limit)}}
+	return out, c.Get(ctx, "/v1/operator/noisiest?"+params.Encode(), &out)
 }

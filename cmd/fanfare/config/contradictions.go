@@ -8,7 +8,7 @@ type contradiction struct {
 }
 
 func contradictions() []contradiction {
-	return []contradiction{
+	return append(roleContradictions(), []contradiction{
 		{
 			field:   "PostgresURL",
 			problem: "needs FANFARE_MASTER_KEY, the same for every process that shares the database; make one with: openssl rand -base64 32",
@@ -49,6 +49,12 @@ func contradictions() []contradiction {
 			problem: "needs a certificate; set FANFARE_TLS_CERT and FANFARE_TLS_KEY, or unset it",
 			broken:  func(c Config) bool { return c.WSSAddr != "" && c.TLSCert == "" },
 		},
+	}...)
+}
+
+// roleContradictions are about what the process is for.
+func roleContradictions() []contradiction {
+	return []contradiction{
 		{
 			field:   "OperatorAcross",
 			problem: "needs the organization whose credentials may do so; set FANFARE_OPERATOR_ORG too",

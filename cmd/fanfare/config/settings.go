@@ -135,6 +135,13 @@ type Settings struct {
 	// Needed behind a proxy, too.
 	PublicWSURL string `name:"public-ws-url" var:"FANFARE_PUBLIC_WS_URL" kind:"url" schemes:"ws,wss" empty:"from the WebSocket address" group:"Organizations" help:"URL for MQTT over WebSocket that is shown to people."`
 
+	// Organizations name addresses that this server calls, such as those of
+	// their issuers' keys. deny: hosts of the Internet alone, over https. allow:
+	// also those of inner networks, and of this machine over http; whoever may
+	// sign up then reaches what this server reaches. Link-local addresses and
+	// the metadata services of clouds are refused in either case.
+	EgressPrivate string `name:"egress-private" var:"FANFARE_EGRESS_PRIVATE" default:"deny" kind:"choice" values:"deny,allow" group:"Organizations" help:"Whether organizations may have this server call inner networks."`
+
 	// info tells why a client was refused or cut off. debug adds what went
 	// well, failed handshakes and the words of the embedded NATS server.
 	LogLevel string `name:"log-level" var:"FANFARE_LOG_LEVEL" default:"info" kind:"choice" values:"debug,info,warn,error" group:"Logs" help:"The least important level that is logged."`
@@ -152,7 +159,7 @@ type Endpoint struct {
 
 // Management is the credential of a person.
 type Management struct {
-	// Printed by fanfare signup; it stands for the signed-in member.
+	// Printed by fanfare signup, login and join; it stands for the signed-in member.
 	Token string `name:"token" var:"FANFARE_TOKEN" kind:"secret" empty:"none" group:"Client" help:"Management token (ffs_…)."`
 }
 

@@ -112,9 +112,12 @@ func (p *process) apiDeps() api.Deps {
 		Store:     p.store,
 		Apps:      p.directory,
 		Callers:   auth.NewCallers(p.directory, p.store, p.usage, time.Now).WithOperator(p.operator, p.cfg.OperatorOrg),
+		Tokens:    p.devices,
 		Publisher: p.bus,
 		Announcer: p.bus,
 		Sessions:  p.bus,
+		KeySets:   p.keySets,
+		Tally:     p.tally,
 		Checks:    p.checks(),
 		Logger:    p.log,
 	}

@@ -101,6 +101,7 @@ func (p *process) openMetrics(ctx context.Context) (closer, error) {
 		registry.MustRegister(p.edge.Collectors()...)
 	}
 	registry.MustRegister(p.estate.Collectors()...)
+	registry.MustRegister(p.tally.Collectors()...)
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })

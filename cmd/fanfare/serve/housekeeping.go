@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -10,19 +11,24 @@ import (
 	"github.com/fanfare-mq/fanfare/housekeeping"
 )
 
-// openHousekeeping erases what was deleted, and prunes the audit log.
-func (p *process) openHousekeeping(context.Context) (closer, error) {
+// openHousekeeping looks at what organizations do; and with the role of a worker
+// it erases what was deleted, and prunes the audit log.
+func (p *process) openHousekeeping(ctx context.Context) (closer, error) {
+	if err := p.openTally(); err != nil {
+		return nil, err
+	}
+	looking := p.background("tally", p.look)
 	if !p.cfg.Has(config.Worker) {
-		return nil, nil
+		return looking, nil
 	}
 	w, err := housekeeping.New(housekeeping.Config{
 		Grace:    p.grace,
 		AuditFor: time.Duration(p.cfg.AuditDays) * 24 * time.Hour, Changed: p.changed, Logger: p.log,
 	}, p.store, p.bus)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, looking(ctx))
 	}
-	return p.background("housekeeping", w.Run), nil
+	return all(looking, p.background("housekeeping", w.Run)), nil
 }
 
 // changed tells all nodes that an app, or an organization, is another.

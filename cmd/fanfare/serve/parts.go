@@ -91,12 +91,21 @@ func (p *process) app(org, app string) tenant.App {
 	return tenant.App{Retention: min(api.DefaultRetention, p.retention()), Settings: tenant.DefaultSettings()}
 }
 
+// openDirectory has this node hear of changes at once, and find those that it
+// has not heard of: after trouble with NATS it looks at once.
 func (p *process) openDirectory(context.Context) (closer, error) {
 	p.directory = auth.NewDirectory(p.store, time.Now)
-	return nil, p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
-		org, app, _ := strings.Cut(string(data), "/") // without an app: the organization
-		p.directory.Invalidate(org, app)
+	p.devices = auth.NewDevices(p.directory, time.Now)
+	err := p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
+		org, subject, _ := strings.Cut(string(data), "/") // without a subject: the organization
+		p.directory.Invalidate(org, subject)
 	})
+	if err != nil {
+		return nil, err
+	}
+	watch := auth.NewWatch(p.directory, p.store, time.Now)
+	p.bus.OnDoubt(func(string) { watch.Hurry() })
+	return p.background("directory of apps", watch.Run), nil
 }
 
 func (p *process) openEdge(ctx context.Context) (closer, error) {
@@ -107,7 +116,7 @@ func (p *process) openEdge(ctx context.Context) (closer, error) {
 	limits.MaxKeepAlive = uint16(p.cfg.KeepAlive) //nolint:gosec // checked to be at most 65,535
 	deps := edge.Deps{
 		Bus: p.bus, Claims: p.claims, Estate: p.estate, RetainedCount: func() int { return p.bus.Stats().Retained },
-		Devices: auth.NewGuard(auth.NewDevices(p.directory, time.Now), time.Now), Changes: p.directory.Changes,
+		Devices: auth.NewGuard(p.devices, time.Now), Changes: p.directory.Changes,
 	}
 	if p.above != nil {
 		deps.Above = p.above
@@ -164,6 +173,14 @@ func (p *process) openAbove(context.Context) (closer, error) {
 	}
 	p.above = auth.NewAbove(p.store, p.cfg.OperatorOrg, p.log, time.Now)
 	p.log.Warn("credentials may be above the wall", slog.String("organization", p.cfg.OperatorOrg))
+	err := p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
+		if org, _, ofApp := strings.Cut(string(data), "/"); !ofApp {
+			p.above.Invalidate(org)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
 	return p.background("uses above the wall", p.above.Run), nil
 }
 

@@ -16,6 +16,8 @@ import (
 	"github.com/fanfare-mq/fanfare/broker/estate"
 	"github.com/fanfare-mq/fanfare/broker/jetstream"
 	"github.com/fanfare-mq/fanfare/cmd/fanfare/config"
+	"github.com/fanfare-mq/fanfare/keyset"
+	"github.com/fanfare-mq/fanfare/tally"
 	"github.com/fanfare-mq/fanfare/tenant"
 	"github.com/fanfare-mq/fanfare/tenant/store"
 )
@@ -28,9 +30,10 @@ const stopTimeout = 9500 * time.Millisecond
 // take; what they do not need is for who comes later. Together they are the stop.
 const (
 	sliceOfFolder       = 100 * time.Millisecond
-	sliceOfDatabase     = 700 * time.Millisecond  // the last transaction, the write-ahead log
-	sliceOfUsage        = 300 * time.Millisecond  // one more transaction
-	sliceOfAbove        = 300 * time.Millisecond  // likewise
+	sliceOfDatabase     = 700 * time.Millisecond // the last transaction, the write-ahead log
+	sliceOfUsage        = 300 * time.Millisecond // one more transaction
+	sliceOfAbove        = 300 * time.Millisecond // likewise
+	sliceOfKeySets      = 100 * time.Millisecond
 	sliceOfLog          = 1500 * time.Millisecond // the log's last answers
 	sliceOfClaims       = 500 * time.Millisecond  // what the last connections gave back
 	sliceOfEstate       = 100 * time.Millisecond
@@ -64,10 +67,13 @@ type process struct {
 	store     *store.Store
 	bus       *jetstream.Bus
 	directory *auth.Directory
+	devices   *auth.Devices
 	usage     *auth.Usage
 	above     *auth.Above // nil unless credentials may be above the wall
+	keySets   *keyset.Keeper
 	claims    edge.Claims
 	estate    *estate.Estate
+	tally     *tally.Tally
 	edge      *edge.Edge // nil without its role
 	addresses Addresses
 	serving   atomic.Bool // the API is there
@@ -95,6 +101,7 @@ func (p *process) parts() []part {
 		{"directory of apps", 0, p.openDirectory},
 		{"last uses of credentials", sliceOfUsage, p.openUsage},
 		{"uses above the wall", sliceOfAbove, p.openAbove},
+		{"key sets", sliceOfKeySets, p.openKeySets},
 		{"connection claims", sliceOfClaims, p.openClaims},
 		{"wills of dead nodes", sliceOfEstate, p.openEstate},
 		{"MQTT", sliceOfMQTT, p.openEdge},

@@ -40,7 +40,7 @@ left to test suites.
 const client = `
 ## The commands that talk to a server
 
-` + "`signup`, `app`, `key`, `token`, `push` and `sub`" + ` take these instead. The flag wins here too.
+The commands that call a server (` + "`signup`, `login`, `member`, `app`, `key`, `token`, `push`, `sub`" + ` and others) take these instead. The flag wins here too.
 
 `
 
