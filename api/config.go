@@ -87,11 +87,7 @@ type Store interface {
 // Credentials are what apps' backends and devices prove themselves with.
 type Credentials interface {
 	KeyStore
-	LoginStore
-	CertificateStore
-	SigningKeyStore
-	KeySetStore
-	RevocationStore
+	DeviceCredentials
 }
 
 // PeopleStore keeps who manages organizations, and how they come in.
@@ -192,6 +188,15 @@ type CertificateStore interface {
 	Certificates(ctx context.Context, org, app, after string, limit int) ([]tenant.Certificate, error)
 	Certificate(ctx context.Context, org, app, id string) (tenant.Certificate, error)
 	DeleteCertificate(ctx context.Context, org, app, id string) error
+}
+
+// DeviceCredentials keeps what apps' devices prove themselves with.
+type DeviceCredentials interface {
+	LoginStore
+	CertificateStore
+	SigningKeyStore
+	KeySetStore
+	RevocationStore
 }
 
 // SigningKeyStore keeps the keys of apps' tokens.

@@ -279,3 +279,35 @@ func TestKeySetRotation(t *testing.T) {
 		t.Error("it does not work without the address")
 	}
 }
+
+// TestKeysAreAudited: every change is, and no secret.
+func TestKeysAreAudited(t *testing.T) {
+	s, i := withIssuer(t)
+	member := s.member("acme", "owner")
+	s.app(member, "chat")
+	i.publish(issuerKey{"one", newECKey()})
+	own := strings.Repeat("our own secret ", 3)
+	path := signingPath + "/" + s.call("POST", signingPath, member, map[string]any{"secret": own}).want(t, 201)["kid"].(string)
+	s.call("PATCH", path, member, `{"name":"Other"}`).want(t, 200)
+	rotated := s.call("POST", path+"/rotate", member, `{}`).want(t, 201)["signing_key"].(map[string]any)
+	s.call("DELETE", path, member, nil)
+	set := keySetPath + "/" + s.call("POST", keySetPath, member, map[string]any{"url": i.http.URL}).want(t, 201)["id"].(string)
+	s.call("DELETE", set, member, nil)
+	log := s.call("GET", "/v1/audit", member, nil)
+	var actions []string
+	for _, item := range log.want(t, 200)["items"].([]any) {
+		if action := item.(map[string]any)["action"].(string); strings.Contains(action, "key_set") || strings.Contains(action, "signing_key") {
+			actions = append(actions, action)
+		}
+	}
+	slices.Reverse(actions)
+	want := []string{"signing_key.create", "signing_key.update", "signing_key.rotate", "signing_key.delete", "key_set.create", "key_set.delete"}
+	if !slices.Equal(actions, want) {
+		t.Errorf("it says %q, want %q", actions, want)
+	}
+	for _, secret := range []string{own, rotated["secret"].(string)} {
+		if strings.Contains(string(log.text), secret) || strings.Contains(s.log.String(), secret) {
+			t.Error("it has a secret")
+		}
+	}
+}

@@ -39,9 +39,10 @@ func newIssuerKey(t *testing.T, kid string) issuerKey {
 	return issuerKey{kid, key}
 }
 
-func (k issuerKey) token(t *testing.T, user string) string {
+// token signs a token for ana.
+func (k issuerKey) token(t *testing.T) string {
 	t.Helper()
-	token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{"sub": user, "exp": time.Now().Add(time.Hour).Unix()})
+	token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{"sub": "ana", "exp": time.Now().Add(time.Hour).Unix()})
 	token.Header["kid"] = k.kid
 	text, err := token.SignedString(k.PrivateKey)
 	if err != nil {
@@ -117,7 +118,7 @@ func TestKeysReachLiveConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		first.kid = made.Value.Kid
-		old := there.enter(t, "old", "acme/chat", first.token(t, "ana"))
+		old := there.enter(t, "old", "acme/chat", first.token(t))
 		text = second.publicPEM(t)
 		overlap := int32(3)
 		rotated, err := key.RotateSigningKey(t.Context(), "chat", first.kid, spec.SigningKeyRotation{PublicKeyPem: &text, OverlapSeconds: &overlap})
@@ -126,8 +127,8 @@ func TestKeysReachLiveConnections(t *testing.T) {
 		}
 		second.kid = rotated.Value.SigningKey.Kid
 		// The old key's device connected after the rotation knows its end.
-		later := there.enter(t, "later", "acme/chat", first.token(t, "ana"))
-		fresh := there.enter(t, "new", "acme/chat", second.token(t, "ana"))
+		later := there.enter(t, "later", "acme/chat", first.token(t))
+		fresh := there.enter(t, "new", "acme/chat", second.token(t))
 		old.stands(t, "within the overlap")
 		old.feels(t, "the overlap is over")
 		later.feels(t, "the overlap is over")
@@ -161,7 +162,7 @@ func TestKeysReachLiveConnections(t *testing.T) {
 		}
 		known := func() bool { // the other node has to hear of the set
 			d, err := device.Connect(t.Context(), device.Options{
-				URL: there.places["MQTT"], ClientID: "first", Username: "acme/chat", Token: first.token(t, "ana"),
+				URL: there.places["MQTT"], ClientID: "first", Username: "acme/chat", Token: first.token(t),
 			})
 			if err == nil {
 				d.Close()
@@ -169,9 +170,9 @@ func TestKeysReachLiveConnections(t *testing.T) {
 			return err == nil
 		}
 		testenv.Eventually(t, felt, "the set is known", known)
-		old := there.enter(t, "old", "acme/chat", first.token(t, "ana"))
+		old := there.enter(t, "old", "acme/chat", first.token(t))
 		document.Store(jwks(t, first, second))
-		fresh := there.enter(t, "new", "acme/chat", second.token(t, "ana")) // signed before anybody has asked
+		fresh := there.enter(t, "new", "acme/chat", second.token(t)) // signed before anybody has asked
 		old.stands(t, "beside the new key's")
 		document.Store(jwks(t, second))
 		again := time.NewTicker(time.Second)

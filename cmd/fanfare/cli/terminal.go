@@ -52,7 +52,7 @@ func (t *terminal) say(format string, args ...any) {
 // ask puts a question on standard error and reads a line.
 func (t *terminal) ask(format string, args ...any) (string, error) {
 	_, _ = fmt.Fprintf(t.stderr, format, args...)
-	line, err := bufio.NewReader(t.stdin).ReadString('\n')
+	line, err := t.lines.ReadString('\n')
 	if line == "" && err != nil {
 		return "", usageError{errors.New("nobody answers; give --yes, or the answer as a line on standard input")}
 	}
