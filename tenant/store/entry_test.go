@@ -22,7 +22,7 @@ func testEntry(t *testing.T, cfg store.Config) {
 	acl, err := setACL(t, s, "acme", "chat", rules, store.AnyVersion)
 	must(t, err)
 
-	want := tenant.Entry{App: app, SigningKeys: []tenant.SigningKey{signing}, ACL: acl}
+	want := tenant.Entry{App: app, Plan: tenant.DefaultPlan, SigningKeys: []tenant.SigningKey{signing}, ACL: acl}
 	got, err := s.Entry(t.Context(), "acme", "chat")
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
