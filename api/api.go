@@ -50,11 +50,11 @@ func New(cfg Config, deps Deps) (*API, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	if deps.Tally == nil {
-		deps.Tally = tally.New("")
-	}
 	if deps.Meter == nil {
 		deps.Meter = meter.Local()
+	}
+	if deps.Tally == nil {
+		deps.Tally = tally.New("")
 	}
 	if deps.Logger == nil {
 		deps.Logger = slog.New(slog.DiscardHandler)

@@ -33,8 +33,8 @@ type tenants struct {
 	suspended, gone   atomic.Bool                  // acme is
 	ends              atomic.Int64                 // when acme's key does, in Unix nanoseconds; 0: never
 	watch             atomic.Pointer[tenant.Login] // the login acme/chat/watch; nil: there is none
-	revoked           atomic.Pointer[tenant.Revocation]
 	limits            atomic.Pointer[func(*tenant.Entry)]
+	revoked           atomic.Pointer[tenant.Revocation]
 }
 
 func entry(org, id string) tenant.Entry {

@@ -91,8 +91,10 @@ func (s *Store) UpdatePlan(
 		if err != nil {
 			return err
 		}
-		_, err = tx.exec(ctx, `UPDATE plans SET limits = $1 WHERE name = $2`, limits, name)
-		return err
+		if _, err := tx.exec(ctx, `UPDATE plans SET limits = $1 WHERE name = $2`, limits, name); err != nil {
+			return err
+		}
+		return tx.touchPlan(ctx, name)
 	})
 	if err != nil {
 		return tenant.Plan{}, err
@@ -137,23 +139,13 @@ func (t *transaction) lockPlan(ctx context.Context, name string, ifVersion int64
 	return nil
 }
 
-// OrganizationsOfPlan returns the slugs of up to limit organizations that have a
-// plan, in their order, beginning behind the slug after.
-func (s *Store) OrganizationsOfPlan(ctx context.Context, plan, after string, limit int) ([]string, error) {
-	slugs := []string{}
-	err := s.many(ctx, `SELECT slug FROM organizations WHERE plan = $1 AND slug > $2 ORDER BY slug LIMIT $3`,
-		[]any{plan, after, limit}, func(rows *sql.Rows) error {
-			var slug string
-			if err := rows.Scan(&slug); err != nil {
-				return err
-			}
-			slugs = append(slugs, slug)
-			return nil
-		})
-	if err != nil {
-		return nil, err
-	}
-	return slugs, nil
+// touchPlan is touch for all organizations that have a plan. COALESCE gives the
+// time its type, which each database has its own of.
+func (t *transaction) touchPlan(ctx context.Context, name string) error {
+	_, err := t.exec(ctx,
+		`INSERT INTO changes (organization, subject, changed_at)
+		 SELECT slug, '', COALESCE($1, created_at) FROM organizations WHERE plan = $2 ORDER BY slug`, t.now(), name)
+	return err
 }
 
 // holdPlan locks the row of a plan that an organization is given, so that it is

@@ -121,11 +121,14 @@ func testOrganizationPlan(t *testing.T, cfg store.Config) {
 	if p, err := s.Plan(t.Context(), "pro"); err != nil || p.Organizations != 2 {
 		t.Errorf("the plan is %+v, %v", p, err)
 	}
-	for after, want := range map[string][]string{"": {"acme", "globex"}, "acme": {"globex"}, "globex": {}} {
-		got, err := s.OrganizationsOfPlan(t.Context(), "pro", after, 10)
-		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("behind %q: %q, %v", after, got, err)
-		}
+	before, err := s.Changes(t.Context(), 0, 1000)
+	must(t, err)
+	_, err = s.UpdatePlan(t.Context(), "pro", store.AnyVersion, func(p *tenant.Plan) error { p.Limits.Apps = 4; return nil })
+	must(t, err)
+	noted, err := s.Changes(t.Context(), before[len(before)-1].Seq, 1000)
+	must(t, err)
+	if len(noted) != 2 || noted[0].Organization+noted[0].Subject != "acme" || noted[1].Organization+noted[1].Subject != "globex" {
+		t.Errorf("noted is %+v", noted)
 	}
 }
 

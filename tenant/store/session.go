@@ -35,7 +35,7 @@ const signInQuery = `SELECT ` + memberColumns + `, ` + sessionColumns + `,
 
 func scanSignIn(in *tenant.SignIn) []any {
 	return append(append(scanMember(&in.Member), scanSession(&in.Session)...),
-		boolScanner{&in.Suspended}, limitsScanner{&in.Limits}, overScanner{&in.Limits})
+		boolScanner{&in.Suspended}, limitsScanner{&in.Limits}, ownLimitsScanner{&in.Limits})
 }
 
 // CreateSession adds a signed-in session and takes the member's expired ones

@@ -155,10 +155,11 @@ func (s limitsScanner) Scan(src any) error {
 	return nil
 }
 
-// overScanner reads limits that hold in place of those that are there.
-type overScanner struct{ dst *tenant.Limits }
+// ownLimitsScanner reads limits that are an organization's own over its plan's,
+// which were read before.
+type ownLimitsScanner struct{ dst *tenant.Limits }
 
-func (s overScanner) Scan(src any) error {
+func (s ownLimitsScanner) Scan(src any) error {
 	var own tenant.Limits
 	if err := (limitsScanner{&own}).Scan(src); err != nil {
 		return err

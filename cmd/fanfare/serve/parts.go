@@ -114,10 +114,10 @@ func (p *process) app(org, app string) (tenant.App, tenant.Limits) {
 // has not heard of: after trouble with NATS it looks at once.
 func (p *process) openDirectory(context.Context) (closer, error) {
 	p.directory = auth.NewDirectory(p.store, time.Now)
+	p.devices = auth.NewDevices(p.directory, time.Now)
 	if err := p.bus.OnAnnounce(api.PlanChanged, func(data []byte) { p.directory.InvalidatePlan(string(data)) }); err != nil {
 		return nil, err
 	}
-	p.devices = auth.NewDevices(p.directory, time.Now)
 	err := p.bus.OnAnnounce(api.AppChanged, func(data []byte) {
 		org, subject, _ := strings.Cut(string(data), "/") // without a subject: the organization
 		p.directory.Invalidate(org, subject)

@@ -70,19 +70,19 @@ type process struct {
 	store     *store.Store
 	bus       *jetstream.Bus
 	directory *auth.Directory
-	devices   *auth.Devices
-	usage     *auth.Usage
-	above     *auth.Above // nil unless credentials may be above the wall
-	keySets   *keyset.Keeper
-	claims    edge.Claims
-	meter     *meter.Meter
-	estate    *estate.Estate
-	tally     *tally.Tally
-	edge      *edge.Edge // nil without its role
-	addresses Addresses
-	serving   atomic.Bool // the API is there
 	// organizations are an app of each that the log has asked for, by slug.
 	organizations sync.Map
+	devices       *auth.Devices
+	usage         *auth.Usage
+	above         *auth.Above // nil unless credentials may be above the wall
+	keySets       *keyset.Keeper
+	claims        edge.Claims
+	meter         *meter.Meter
+	estate        *estate.Estate
+	tally         *tally.Tally
+	edge          *edge.Edge // nil without its role
+	addresses     Addresses
+	serving       atomic.Bool // the API is there
 
 	// failed takes the first error of a part that runs by itself.
 	failed chan error
