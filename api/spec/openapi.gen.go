@@ -7427,21 +7427,6 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/apps/{app}/revocations/{kind}/{subject}", wrapper.GetRevocation)
 	})
 	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/v1/operator/plans", wrapper.ListPlans)
-	})
-	r.Group(func(r chi.Router) {
-		r.Post(options.BaseURL+"/v1/operator/plans", wrapper.CreatePlan)
-	})
-	r.Group(func(r chi.Router) {
-		r.Delete(options.BaseURL+"/v1/operator/plans/{plan}", wrapper.DeletePlan)
-	})
-	r.Group(func(r chi.Router) {
-		r.Get(options.BaseURL+"/v1/operator/plans/{plan}", wrapper.GetPlan)
-	})
-	r.Group(func(r chi.Router) {
-		r.Patch(options.BaseURL+"/v1/operator/plans/{plan}", wrapper.UpdatePlan)
-	})
-	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/operator/noisiest", wrapper.ListNoisiest)
 	})
 	r.Group(func(r chi.Router) {
@@ -7476,6 +7461,21 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/apps/{app}/key-sets/{key_set}/refresh", wrapper.RefreshKeySet)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/operator/plans", wrapper.ListPlans)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/operator/plans", wrapper.CreatePlan)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/operator/plans/{plan}", wrapper.DeletePlan)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/operator/plans/{plan}", wrapper.GetPlan)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/operator/plans/{plan}", wrapper.UpdatePlan)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/healthz", wrapper.GetHealth)
