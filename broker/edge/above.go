@@ -140,6 +140,7 @@ func (a *above) refuse(m *broker.Message, tag uint64, err error) {
 		err = errNoOrganization
 	case fault.Suspended:
 		err = errSuspendedThere
+	default: // it says itself what it is
 	}
 	if tag != 0 {
 		c.Published(tag, m, err)

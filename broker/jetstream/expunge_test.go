@@ -83,8 +83,8 @@ func counted(string, string) (time.Duration, int64) { return 2 * time.Hour, 1 <<
 func testExpunge(t *testing.T, b, other *jetstream.Bus, shards uint16) {
 	t.Helper()
 	for i, org := range []string{"acme", "acme-labs", "globex"} {
-		furnish(t, b, org, "chat", uint16(i)%shards)     //nolint:gosec // 0 to 2
-		furnish(t, other, org, "mail", uint16(i)%shards) //nolint:gosec // 0 to 2
+		furnish(t, b, org, "chat", uint16(i)%shards)
+		furnish(t, other, org, "mail", uint16(i)%shards)
 	}
 	eventually(t, "everything is there", func() bool {
 		return len(leavings(t, b, "globex")) == 2*furniture+1 && len(leavings(t, b, "acme-labs")) == 2*furniture+1 && len(leavings(t, b, "acme")) >= 4*furniture-2

@@ -79,7 +79,7 @@ func TestRetained(t *testing.T) {
 			}
 		}
 		back := keptNow(t, b, "acme/a", 1)[0]
-		m.Previous = 0 // of the live message alone
+		m.Previous, m.Overtakes = 0, 0 // of the live message alone
 		if back.Position != p || fmt.Sprintf("%+v", *back) != fmt.Sprintf("%+v", *m) {
 			t.Errorf("got %+v, want %+v", back, m)
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	operations = flag.Int64("ops", 30_000, "how many operations a war has")
+	operations = flag.Int64("ops", 25_000, "how many operations a war has")
 	seed       = flag.Uint64("seed", 1, "begins the random numbers")
 	squads     = flag.Int("squads", 6, "how many squads each of the two enemies has")
 )

@@ -85,7 +85,12 @@ func (s *Store) FinishErasure(ctx context.Context, e tenant.Erasure) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.exec(ctx, `DELETE FROM organizations WHERE slug = $1 AND deleted_at IS NOT NULL`, e.Organization)
+		erased, err := tx.exec(ctx, `DELETE FROM organizations WHERE slug = $1 AND deleted_at IS NOT NULL`, e.Organization)
+		if err != nil || !erased {
+			return err
+		}
+		// Every node has found them, long ago.
+		_, err = tx.exec(ctx, `DELETE FROM changes WHERE organization = $1`, e.Organization)
 		return err
 	})
 }

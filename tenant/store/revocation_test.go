@@ -165,7 +165,8 @@ func testChanges(t *testing.T, cfg store.Config) {
 	certificate := newCertificate("one", "CN=one")
 	ana := newRevocation(tenant.RevokedUser, "ana")
 	_, key, _ := newApp("acme", "chat")
-	_, next, _ := newApp("acme", "chat")
+	_, next, signing := newApp("acme", "chat")
+	keys := tenant.KeySet{ID: tenant.NewID("ks"), Organization: "acme", App: "chat", URL: "https://a.example", DueAt: now, CreatedAt: now}
 	key.Hash, next.Hash = sha256.Sum256([]byte("key")), sha256.Sum256([]byte("next"))
 	for i, change := range []struct {
 		subject string
@@ -193,6 +194,15 @@ func testChanges(t *testing.T, cfg store.Config) {
 		}},
 		{"chat", func() error {
 			return s.DeleteAPIKey(ctx, "acme", "chat", key.ID, func(*tenant.APIKey) error { return nil })
+		}},
+		{"chat", func() error { return s.CreateSigningKey(ctx, signing) }},
+		{"chat", func() error {
+			return s.DeleteSigningKey(ctx, "acme", "chat", signing.KID, func(*tenant.SigningKey) error { return nil })
+		}},
+		{"chat", func() error { return s.CreateKeySet(ctx, keys) }},
+		{"chat", func() error { _, err := s.SaveKeySet(ctx, "acme", "chat", keys.ID, "{}", now, now); return err }},
+		{"chat", func() error {
+			return s.DeleteKeySet(ctx, "acme", "chat", keys.ID, func(*tenant.KeySet) error { return nil })
 		}},
 		{"", func() error {
 			_, err := s.UpdateOrganization(ctx, "acme", store.AnyVersion, func(*tenant.Organization) error { return nil })

@@ -70,7 +70,7 @@ func (s stores) inRedis(t *testing.T, slug string) (found []string) {
 		t.Fatal(err)
 	}
 	r := redis.NewClient(options)
-	defer r.Close() //nolint:errcheck // of a test
+	defer r.Close()
 	for keys := r.Scan(t.Context(), 0, "*", 1000).Iterator(); keys.Next(t.Context()); {
 		if value := r.Dump(t.Context(), keys.Val()).Val(); strings.Contains(keys.Val()+value, slug) {
 			found = append(found, "Redis: "+keys.Val())
@@ -86,7 +86,7 @@ func (s stores) inPostgres(t *testing.T, slug string) (found []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close(context.WithoutCancel(t.Context())) //nolint:errcheck // of a test
+	defer db.Close(context.WithoutCancel(t.Context()))
 	list, err := db.Query(t.Context(), `SELECT tablename FROM pg_tables WHERE schemaname = 'public'`)
 	if err != nil {
 		t.Fatal(err)

@@ -47,5 +47,14 @@ func (p *process) totals() []tally.Totals {
 	if p.edge == nil {
 		return nil
 	}
-	return nil
+	used := p.edge.Usage()
+	all := make([]tally.Totals, len(used))
+	for i, u := range used {
+		all[i].Organization, all[i].Connections = u.Organization, u.Connections
+		counts := &all[i].Counts
+		counts[tally.MessagesIn], counts[tally.BytesIn] = u.MessagesIn, u.BytesIn
+		counts[tally.MessagesOut], counts[tally.BytesOut] = u.MessagesOut, u.BytesOut
+		counts[tally.Limited] = u.Limited
+	}
+	return all
 }
