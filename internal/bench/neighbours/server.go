@@ -67,7 +67,7 @@ func start(ctx context.Context, cfg Config) (*server, error) {
 		return s, err
 	}
 	s.API = "http://" + api
-	cmd := exec.Command(cfg.Binary, "serve") //nolint:noctx // it is stopped by a signal, not by ctx
+	cmd := exec.Command(cfg.Binary, "serve") //nolint:noctx,gosec // it is stopped by a signal, not by ctx; the binary is this program
 	cmd.Env = append(os.Environ(),
 		"FANFARE_DATA="+filepath.Join(s.folder, "data"), "FANFARE_HTTP_ADDR="+api, "FANFARE_MQTT_ADDR="+s.MQTT,
 		"FANFARE_WS_ADDR=", "FANFARE_METRICS_ADDR=", "FANFARE_LOG_LEVEL=error")
