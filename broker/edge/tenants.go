@@ -46,6 +46,7 @@ type account struct {
 	warned   atomic.Int64            // when it was last said, Unix ns
 	held     atomic.Int32            // connections whose refusal waits
 	trimming atomic.Bool
+	surplus  int64 // connections too many at the last look; house's
 	sessions census
 	used     traffic
 	limited  atomic.Int64 // refusals, pauses and drops

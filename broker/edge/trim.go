@@ -16,25 +16,29 @@ import (
 // same moment. The nodes have heard of each other's counts by the next time.
 const trimInterval = time.Second
 
-// trim ends the newest connections of those who have too many.
+// trim ends the newest connections of those who have too many, and had at the
+// last look: a device that came in before another node's count was known, and is
+// about to leave, is to cost nobody's connection.
 func (e *Edge) trim(now time.Time) {
 	for _, a := range e.tenants.all(now) {
-		if n := e.surplus(a); n > 0 && a.trimming.CompareAndSwap(false, true) {
+		limit := a.limits().Connections
+		most := over(a.connections, limit)
+		lasting := min(most, a.surplus)
+		a.surplus = most
+		if n := e.part(a, lasting, limit+most); n > 0 && a.trimming.CompareAndSwap(false, true) {
 			e.end(a, n)
 		}
 	}
 }
 
-// surplus is how many connections too many are this node's to end: its part of
-// them. What is left of the division falls to it by chance, so that the nodes end
-// as many as they should together.
-func (e *Edge) surplus(a *account) int {
-	limit := a.limits().Connections
-	most := over(a.connections, limit)
-	if most == 0 {
+// part is how many of the connections that are too many, of all that there are,
+// are this node's to end. What is left of the division falls to it by chance: the
+// nodes end about as many as they should together.
+func (e *Edge) part(a *account, surplus, all int64) int {
+	if surplus == 0 {
 		return 0
 	}
-	part := float64(most) * float64(e.tenants.here(a)) / float64(limit+most)
+	part := float64(surplus) * float64(e.tenants.here(a)) / float64(all)
 	whole, rest := math.Modf(part)
 	if rand.Float64() < rest { //nolint:gosec // chance, not a secret
 		whole++
